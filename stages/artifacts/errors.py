@@ -1,0 +1,35 @@
+"""What can go wrong, by who has to act on it. The command line turns ``exit_code`` into its own."""
+
+
+class CocorecError(Exception):
+    """A problem that the user can solve: what is wrong, where, and what to do about it.
+
+    Args:
+        message: one sentence that names the file, row, column or option.
+        remedy: what to do now; printed on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message if remedy is None else f"{message}\n{remedy}")
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(CocorecError):
+    """An option or argument that does not fit (exit code 2)."""
+
+    exit_code = 2
+
+
+class DataError(CocorecError):
+    """Input data or an artifact that cannot be used (exit code 3)."""
+
+    exit_code = 3
+
+
+class QualityError(CocorecError):
+    """A metric below the bar that the user set (exit code 4)."""
+
+    exit_code = 4

@@ -1,0 +1,62 @@
+"""Fingerprints of files, remembered beside the artifacts so that an unchanged file is hashed once."""
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+
+from stages.artifacts.atomic import missing, write_json
+from stages.artifacts.errors import DataError
+
+CACHE = ".cocorec/fingerprints.json"
+_KEEP = 256
+
+
+class Fingerprints:
+    """SHA-256 of files, cached by size, modification time and inode as version control systems do.
+
+    Args:
+        workdir: the work directory, whose ``.cocorec`` folder keeps the cache.
+        trust_cache: ``False`` hashes every file again.
+    """
+
+    def __init__(self, workdir: Path, *, trust_cache: bool = True) -> None:
+        self._workdir = Path(workdir)
+        self._trust_cache = trust_cache
+        self._known: dict[str, list[object]] = {}
+        try:
+            known = json.loads((self._workdir / CACHE).read_text(encoding="utf-8"))
+            self._known = known if isinstance(known, dict) else {}
+        except (OSError, ValueError):
+            pass  # a cache that is missing or damaged costs time, nothing else
+
+    def of(self, path: Path) -> str:
+        """The fingerprint ``"sha256:..."`` of the file at ``path``.
+
+        Raises:
+            DataError: when the file is missing or cannot be read.
+        """
+        path = Path(path).absolute()
+        try:
+            stat = path.stat()
+            state: list[object] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            known = self._known.get(str(path))
+            if self._trust_cache and known and known[:3] == state:
+                return str(known[3])
+            with path.open("rb") as file:
+                digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise missing(path) from None
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        self._known.pop(str(path), None)
+        self._known[str(path)] = [*state, digest]
+        self._save()
+        return digest
+
+    def _save(self) -> None:
+        if not self._workdir.is_dir():
+            return
+        latest = dict(list(self._known.items())[-_KEEP:])
+        with contextlib.suppress(DataError):  # a read-only work directory can still be read from
+            write_json(self._workdir / CACHE, latest)

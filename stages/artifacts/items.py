@@ -1,0 +1,63 @@
+"""``items.parquet``: the catalogue, one row per item, in the order of the item numbers 1..N."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.artifacts.errors import DataError
+from stages.artifacts.names import RESERVED_VIEW_NAMES, Columns
+from stages.artifacts.tables import open_table, require_column
+
+
+def items_schema(views: list[str]) -> pa.Schema:
+    """The schema of ``items.parquet`` with these text views."""
+    fields = [pa.field(Columns.ITEM, pa.int32(), False), pa.field(Columns.ITEM_ID, pa.string(), False)]
+    return pa.schema(fields + [pa.field(view, pa.string()) for view in views])
+
+
+def item_views(path: Path) -> list[str]:
+    """The names of the text views in ``items.parquet``, in file order.
+
+    Raises:
+        DataError: when the file is missing, damaged or lacks a column of the contract.
+    """
+    with open_table(path) as file:
+        schema = file.schema_arrow
+    require_column(schema, Columns.ITEM, "int32", path)
+    require_column(schema, Columns.ITEM_ID, "string", path)
+    views = [name for name in schema.names if name not in RESERVED_VIEW_NAMES]
+    for view in views:
+        require_column(schema, view, "string", path)
+    return views
+
+
+def count_items(path: Path) -> int:
+    """How many items there are, read from the footer alone."""
+    with open_table(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def check_item_numbers(file: pq.ParquetFile, path: Path) -> int:
+    """Check that the ``item`` column counts 1..N, and return N.
+
+    Raises:
+        DataError: naming the first row where it does not.
+    """
+    require_column(file.schema_arrow, Columns.ITEM, "int32", path)
+    start = 1
+    for batch in file.iter_batches(columns=[Columns.ITEM]):
+        column = batch.column(0)
+        if column.null_count:
+            raise DataError(f"{path}: column {Columns.ITEM!r} has nulls", "Items are numbered 1..N in row order.")
+        numbers = column.to_numpy()
+        wrong = np.flatnonzero(numbers != np.arange(start, start + len(numbers)))
+        if wrong.size:
+            row = start + int(wrong[0])
+            raise DataError(
+                f"{path}: row {row} holds item {numbers[wrong[0]]}; item numbers must be 1..N in row order",
+                "Sort the rows by item and fill the gaps; an item without data gets nulls.",
+            )
+        start += len(numbers)
+    return start - 1

@@ -1,0 +1,188 @@
+"""Where an artifact comes from: stage, version, options and the fingerprints of what it was made of."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages import __version__
+from stages.artifacts.atomic import missing, read_json
+from stages.artifacts.errors import DataError
+from stages.artifacts.fingerprints import Fingerprints
+from stages.artifacts.pipeline import STAGES, stage_of
+
+CONTRACT_VERSION = 1
+"""Version of the files between the stages; a reader refuses files of a later one."""
+
+KEY = "cocorec"
+"""Name under which the lineage stands in a file's own metadata."""
+
+RAW = "raw:"
+"""Prefix of inputs that lie outside the work directory; they are named without their folder."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What a file says about its own making.
+
+    Attributes:
+        stage: the stage that made it.
+        options: the options that decide its content, as JSON values.
+        inputs: fingerprints of what it was made from, by file name inside the work directory or ``raw:`` name.
+        facts: what the stage reports of it (counts, shares); free of times, so that equal runs give equal bytes.
+        version: version of cocorec that made it.
+        contract: version of the file contract.
+    """
+
+    stage: str
+    options: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    version: str = __version__
+    contract: int = CONTRACT_VERSION
+
+    def to_json(self) -> str:
+        """The lineage as one line of JSON, the same for equal lineages."""
+        return json.dumps(vars(self), sort_keys=True, default=dict, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, path: Path) -> "Lineage":
+        """Read what :meth:`to_json` wrote into the file at ``path``.
+
+        Raises:
+            DataError: when the text is damaged or of a later contract than this version reads.
+        """
+        try:
+            values = json.loads(text)
+            lineage = cls(**{key: values[key] for key in cls.__dataclass_fields__})
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: damaged lineage ({error})", "Run the stage that writes it again.") from error
+        if lineage.contract > CONTRACT_VERSION:
+            raise DataError(
+                f"{path}: written to version {lineage.contract} of the file contract by cocorec {lineage.version}; "
+                f"this is cocorec {__version__}, which reads up to version {CONTRACT_VERSION}",
+                f"Install cocorec {lineage.version} or later.",
+            )
+        return lineage
+
+
+def read_lineage(path: Path) -> Lineage | None:
+    """The lineage that a file carries, ``None`` for a file made by another tool.
+
+    Reads the footer or header alone.
+
+    Raises:
+        DataError: when the file is missing, damaged or too new.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise missing(path)
+    text: str | bytes | None
+    if path.suffix == ".parquet":
+        text = _parquet_metadata(path).get(KEY.encode())
+    elif path.suffix == ".safetensors":
+        text = _safetensors_metadata(path).get(KEY)
+    else:
+        value = read_json(path)
+        text = json.dumps(value[KEY]) if isinstance(value, dict) and KEY in value else None
+    return None if text is None else Lineage.from_json(text, path)
+
+
+def require_consistent(workdir: Path, files: Iterable[str], fingerprints: Fingerprints) -> None:
+    """Refuse files that do not belong together.
+
+    Each file that carries a lineage must have been made from the very files that stand in the work directory
+    now; of inputs that are absent (a machine that only trains needs no ``items.parquet``) all lineages must
+    name the same. Files without lineage, made by other tools, are accepted.
+
+    Raises:
+        DataError: naming the two files and the stage to run.
+    """
+    workdir = Path(workdir)
+    seen: dict[str, tuple[str, str]] = {}
+    for file in files:
+        lineage = read_lineage(workdir / file)
+        for name, expected in (lineage.inputs if lineage else {}).items():
+            if name.startswith(RAW):
+                continue
+            path = workdir / name
+            if path.exists():
+                actual, other = fingerprints.of(path), f"the {name} that is there now"
+            elif name in seen:
+                actual, other = seen[name][0], f"the {name} that {seen[name][1]} was made from"
+            else:
+                seen[name] = (expected, file)
+                continue
+            if actual != expected:
+                stage = stage_of(Path(file))
+                raise DataError(
+                    f"{workdir / file} was made from another {name} than {other}",
+                    f"Run `cocorec {stage}` again." if stage else None,
+                )
+
+
+def fresh_lineage(
+    workdir: Path, stage: str, options: Mapping[str, Any], inputs: Mapping[str, str]
+) -> tuple[Lineage | None, str]:
+    """Tell whether a stage need not run: all its outputs are there, of the same options and inputs.
+
+    Returns:
+        The lineage of the stage's first output, or ``None``, and in words why.
+    """
+    lineage = None
+    for output in STAGES[stage].outputs:
+        path = Path(workdir) / output
+        if not path.exists():
+            return None, f"{output} is missing"
+        try:
+            found = read_lineage(path)
+        except DataError as error:
+            return None, error.message
+        if found is None:
+            return None, f"{output} was made by another tool"
+        reason = difference(found, options, inputs)
+        if reason:
+            return None, f"{output}: {reason}"
+        lineage = lineage or found
+    return lineage, "up to date"
+
+
+def difference(lineage: Lineage, options: Mapping[str, Any] | None, inputs: Mapping[str, str]) -> str | None:
+    """In words, how what a file was made with differs from what it would be made with now; ``None`` if it does not."""
+    if options is not None:
+        wanted = json.loads(json.dumps(dict(options), default=dict))
+        for key in sorted({*wanted, *lineage.options}):
+            if wanted.get(key) != lineage.options.get(key):
+                return f"option {key} was {lineage.options.get(key)!r}, is {wanted.get(key)!r}"
+    for name in sorted({*inputs, *lineage.inputs}):
+        if name not in inputs or name not in lineage.inputs:
+            return f"made {'without' if name in inputs else 'with'} {name.removeprefix(RAW)}"
+        if inputs[name] != lineage.inputs[name]:
+            return f"{name.removeprefix(RAW)} has changed since"
+    return None
+
+
+def _parquet_metadata(path: Path) -> dict[bytes, bytes]:
+    try:
+        return pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not a readable Parquet file: {error}", _again(path)) from error
+
+
+def _safetensors_metadata(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path} is not a readable safetensors file: {error}", _again(path)) from error
+
+
+def _again(path: Path) -> str | None:
+    stage = stage_of(path)
+    return f"Run `cocorec {stage} --force` to write it again." if stage else None

@@ -1,0 +1,49 @@
+"""One run at a time in a work directory."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages.artifacts.atomic import remove_leftovers
+from stages.artifacts.errors import DataError
+from stages.artifacts.names import MODEL_DIR
+
+LOCK = ".cocorec/lock"
+
+
+@contextmanager
+def locked(workdir: Path, command: str) -> Iterator[None]:
+    """Hold the work directory's lock; the system drops it when the process ends, however it ends.
+
+    Args:
+        workdir: the work directory, made when missing.
+        command: what is being run, told to whoever finds the lock taken.
+
+    Raises:
+        DataError: when another run holds the lock (naming it), or the folder cannot be written.
+    """
+    path = Path(workdir) / LOCK
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise DataError(
+            f"cannot write in {workdir}: {error.strerror}", "Choose a folder that can be written with --workdir."
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 500).decode(errors="replace").strip() or "another run"
+            raise DataError(
+                f"{workdir} is in use by {holder}", "Wait for it to end, or give this run its own --workdir."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"`cocorec {command}` (process {os.getpid()})\n".encode(), 0)
+        for folder in (Path(workdir), path.parent, Path(workdir) / MODEL_DIR):
+            remove_leftovers(folder)
+        yield
+    finally:
+        os.close(descriptor)

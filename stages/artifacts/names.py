@@ -1,0 +1,33 @@
+"""Every file and column name of the contract, once."""
+
+ITEMS = "items.parquet"
+SEQUENCES = "sequences.parquet"
+EMBEDDINGS = "embeddings.parquet"
+CODES = "codes.parquet"
+QUANTIZER = "quantizer.safetensors"
+MODEL_DIR = "model"
+MODEL_CONFIG = "model/config.json"
+MODEL_WEIGHTS = "model/model.safetensors"
+HISTORY = "model/history.parquet"
+CHECKPOINT_DIR = "model/checkpoint"
+METRICS = "metrics.json"
+RANKS = "ranks.parquet"
+
+
+class Columns:
+    """Column names; view columns carry the names of the views."""
+
+    ITEM = "item"
+    ITEM_ID = "item_id"
+    USER_ID = "user_id"
+    ITEMS = "items"
+    TIMESTAMPS = "timestamps"
+    TRAIN_END = "train_end"
+    VALID_END = "valid_end"
+    CODES = "codes"
+    TARGET = "target"
+    RANK = "rank"
+
+
+RESERVED_VIEW_NAMES = frozenset({Columns.ITEM, Columns.ITEM_ID})
+"""Names that no view may have, because the contract uses them."""

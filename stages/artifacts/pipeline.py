@@ -1,0 +1,38 @@
+"""Which stage makes which files out of which."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.artifacts import names
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage and its files, by their names inside the work directory; the first output stands for all."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+PIPELINE = (
+    Stage("preprocess", (), (names.SEQUENCES, names.ITEMS)),
+    Stage("embed", (names.ITEMS,), (names.EMBEDDINGS,)),
+    Stage("quantize", (names.EMBEDDINGS,), (names.CODES, names.QUANTIZER)),
+    Stage(
+        "train",
+        (names.SEQUENCES, names.EMBEDDINGS, names.CODES),
+        (names.MODEL_CONFIG, names.MODEL_WEIGHTS, names.HISTORY),
+    ),
+    Stage("evaluate", (names.SEQUENCES, names.MODEL_CONFIG), (names.METRICS, names.RANKS)),
+)
+
+STAGES = {stage.name: stage for stage in PIPELINE}
+
+
+def stage_of(path: Path) -> str | None:
+    """The name of the stage that makes the file at ``path``, judged by its name; ``None`` for other files."""
+    for stage in PIPELINE:
+        if any(Path(output).name == path.name for output in stage.outputs):
+            return stage.name
+    return None

@@ -1,0 +1,152 @@
+"""Reading and writing the Parquet files of the contract: checked schemas, page checksums, whole-or-nothing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.artifacts.atomic import atomic_path, missing
+from stages.artifacts.errors import DataError
+from stages.artifacts.lineage import KEY, Lineage
+from stages.artifacts.pipeline import stage_of
+
+_Check = Callable[[pa.DataType], bool]
+
+
+class TableWriter:
+    """Writes one Parquet artifact in row groups; use it through :func:`table_writer`."""
+
+    def __init__(self, path: Path, schema: pa.Schema, *, compression: str) -> None:
+        self._writer = pq.ParquetWriter(
+            path, schema, compression=compression, write_page_checksum=True, write_page_index=False
+        )
+
+    def write(self, table: pa.Table | pa.RecordBatch) -> None:
+        """Append rows as one row group."""
+        table = pa.Table.from_batches([table]) if isinstance(table, pa.RecordBatch) else table
+        self._writer.write_table(table.cast(self._writer.schema), row_group_size=max(1, table.num_rows))
+
+    def set_lineage(self, lineage: Lineage) -> None:
+        """Say where the file comes from; may be called at any time before the end."""
+        self._writer.add_key_value_metadata({KEY: lineage.to_json()})
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema, *, compression: str = "zstd") -> Iterator[TableWriter]:
+    """Write a Parquet artifact piece by piece; it appears at ``path`` when the block ends without an error.
+
+    Args:
+        path: where the artifact goes.
+        schema: its columns; every written piece is cast to them.
+        compression: ``"none"`` for float vectors, which do not shrink.
+
+    Raises:
+        DataError: when the disk is full or the folder cannot be written.
+    """
+    with atomic_path(path) as temporary, TableWriter(temporary, schema, compression=compression) as writer:
+        yield writer
+
+
+def write_table(
+    path: Path, table: pa.Table, lineage: Lineage, *, compression: str = "zstd", row_group_rows: int = 131_072
+) -> None:
+    """Write a whole table as an artifact."""
+    with table_writer(path, table.schema, compression=compression) as writer:
+        for start in range(0, max(1, table.num_rows), row_group_rows):
+            writer.write(table.slice(start, row_group_rows))
+        writer.set_lineage(lineage)
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet artifact whose pages are verified as they are read.
+
+    Raises:
+        DataError: when the file is missing, or when it, or a page of it read inside the block, is damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise missing(path)
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        stage = stage_of(path)
+        remedy = f"Run `cocorec {stage} --force` to write it again." if stage else None
+        raise DataError(f"{path} is damaged or not a Parquet file: {error}", remedy) from error
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet artifact, or some of its columns, verifying the pages.
+
+    Raises:
+        DataError: when the file is missing or damaged.
+    """
+    with open_table(path) as file:
+        return file.read(columns=columns)
+
+
+def require_column(schema: pa.Schema, name: str, kind: str, path: Path) -> pa.DataType:
+    """The type of a column that has to be there.
+
+    Args:
+        kind: what the contract asks for: ``int32``, ``string``, ``list<int32>``, ``list<int64>``,
+            ``fixed_size_list<float32>`` or ``fixed_size_list<uint16>``. Wider variants of the same type that other
+            tools write (``large_string``, ``large_list``, dictionaries of strings) are accepted.
+
+    Raises:
+        DataError: naming file and column when the column is missing or of another type.
+    """
+    if name not in schema.names:
+        raise DataError(
+            f"{path}: column {name!r} is missing; there are {', '.join(map(repr, schema.names))}",
+            "The README documents the columns of every file.",
+        )
+    actual = schema.field(name).type
+    if not _ACCEPTED[kind](actual):
+        raise DataError(
+            f"{path}: column {name!r} has type {actual}, not {kind}", "The README documents the columns of every file."
+        )
+    return actual
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_list_of(width: str) -> _Check:
+    def accepted(kind: pa.DataType) -> bool:
+        listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        return bool(listed and str(kind.value_type) in width)
+
+    return accepted
+
+
+def _is_vector_of(value: str) -> _Check:
+    def accepted(kind: pa.DataType) -> bool:
+        return bool(pa.types.is_fixed_size_list(kind) and str(kind.value_type) == value)
+
+    return accepted
+
+
+_ACCEPTED: dict[str, _Check] = {
+    "int32": lambda kind: str(kind) in ("int32", "int64"),
+    "string": _is_string,
+    "list<int32>": _is_list_of("int32 int64"),
+    "list<int64>": _is_list_of("int32 int64"),
+    "fixed_size_list<float32>": _is_vector_of("float"),
+    "fixed_size_list<uint16>": _is_vector_of("uint16"),
+}

@@ -1,0 +1,118 @@
+"""``embeddings.parquet`` and ``codes.parquet``: one fixed-size list per item, seen as numpy matrices."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stages.artifacts.errors import DataError
+from stages.artifacts.items import check_item_numbers
+from stages.artifacts.lineage import read_lineage
+from stages.artifacts.names import Columns
+from stages.artifacts.tables import open_table, require_column
+
+Matrix = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+def embeddings_schema(dimensions: dict[str, int]) -> pa.Schema:
+    """The schema of ``embeddings.parquet``: one vector column per view, given each view's dimension."""
+    fields = [pa.field(Columns.ITEM, pa.int32(), False)]
+    return pa.schema(fields + [pa.field(view, pa.list_(pa.float32(), d)) for view, d in dimensions.items()])
+
+
+def codes_schema(codes: int) -> pa.Schema:
+    """The schema of ``codes.parquet`` with this many codes per item."""
+    return pa.schema(
+        [
+            pa.field(Columns.ITEM, pa.int32(), False),
+            pa.field(Columns.CODES, pa.list_(pa.field("item", pa.uint16(), False), codes), False),
+        ]
+    )
+
+
+def to_fixed_size_list(matrix: npt.NDArray[np.generic], present: Mask | None = None) -> pa.FixedSizeListArray:
+    """A matrix (rows, D) as an Arrow column; rows that are not ``present`` become null."""
+    values = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+    mask = None if present is None or present.all() else pa.array(~present)
+    return pa.FixedSizeListArray.from_arrays(values, matrix.shape[1], mask=mask)
+
+
+def to_matrix(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.generic], Mask]:
+    """An Arrow column of fixed-size lists as a matrix (rows, D), null rows zero, and which rows are present (rows,)."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    d = column.type.list_size
+    present = ~np.concatenate([np.zeros(0, bool), *(c.is_null().to_numpy(zero_copy_only=False) for c in chunks)])
+    # flatten, unlike values, heeds the offset of a sliced chunk and leaves out null rows.
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, d) for chunk in chunks]
+    flat = (
+        parts[0]
+        if len(parts) == 1
+        else np.concatenate([np.zeros((0, d), column.type.value_type.to_pandas_dtype()), *parts])
+    )
+    if present.all():
+        return flat, present
+    matrix = np.zeros((len(present), d), flat.dtype)
+    matrix[present] = flat
+    return matrix, present
+
+
+def embedding_views(path: Path) -> dict[str, int]:
+    """The views of ``embeddings.parquet`` and their dimensions, in file order, from the footer alone.
+
+    Raises:
+        DataError: when the file is missing or damaged, or a column is not what the contract says.
+    """
+    with open_table(path) as file:
+        schema = file.schema_arrow
+    require_column(schema, Columns.ITEM, "int32", path)
+    names = [name for name in schema.names if name != Columns.ITEM]
+    if not names:
+        raise DataError(f"{path} holds no view", "Run `cocorec embed --views ...`.")
+    return {name: require_column(schema, name, "fixed_size_list<float32>", path).list_size for name in names}
+
+
+def read_view(path: Path, view: str) -> tuple[Matrix, Mask]:
+    """One view of ``embeddings.parquet``.
+
+    Returns:
+        Vectors (N, D) float32, zero where the item lacks the view; presence (N,).
+
+    Raises:
+        DataError: when the column is missing or has the wrong type, or a vector holds NaN or infinity.
+    """
+    with open_table(path) as file:
+        require_column(file.schema_arrow, view, "fixed_size_list<float32>", path)
+        check_item_numbers(file, path)
+        matrix, present = to_matrix(file.read(columns=[view])[view])
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0]) + 1
+        raise DataError(f"{path}: column {view!r}, row {row}: the vector is not finite", "Embed the view again.")
+    return matrix.astype(np.float32, copy=False), present
+
+
+def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
+    """The semantic codes of all items.
+
+    Returns:
+        Codes (N, C) uint16, and the size K of the codebook at each position: what the lineage says, else the
+        largest code plus one.
+
+    Raises:
+        DataError: when the file breaks the contract or a code lies beyond its codebook.
+    """
+    with open_table(path) as file:
+        require_column(file.schema_arrow, Columns.CODES, "fixed_size_list<uint16>", path)
+        check_item_numbers(file, path)
+        codes, present = to_matrix(file.read(columns=[Columns.CODES])[Columns.CODES])
+    if not present.all():
+        row = int(np.flatnonzero(~present)[0]) + 1
+        raise DataError(f"{path}: column {Columns.CODES!r}, row {row} is null", "Every item needs codes.")
+    lineage = read_lineage(path)
+    largest = int(codes.max(initial=0))
+    size = int(lineage.facts.get("codebook_size", largest + 1)) if lineage else largest + 1
+    if largest >= size:
+        raise DataError(f"{path}: column {Columns.CODES!r} holds code {largest}, its codebook ends at {size - 1}")
+    return codes.astype(np.uint16, copy=False), size
