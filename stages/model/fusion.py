@@ -1,0 +1,118 @@
+"""Code-guided semantic fusion: an item's codes attend to each other and to its texts."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stages.model.config import ModelConfig
+from stages.model.layers import AddNorm, Attend, Dropout, FeedForward
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What fusion gives for n items.
+
+    Attributes:
+        queries: Q0 (n, C, d), the raw code embeddings.
+        codes: Q (n, C, d), the codes after fusion.
+    """
+
+    queries: Tensor
+    codes: Tensor
+
+    def history(self) -> Tensor:
+        """h (n, d), the item as part of a history."""
+        return self.codes.mean(1)
+
+    def candidate(self) -> Tensor:
+        """v (n, d), the item as a candidate: the raw codes are added."""
+        return self.codes.mean(1) + self.queries.mean(1)
+
+
+class FusionLayer(nn.Module):
+    """Self-attention among the codes, cross-attention to the texts, feed-forward; each with residual and norm."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d, p = config.dim, config.fusion_dropout
+        self.self_qkv = nn.Linear(d, 3 * d)
+        self.self_attend = Attend(config.fusion_heads, p)
+        self.self_out = AddNorm(d, d, p)
+        self.cross_q = nn.Linear(d, d)
+        self.cross_kv = nn.Linear(config.text_dimension, 2 * d)
+        self.cross_attend = Attend(config.fusion_heads, p)
+        self.cross_out = AddNorm(d, d, p)
+        self.feed_forward = FeedForward(d, config.fusion_ffn_dim, p)
+
+    def forward(self, codes: Tensor, texts: Tensor, present: Tensor | None) -> Tensor:
+        """Codes (n, C, d), texts (n, M, text_dimension) and present (n, M) in; codes (n, C, d) out."""
+        query, key, value = self.self_qkv(codes).chunk(3, -1)
+        codes = self.self_out(self.self_attend(query, key, value), codes)
+        key, value = self.cross_kv(texts).chunk(2, -1)
+        codes = self.cross_out(self.cross_attend(self.cross_q(codes), key, value, allowed=present), codes)
+        return self.feed_forward(codes)  # type: ignore[no-any-return]
+
+
+class CodeFusion(nn.Module):
+    """The item encoder of CoCoRec.
+
+    The code table has one row per (position, code) after row 0, which is [MASK]: code k of position j is row
+    ``1 + K j + k``.
+
+    Args:
+        config: sizes; N items, C codes, M views.
+
+    Buffers, which are inputs rather than weights and not saved: ``rows`` (N + 1, C) code table rows, ``texts``
+    (N + 1, M, text_dimension) whitened vectors, ``present`` (N + 1, M). Row 0 of each stands for no item.
+    """
+
+    rows: Tensor
+    texts: Tensor
+    present: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.learnable_mask = config.learnable_mask
+        self.codebook_size = config.codebook_size
+        self.table = nn.Parameter(torch.empty(1 + config.codes * config.codebook_size, config.dim).normal_(std=0.02))
+        self.dropout = Dropout(config.fusion_dropout)
+        self.layers = nn.ModuleList(FusionLayer(config) for _ in range(config.fusion_layers))
+        n, m = config.items + 1, config.views
+        self.register_buffer("rows", torch.zeros(n, config.codes, dtype=torch.int32), persistent=False)
+        self.register_buffer("texts", torch.zeros(n, m, config.text_dimension), persistent=False)
+        self.register_buffer("present", torch.ones(n, m, dtype=torch.bool), persistent=False)
+        self.all_present = True
+
+    def set_items(self, codes: Tensor, texts: Tensor, present: Tensor) -> None:
+        """Give the catalogue.
+
+        Args:
+            codes: (N, C) values 0..K-1.
+            texts: (N, M, text_dimension) whitened view vectors, zero where missing.
+            present: (N, M) which views there are; an item without any attends to zero vectors.
+        """
+        first = 1 + self.codebook_size * torch.arange(codes.shape[1])
+        self.rows[1:] = (codes.long() + first).to(self.rows)
+        self.texts[1:] = texts.to(self.texts)
+        self.present[1:] = (present | ~present.any(1, keepdim=True)).to(self.present)
+        self.all_present = bool(self.present.all())
+
+    def forward(self, items: Tensor, rows: Tensor | None = None) -> Fused:
+        """Fuse items.
+
+        Args:
+            items: (n,) item numbers.
+            rows: (n, C) rows of the code table to use instead of the items' own, for masked codes.
+        """
+        rows = self.rows[items] if rows is None else rows
+        table = self.table
+        if not self.learnable_mask:
+            table = torch.cat([table[:1].detach(), table[1:]])
+        queries = torch.nn.functional.embedding(rows, table)
+        texts = self.texts[items]
+        present = None if self.all_present else self.present[items]
+        codes = queries
+        for layer in self.layers:
+            codes = layer(codes, texts, present)
+        return Fused(queries, codes)

@@ -1,0 +1,119 @@
+"""The building blocks: dropout, attention, feed-forward, all post-norm as in BERT."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+NORM_EPS = 1e-12
+"""LayerNorm epsilon of the authors' code (and of BERT)."""
+
+
+class _ByteDropout(torch.autograd.Function):
+    """Dropout from eight random bits an element: torch's own draws a double each, and dominates a step on CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+        keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
+        ctx.save_for_backward(keep)
+        ctx.scale = 256 / (256 - threshold)
+        return torch.mul(x, keep).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (keep,) = ctx.saved_tensors
+        return torch.mul(grads[0], keep).mul_(ctx.scale), None
+
+
+class Dropout(nn.Module):
+    """Zero each element with probability ``p`` while training and scale the others to keep the mean.
+
+    On CPU the probability is rounded to a multiple of 1/256.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self._threshold = min(255, round(p * 256))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape in, the same out."""
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type == "cpu":
+            return _ByteDropout.apply(x, self._threshold)  # type: ignore[no-any-return, no-untyped-call]
+        return F.dropout(x, self.p)
+
+
+class Attend(nn.Module):
+    """Scaled dot-product attention over heads, with dropout on the weights.
+
+    Args:
+        heads: how many heads share the width.
+        dropout: dropout probability of the attention weights.
+    """
+
+    def __init__(self, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = Dropout(dropout)
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, *, allowed: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """Attend.
+
+        Args:
+            query: (n, q, d).
+            key: (n, k, d).
+            value: (n, k, d).
+            allowed: (n, k) which keys may be attended to; all when ``None``.
+            causal: position i sees keys 0..i only.
+
+        Returns:
+            (n, q, d).
+        """
+        n, q, d = query.shape
+        query, key, value = (x.view(n, -1, self.heads, d // self.heads).transpose(1, 2) for x in (query, key, value))
+        mask = None if allowed is None else allowed[:, None, None, :]
+        if query.device.type != "cpu":
+            p = self.dropout.p if self.training else 0.0
+            out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=p, is_causal=causal)
+        else:  # for a dozen keys the plain products beat the fused kernel on CPU
+            scores = query @ key.transpose(-1, -2) * (1 / math.sqrt(d // self.heads))
+            if causal:
+                mask = torch.ones(q, q, dtype=torch.bool, device=query.device).tril()
+            if mask is not None:
+                scores = scores.masked_fill(~mask, -torch.inf)
+            out = self.dropout(torch.softmax(scores, -1)) @ value
+        return out.transpose(1, 2).reshape(n, q, d)
+
+
+class AddNorm(nn.Module):
+    """``LayerNorm(residual + Dropout(Linear(x)))``, the end of every block."""
+
+    def __init__(self, inputs: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, dim)
+        self.dropout = Dropout(dropout)
+        self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
+
+    def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        """(..., inputs) and (..., dim) in, (..., dim) out."""
+        return self.norm(residual + self.dropout(self.linear(x)))  # type: ignore[no-any-return]
+
+
+class FeedForward(nn.Module):
+    """``LayerNorm(x + Linear(GELU(Linear(x))))`` with the exact GELU."""
+
+    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.inner = nn.Linear(dim, hidden)
+        self.outer = AddNorm(hidden, dim, dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., dim) in and out."""
+        return self.outer(F.gelu(self.inner(x)), x)  # type: ignore[no-any-return]

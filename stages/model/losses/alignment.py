@@ -1,0 +1,26 @@
+"""L_msa, masked sequence alignment: a history and its masked self find each other in the batch."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stages.model.losses.cross_entropy import linear_cross_entropy
+
+
+def masked_sequence_alignment(
+    users: Tensor, masked_users: Tensor, temperature: float, *, groups: Tensor | None = None
+) -> Tensor:
+    """Symmetric InfoNCE, the mean of the two directions.
+
+    Args:
+        users: u (R, d).
+        masked_users: u~ (R, d), the same positions read from masked codes.
+        temperature: 0.07 in the paper.
+        groups: (R,) next items; rows with the same next item are then no negatives of each other (the authors
+            keep them).
+    """
+    users, masked_users = F.normalize(users, dim=-1), F.normalize(masked_users, dim=-1)
+    own = torch.arange(len(users), device=users.device)
+    forth = linear_cross_entropy(users, masked_users, own, temperature, row_groups=groups, column_groups=groups)
+    back = linear_cross_entropy(masked_users, users, own, temperature, row_groups=groups, column_groups=groups)
+    return (forth + back) / (2 * max(1, len(users)))

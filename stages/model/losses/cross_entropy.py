@@ -1,0 +1,86 @@
+"""Softmax cross-entropy of inner products, without ever holding all the scores."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_CHUNK_SCORES = 1 << 22
+"""Scores held at a time: 16 MiB in float32, which stays near the cache on CPU and fills a GPU."""
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Takes the gradients chunk by chunk on the way forward, so that no score is kept for the way back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        queries: Tensor,
+        table: Tensor,
+        targets: Tensor,
+        temperature: float,
+        row_groups: Tensor | None,
+        column_groups: Tensor | None,
+    ) -> Tensor:
+        with torch.autocast(queries.device.type, enabled=False):
+            total = torch.zeros((), dtype=torch.promote_types(queries.dtype, torch.float32), device=queries.device)
+            d_queries = torch.empty_like(queries) if ctx.needs_input_grad[0] else None
+            d_table = torch.zeros_like(table, dtype=total.dtype) if ctx.needs_input_grad[1] else None
+            step = max(1, _CHUNK_SCORES // max(1, len(table)))
+            for start in range(0, len(queries), step):
+                part = slice(start, start + step)
+                rows, goal = queries[part], targets[part, None]
+                scores = (rows @ table.T).to(total.dtype).div_(temperature)
+                if row_groups is not None and column_groups is not None:
+                    same = row_groups[part, None] == column_groups[None]
+                    scores.masked_fill_(same.scatter_(1, goal, False), -torch.inf)
+                at_goal = scores.gather(1, goal)
+                norm = torch.logsumexp(scores, 1, keepdim=True)
+                total += (norm - at_goal).sum()
+                if d_queries is None and d_table is None:
+                    continue
+                share = scores.sub_(norm).exp_()  # becomes the gradient of the scores, in place
+                share.scatter_add_(1, goal, torch.full_like(at_goal, -1.0))
+                share = share.div_(temperature).to(queries.dtype)
+                if d_queries is not None:
+                    torch.mm(share, table, out=d_queries[part])
+                if d_table is not None:
+                    d_table += share.T @ rows
+        ctx.save_for_backward(d_queries, None if d_table is None else d_table.to(table.dtype))
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
+        d_queries, d_table = (
+            None if saved is None else saved * grads[0].to(saved.dtype) for saved in ctx.saved_tensors
+        )
+        return d_queries, d_table, None, None, None, None
+
+
+def linear_cross_entropy(
+    queries: Tensor,
+    table: Tensor,
+    targets: Tensor,
+    temperature: float,
+    *,
+    row_groups: Tensor | None = None,
+    column_groups: Tensor | None = None,
+) -> Tensor:
+    """Sum over rows of ``-log softmax(queries @ table.T / temperature)[targets]``.
+
+    The scores are formed in chunks, in float32 or better, so that memory grows with neither rows nor columns alone.
+
+    Args:
+        queries: (R, d).
+        table: (n, d).
+        targets: (R,) column of each row's target.
+        temperature: divides the inner products.
+        row_groups: (R,) integers; a column of the same group as the row is no negative of it.
+        column_groups: (n,) integers; give both or neither.
+
+    Returns:
+        A scalar; gradients flow into ``queries`` and ``table``.
+    """
+    return _LinearCrossEntropy.apply(  # type: ignore[no-any-return, no-untyped-call]
+        queries, table, targets, temperature, row_groups, column_groups
+    )

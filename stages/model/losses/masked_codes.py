@@ -1,0 +1,37 @@
+"""L_mcm, masked code modelling: the true code at each chosen position, from the fused codes."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stages.model.losses.cross_entropy import linear_cross_entropy
+
+
+def masked_code_modelling(
+    fused: Tensor, table: Tensor, rows: Tensor, chosen: Tensor, temperature: float, *, within_position: bool = True
+) -> Tensor:
+    """Mean cross-entropy of the true codes at the chosen positions.
+
+    Args:
+        fused: Q~ (n, C, d), the masked items after fusion.
+        table: E (1 + C K, d), row 0 is [MASK].
+        rows: (n, C) rows of ``table`` that hold the true codes.
+        chosen: (n, C) which codes were chosen for masking.
+        temperature: 0.07 in the paper.
+        within_position: rank a code against the K codes of its own position, the only ones that can stand there;
+            ``False`` against the whole table, [MASK] included, as the authors do, which costs C times as much.
+    """
+    table = F.normalize(table, dim=-1)
+    count = max(1, int(chosen.sum()))
+    if not within_position:
+        return linear_cross_entropy(F.normalize(fused[chosen], dim=-1), table, rows[chosen].long(), temperature) / count
+    positions = fused.shape[1]
+    size = (len(table) - 1) // positions
+    total = fused.new_zeros((), dtype=torch.promote_types(fused.dtype, torch.float32))
+    for j in range(positions):
+        first = 1 + j * size
+        here = chosen[:, j].nonzero().squeeze(1)
+        queries = F.normalize(fused[:, j].index_select(0, here), dim=-1)
+        goals = rows[:, j].index_select(0, here).long() - first
+        total = total + linear_cross_entropy(queries, table[first : first + size], goals, temperature)
+    return total / count

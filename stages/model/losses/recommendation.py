@@ -1,0 +1,19 @@
+"""L_rec: the next item among all items, or among sampled ones."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from stages.model.losses.cross_entropy import linear_cross_entropy
+
+
+def recommendation(users: Tensor, candidates: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """Mean cross-entropy of the next item.
+
+    Args:
+        users: u (R, d), one row per position with a target.
+        candidates: v (n, d).
+        targets: (R,) row of ``candidates`` that holds each position's next item.
+        temperature: 0.07 in the paper.
+    """
+    users, candidates = F.normalize(users, dim=-1), F.normalize(candidates, dim=-1)
+    return linear_cross_entropy(users, candidates, targets, temperature) / max(1, len(users))

@@ -1,0 +1,78 @@
+"""The whole model: an item encoder and the backbone."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from stages.model.backbone import Backbone, Layout
+from stages.model.config import ModelConfig
+from stages.model.encoders import ItemTable, TextEncoder
+from stages.model.fusion import CodeFusion
+
+_CHUNK_ITEMS = 2048
+
+
+class Recommender(nn.Module):
+    """CoCoRec or a baseline over the same backbone.
+
+    Args:
+        config: sizes and kind. The catalogue itself is given with :meth:`set_items`.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        encoders = {"cocorec": CodeFusion, "sasrec": ItemTable, "text": TextEncoder}
+        self.encoder: CodeFusion | ItemTable | TextEncoder = encoders[config.kind](config)
+        self.backbone = Backbone(config)
+        self.apply(_initialise)
+
+    def set_items(self, codes: Tensor | None, texts: Tensor | None, present: Tensor | None) -> None:
+        """Give the catalogue; see :class:`CodeFusion` for the shapes. ``sasrec`` needs none."""
+        if isinstance(self.encoder, CodeFusion):
+            assert codes is not None and texts is not None and present is not None
+            self.encoder.set_items(codes, texts, present)
+        elif isinstance(self.encoder, TextEncoder):
+            assert texts is not None
+            self.encoder.set_items(texts)
+
+    def encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors of items (n,) as part of a history and as candidates, each (n, d)."""
+        if isinstance(self.encoder, CodeFusion):
+            fused = self.encoder(items)
+            return fused.history(), fused.candidate()
+        vectors = self.encoder(items)
+        return vectors, vectors
+
+    def _encoded_chunks(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(1, self.config.items + 1, _CHUNK_ITEMS):
+            yield self.encode(torch.arange(start, min(start + _CHUNK_ITEMS, self.config.items + 1), device=device))
+
+    @torch.inference_mode()
+    def item_tables(self) -> tuple[Tensor, Tensor]:
+        """History and candidate vectors of the whole catalogue, each (N + 1, d); row 0, no item, is zero."""
+        device = self.backbone.position.device
+        history, candidate = (torch.cat(parts) for parts in zip(*self._encoded_chunks(device), strict=True))
+        blank = history.new_zeros(1, history.shape[1])
+        return torch.cat([blank, history]), torch.cat([blank, candidate])
+
+    @torch.inference_mode()
+    def read(self, history_table: Tensor, histories: Tensor, layout: Layout) -> Tensor:
+        """Outputs at the last real position of each history (B, d).
+
+        Args:
+            history_table: (N + 1, d) from :meth:`item_tables`.
+            histories: (R,) packed item numbers.
+            layout: where they lie.
+        """
+        outputs = self.backbone(history_table[histories], layout)
+        last = torch.bincount(layout.rows, minlength=layout.batch).cumsum(0) - 1
+        return outputs.index_select(0, last)  # type: ignore[no-any-return]
+
+
+def _initialise(module: nn.Module) -> None:
+    # Normal(0, 0.02) weights and zero biases, as BERT and the authors' code have it.
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
