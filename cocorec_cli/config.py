@@ -1,0 +1,157 @@
+"""The configuration file: TOML tables that become defaults of the commands through Click's ``default_map``.
+
+    workdir = "artifacts"        # for all commands
+
+    [embed]                      # a table per stage, keys as the options of its command
+    views = ["title", "brand"]
+
+Relative paths are taken from the folder of the file, so that it works from anywhere. The file says what a stage
+does; ``--force``, ``--json``, ``--quiet`` and ``--config`` say how this one run behaves and stay out of it.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from stages.artifacts.errors import UsageError
+from stages.artifacts.pipeline import STAGES
+
+CONFIG_KEY = "cocorec.config"
+"""Where a context's ``meta`` keeps the defaults of all commands."""
+
+DEFAULT_CONFIG = Path("cocorec.toml")
+"""What ``cocorec run`` reads when no file is named."""
+
+Defaults = dict[str, dict[str, Any]]
+
+
+def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
+    """Make the tables of ``--config`` the defaults of this command; the callback of that option.
+
+    Raises:
+        UsageError: when the file cannot be read or holds anything that no command knows.
+    """
+    if ctx.resilient_parsing:
+        return path
+    if path is None and ctx.info_name == "run" and DEFAULT_CONFIG.is_file():
+        path = DEFAULT_CONFIG
+    if path is not None:
+        group = ctx.find_root().command
+        assert isinstance(group, TyperGroup)
+        defaults, workdir = read_config(path, group)
+        ctx.meta[CONFIG_KEY] = defaults
+        ctx.default_map = {**defaults.get(ctx.info_name or "", {}), **({"workdir": workdir} if workdir else {})}
+    return path
+
+
+def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
+    """Read and check a configuration file.
+
+    Args:
+        path: the TOML file.
+        group: the ``cocorec`` command, whose subcommands say which options there are.
+
+    Returns:
+        For each command the defaults of its parameters, by parameter name; and the work directory, if it names one.
+
+    Raises:
+        UsageError: listing every problem of the file.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"--config: {path} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config: cannot read {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from error
+    problems: list[str] = []
+    defaults: Defaults = {}
+    folder = path.absolute().parent
+    stages = [name for name in STAGES if name in group.commands]
+    workdir = content.pop("workdir", None)
+    if workdir is not None and not isinstance(workdir, str):
+        problems.append(f"workdir: expected text, got {_shown(workdir)}")
+        workdir = None
+    for name, table in content.items():
+        if name not in stages:
+            problems.append(f"[{name}]: unknown; {_nearest(name, ['workdir', *stages])}")
+        elif not isinstance(table, dict):
+            problems.append(f"{name}: expected a table [{name}], got {_shown(table)}")
+        else:
+            command = group.commands[name]
+            assert isinstance(command, TyperCommand)
+            defaults[name] = _check_table(command, table, folder, problems)
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise UsageError(f"{path}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
+    return defaults, str(folder / Path(workdir).expanduser()) if workdir else None
+
+
+def _check_table(command: TyperCommand, table: Mapping[str, Any], folder: Path, problems: list[str]) -> dict[str, Any]:
+    """Values by parameter name; what is wrong with them is appended to ``problems``."""
+    from cocorec_cli.options import COMMON
+
+    types = get_type_hints(command.callback)
+    context = typer.Context(command, info_name=command.name)
+    parameters = {param.name: param for param in command.params if isinstance(param, TyperOption | TyperArgument)}
+    known = [name for name in parameters if name not in COMMON]
+    checked: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name == "workdir":
+            problems.append(f"[{command.name}] {key}: stands above the tables, for all commands")
+        elif name in COMMON:
+            problems.append(f"[{command.name}] {key}: belongs on the command line")
+        elif name not in known:
+            problems.append(f"[{command.name}] {key}: unknown option; {_nearest(name, known)}")
+        else:
+            try:
+                checked[name] = _convert(value, types[name], folder)
+                parameters[name].process_value(context, checked[name])
+            except (ValueError, typer.BadParameter) as error:
+                said = error.message if isinstance(error, typer.BadParameter) else str(error)
+                problems.append(f"[{command.name}] {key}: {said}")
+    return checked
+
+
+def _convert(value: Any, kind: Any, folder: Path) -> Any:
+    """The value as the parameter takes it; TOML has types, so nothing is guessed from text."""
+    optional = [part for part in get_args(kind) if part is not type(None)]
+    if type(None) in get_args(kind):
+        kind = optional[0]
+    if get_origin(kind) is list:
+        (element,) = get_args(kind)
+        return [_convert(part, element, folder) for part in (value if isinstance(value, list) else [value])]
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"{_shown(value)} is not one of {', '.join(map(str, get_args(kind)))}")
+        return value
+    accepted, name = _TOML_TYPES[kind]
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"expected {name}, got {_shown(value)}")
+    return str(folder / Path(str(value)).expanduser()) if kind is Path else value
+
+
+_TOML_TYPES: dict[Any, tuple[type | tuple[type, ...], str]] = {
+    bool: (bool, "true or false"),
+    int: (int, "a whole number"),
+    float: ((int, float), "a number"),
+    str: (str, "text"),
+    Path: (str, "a path"),
+}
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+
+
+def _shown(value: Any) -> str:
+    kinds = {bool: "", int: "", float: "", str: "the text ", list: "the list ", dict: "the table "}
+    return kinds.get(type(value), "") + (str(value).lower() if isinstance(value, bool) else repr(value))

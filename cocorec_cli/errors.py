@@ -1,0 +1,72 @@
+"""What the user sees when a command fails, and the exit code.
+
+0 done, 1 a bug or out of memory, 2 wrong usage, 3 data or artifacts that cannot be used, 4 a quality bar missed,
+128 + signal when interrupted (130 Ctrl-C, 143 SIGTERM), 141 when whoever read the output has gone.
+"""
+
+import errno
+import signal
+import sys
+import traceback
+
+import typer
+
+from cocorec_cli.console import say
+from stages.artifacts.errors import CocorecError, DataError
+
+BUG = 1
+BROKEN_PIPE = 128 + signal.SIGPIPE
+
+_USERS_TO_SOLVE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def report_error(error: Exception) -> int:
+    """Print an error to stderr and return the exit code that belongs to it."""
+    if isinstance(error, CocorecError):
+        _explain(error.message, error.remedy)
+        return error.exit_code
+    if isinstance(error, typer.TyperException):
+        return _report_usage(error)
+    if _is_out_of_memory(error):
+        _explain(
+            f"out of memory: {str(error) or type(error).__name__}".splitlines()[0],
+            "Work in smaller batches (`cocorec train --help` and `cocorec embed --help` list the options), "
+            "end other programs, or take a machine with more memory.",
+        )
+        return BUG
+    if isinstance(error, OSError) and error.errno in _USERS_TO_SOLVE:
+        _explain(str(error), "Make room, or choose a folder that can be read and written.")
+        return DataError.exit_code
+    traceback.print_exception(error, file=sys.stderr)
+    _explain("this is a bug in cocorec", "Please report it together with the traceback above.")
+    return BUG
+
+
+def report_interrupt(received: int) -> int:
+    """Print that the run was interrupted and return the exit code."""
+    name = "Ctrl-C" if received == signal.SIGINT else signal.Signals(received).name
+    say(f"interrupted by {name}; finished work is kept, the same command goes on from there")
+    return 128 + received
+
+
+def _report_usage(error: typer.TyperException) -> int:
+    # The help is already on the screen when a command was typed without arguments.
+    if type(error).__name__ != "NoArgsIsHelpError":
+        ctx: typer.Context | None = getattr(error, "ctx", None)
+        _explain(error.format_message().rstrip("."), f"See `{ctx.command_path} --help`." if ctx else None)
+    return error.exit_code
+
+
+def _explain(message: str, remedy: str | None) -> None:
+    say(message, "error: ", "bold red")
+    if remedy:
+        say(remedy, "remedy: ", "bold")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Also torch's own errors, told by their names because torch may not be imported here."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )

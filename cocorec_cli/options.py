@@ -1,0 +1,71 @@
+"""The options that every command has, declared once."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cocorec_cli.config import load_config
+
+GENERAL = "General"
+"""Help panel of the options below."""
+
+EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
+"""Last line of a stage's help."""
+
+
+def option(text: str, panel: str, *declarations: str, **settings: Any) -> Any:
+    """An option of a command, declared once: what it does and its unit, its help panel, and typer's own settings."""
+    return typer.Option(*declarations, help=text, rich_help_panel=panel, **{"show_envvar": False, **settings})
+
+
+DEFAULT_WORKDIR = Path("artifacts")
+
+Workdir = Annotated[
+    Path,
+    option(
+        "Folder of the files that the stages exchange; made when missing.",
+        GENERAL,
+        "--workdir",
+        "-w",
+        metavar="FOLDER",
+        envvar="COCOREC_WORKDIR",
+        allow_from_autoenv=False,
+        show_envvar=True,
+        file_okay=False,
+    ),
+]
+
+Config = Annotated[
+    Path | None,
+    option(
+        "TOML file with a table of defaults per command; the command line and the environment win over it.",
+        GENERAL,
+        "--config",
+        metavar="FILE",
+        envvar="COCOREC_CONFIG",
+        allow_from_autoenv=False,
+        show_envvar=True,
+        is_eager=True,
+        callback=load_config,
+    ),
+]
+
+Force = Annotated[bool, option("Run even if the results are up to date.", GENERAL, "--force")]
+
+Json = Annotated[bool, option("Print one JSON object instead of tables.", GENERAL, "--json")]
+
+Quiet = Annotated[
+    bool,
+    option("No progress, no messages but warnings and errors; results are still printed.", GENERAL, "--quiet", "-q"),
+]
+
+COMMON = frozenset({"workdir", "config", "force", "json", "quiet"})
+"""Parameter names of the options above."""
+
+
+def split_commas(values: list[str] | None) -> list[str] | None:
+    """Let a list option be given as ``a,b`` as well as repeated; a callback for options."""
+    if not values:
+        return None
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]

@@ -1,0 +1,129 @@
+"""What a command prints on stdout when it is done: tables for a person, one JSON object for a program."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.artifacts.result import Result
+
+
+@dataclass(frozen=True)
+class Report:
+    """A result together with what it cost.
+
+    Attributes:
+        result: what the stage handed back.
+        workdir: the work directory.
+        seconds: wall-clock time.
+        peak_memory_mib: the most memory that the process has held so far, MiB.
+    """
+
+    result: Result
+    workdir: Path
+    seconds: float
+    peak_memory_mib: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        result = self.result
+        return {
+            "stage": result.stage,
+            "skipped": result.skipped,
+            "workdir": str(self.workdir),
+            "outputs": {name: str(path) for name, path in result.outputs.items()},
+            "facts": result.facts,
+            "warnings": list(result.warnings),
+            "timings": {name: round(seconds, 3) for name, seconds in result.timings.items()},
+            "seconds": round(self.seconds, 3),
+            "peak_memory_mib": round(self.peak_memory_mib, 1),
+        }
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain), flush=True)
+
+
+def print_report(report: Report) -> None:
+    """Print a report for a person."""
+    result = report.result
+    if result.skipped:
+        headline = f"{result.stage}: up to date, nothing to do (--force runs it again)"
+    else:
+        made = ", ".join(result.outputs) or "nothing"
+        headline = (
+            f"{result.stage}: made {made} in {report.seconds:,.1f} s, peak memory {report.peak_memory_mib:,.0f} MiB"
+        )
+    rows = [(label, value) for label, value in _rows(result.facts)]
+    print_table([], rows, title=headline)
+    for name, records in _records(result.facts):
+        columns = list(records[0])
+        print_table(columns, [[_shown(record.get(column)) for column in columns] for record in records], title=name)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+    """Print a table on stdout: aligned columns, no lines drawn; cut to no width where stdout is not a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    if title:
+        console.print(Text(title, style="bold"), soft_wrap=True)
+    if rows:
+        table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for column in columns or [""] * len(rows[0]):
+            table.add_column(Text(column), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        for line in console.render_lines(table, pad=False):
+            console.print("  " + "".join(segment.text for segment in line).rstrip(), soft_wrap=True, markup=False)
+    sys.stdout.flush()
+
+
+def _rows(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Facts that are single values, those of nested objects under joined names."""
+    for name, value in facts.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{label}: ")
+        elif not _is_records(value):
+            yield label, _shown(value)
+
+
+def _records(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Facts that are lists of objects, each a table of its own."""
+    for name, value in facts.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _records(value, f"{label}: ")
+        elif _is_records(value):
+            yield label, value
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(part, Mapping) for part in value)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value)) or "none"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """JSON for what the json module does not know: read-only mappings and paths."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value) if isinstance(value, Path) else list(value)

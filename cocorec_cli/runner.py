@@ -1,0 +1,83 @@
+"""Runs a stage for a command: lock, progress, time, memory, report."""
+
+import contextlib
+import importlib
+import resource
+import sys
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cocorec_cli.console import ConsoleReporter, say
+from cocorec_cli.options import COMMON
+from cocorec_cli.report import Report, print_json, print_report
+from stages.artifacts.lock import locked
+from stages.artifacts.result import Result
+
+
+@dataclass
+class Batch:
+    """Several stages in one process, under one lock; found as ``obj`` of their contexts.
+
+    Attributes:
+        json: collect the reports instead of printing each.
+        reports: those of the stages that are done.
+    """
+
+    json: bool
+    reports: list[Report] = field(default_factory=list)
+
+
+def run_stage(
+    ctx: typer.Context,
+    *,
+    leave_out: Collection[str] = (),
+    check: Callable[[Result], None] | None = None,
+) -> None:
+    """Run the stage named like the command, with the command's options as arguments, and print what it made.
+
+    The function ``stages.<command>.<command>`` is imported only here, with all that it needs. An option that is
+    not set (``None``, or a list without elements) is left to the default of the stage.
+
+    Args:
+        ctx: the command's context.
+        leave_out: parameters of the command that are not arguments of the stage.
+        check: called with the result once it is printed; may raise, for example a ``QualityError``.
+    """
+    name = str(ctx.command.name)
+    workdir: Path = ctx.params["workdir"]
+    batch = ctx.find_object(Batch)
+    reporter = ConsoleReporter(quiet=ctx.params["quiet"])
+    started = time.perf_counter()
+    lock = contextlib.nullcontext() if batch else locked(workdir, name)
+    # Libraries that print must not mix with the result on stdout.
+    with lock, contextlib.redirect_stdout(sys.stderr):
+        stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
+        result = stage(**stage_arguments(ctx, leave_out), reporter=reporter)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    report = Report(result, workdir, time.perf_counter() - started, peak)
+    for warning in result.warnings:
+        if warning not in reporter.warned:
+            say(warning, "warning: ", "yellow")
+    if batch:
+        batch.reports.append(report)
+    if not ctx.params["json"]:
+        print_report(report)
+    elif not batch:
+        print_json(report.to_json())
+    if check:
+        check(result)
+
+
+def stage_arguments(ctx: typer.Context, leave_out: Collection[str] = ()) -> dict[str, Any]:
+    """The keyword arguments for the stage: work directory, force, and every option of its own that is set."""
+    own = {
+        name: value
+        for name, value in ctx.params.items()
+        if name not in COMMON and name not in leave_out and value is not None and value != () and value != []
+    }
+    return {**own, "workdir": ctx.params["workdir"], "force": ctx.params["force"]}
