@@ -1,0 +1,45 @@
+# Everything a person or a CI job does with a checkout. `make` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+EXTRAS := dev,offline
+QUICKSTART := examples/quickstart
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test lint format wheel-test clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+install: $(INSTALLED)  ## create the environment and install cocorec with all extras
+
+# Built again only when what is installed changes. The checkout is installed editable.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+quickstart: $(INSTALLED)  ## run the whole pipeline on the example and show the metrics
+	$(BIN)/cocorec run --config $(QUICKSTART)/cocorec.toml
+	$(BIN)/cocorec status --config $(QUICKSTART)/cocorec.toml
+
+test: $(INSTALLED)  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel-test: $(INSTALLED)  ## build the wheel and use it in a fresh environment outside the checkout
+	BUILD_PYTHON=$(abspath $(BIN)/python) .ci/wheel-test
+
+clean:  ## remove the environment, caches and what the example made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis $(QUICKSTART)/artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
