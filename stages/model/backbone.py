@@ -82,8 +82,8 @@ class Backbone(nn.Module):
         Returns:
             (R, d): the output at each real position; histories are left-aligned, so none sees padding.
         """
-        x = items + torch.nn.functional.embedding(layout.columns, self.position)
-        x = self.dropout(self.norm(x))
+        placed = items + torch.nn.functional.embedding(layout.columns, self.position)
+        x: Tensor = self.dropout(self.norm(placed))
         for layer in self.layers:
             x = layer(x, layout)
         return x

@@ -22,11 +22,11 @@ class Fused:
     codes: Tensor
 
     def history(self) -> Tensor:
-        """h (n, d), the item as part of a history."""
+        """The vector h (n, d): the item as part of a history."""
         return self.codes.mean(1)
 
     def candidate(self) -> Tensor:
-        """v (n, d), the item as a candidate: the raw codes are added."""
+        """The vector v (n, d): the item as a candidate: the raw codes are added."""
         return self.codes.mean(1) + self.queries.mean(1)
 
 
@@ -106,7 +106,7 @@ class CodeFusion(nn.Module):
             rows: (n, C) rows of the code table to use instead of the items' own, for masked codes.
         """
         rows = self.rows[items] if rows is None else rows
-        table = self.table
+        table: Tensor = self.table
         if not self.learnable_mask:
             table = torch.cat([table[:1].detach(), table[1:]])
         queries = torch.nn.functional.embedding(rows, table)

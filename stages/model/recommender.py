@@ -12,6 +12,14 @@ from stages.model.fusion import CodeFusion
 
 _CHUNK_ITEMS = 2048
 
+Encoder = CodeFusion | ItemTable | TextEncoder
+
+_ENCODERS: dict[str, type[CodeFusion] | type[ItemTable] | type[TextEncoder]] = {
+    "cocorec": CodeFusion,
+    "sasrec": ItemTable,
+    "text": TextEncoder,
+}
+
 
 class Recommender(nn.Module):
     """CoCoRec or a baseline over the same backbone.
@@ -23,8 +31,7 @@ class Recommender(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        encoders = {"cocorec": CodeFusion, "sasrec": ItemTable, "text": TextEncoder}
-        self.encoder: CodeFusion | ItemTable | TextEncoder = encoders[config.kind](config)
+        self.encoder = _ENCODERS[config.kind](config)
         self.backbone = Backbone(config)
         self.apply(_initialise)
 

@@ -1,0 +1,118 @@
+"""The training loop: epochs, validation, early stopping."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stages.artifacts.reporter import Reporter
+from stages.model.device import autocast
+from stages.model.metrics import mean_metrics
+from stages.model.ranking import Queries, target_ranks
+from stages.model.recommender import Recommender
+from stages.train.checkpoint import Checkpoints, Progress
+from stages.train.objective import Objective
+from stages.train.settings import Settings
+from stages.train.windows import Sampler
+
+SELECTION_METRIC = "ndcg@10"
+
+
+@dataclass
+class Loop:
+    """One training run.
+
+    Attributes:
+        model: on its device.
+        sampler: draws the batches.
+        objective: what is minimised.
+        settings: how to train.
+        items: ``Sequences.items`` as int64 on the model's device.
+        validation: targets for early stopping.
+        checkpoints: where the state goes after every epoch.
+        reporter: is told about each epoch.
+    """
+
+    model: Recommender
+    sampler: Sampler
+    objective: Objective
+    settings: Settings
+    items: Tensor
+    validation: Queries
+    checkpoints: Checkpoints
+    reporter: Reporter
+
+    def run(self, progress: Progress, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        """Train from ``progress`` on until the epochs are over or validation stops improving.
+
+        Returns:
+            Seconds spent on training and on validation by this process.
+        """
+        seconds = {"training": 0.0, "validation": 0.0}
+        while not self.finished(progress):
+            began = time.perf_counter()
+            row = self._epoch(progress, optimizer)
+            trained = time.perf_counter()
+            metrics = self._validate()
+            seconds["training"] += trained - began
+            seconds["validation"] += time.perf_counter() - trained
+            progress.epoch += 1
+            if metrics[SELECTION_METRIC] > progress.best_metric:
+                progress.best_metric, progress.best_epoch = metrics[SELECTION_METRIC], progress.epoch
+            progress.history.append({"epoch": progress.epoch, "step": progress.step, **row, **metrics})
+            self.checkpoints.save(self.model, optimizer, progress)
+            losses = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss", "rec", "mcm", "msa") if name in row)
+            self.reporter.info(
+                f"epoch {progress.epoch}: {losses}; validation ndcg@10 {metrics['ndcg@10']:.4f}, "
+                f"recall@10 {metrics['recall@10']:.4f} (best in epoch {progress.best_epoch}); "
+                f"{trained - began:.1f} s"
+            )
+        return seconds
+
+    def finished(self, progress: Progress) -> bool:
+        """Whether a run that came this far is over."""
+        waited = progress.epoch - progress.best_epoch
+        return progress.epoch >= self.settings.epochs or (progress.epoch > 0 and waited >= self.settings.patience)
+
+    def _epoch(self, progress: Progress, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        self.model.train()
+        order = self.sampler.order(progress.epoch)
+        sums: dict[str, Tensor] = {}
+        rate = 0.0
+        with self.reporter.track(f"epoch {progress.epoch + 1}", len(self.sampler), "steps") as advance:
+            for index in range(len(self.sampler)):
+                rate = self._learning_rate(progress.step)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                torch.manual_seed(_step_seed(self.settings.seed, progress.step))
+                batch = self.sampler.batch(order, index)
+                with autocast(self.items.device, self.settings.precision):
+                    losses = self.objective(self.model, batch)
+                optimizer.zero_grad(set_to_none=True)
+                losses["loss"].backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                progress.step += 1
+                for name, value in losses.items():
+                    sums[name] = sums.get(name, 0.0) + value.detach().double()
+                advance(1)
+        means = {name: float(total) / len(self.sampler) for name, total in sums.items()}
+        if not all(torch.isfinite(torch.tensor(value)) for value in means.values()):
+            self.reporter.warn(f"epoch {progress.epoch + 1}: a loss is not finite; try a lower --learning-rate")
+        return {"learning_rate": rate, **means}
+
+    def _learning_rate(self, step: int) -> float:
+        return self.settings.learning_rate * min(1.0, (step + 1) / max(1, self.settings.warmup_steps))
+
+    def _validate(self) -> dict[str, float]:
+        self.model.eval()
+        with autocast(self.items.device, self.settings.precision):
+            ranks = target_ranks(self.model, self.items, self.validation)
+        return mean_metrics(ranks, (10,))
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """A seed per step: any step can be repeated without those before it, which makes resuming exact."""
+    digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=7).digest()
+    return int.from_bytes(digest, "big")

@@ -1,0 +1,105 @@
+"""The loss of a batch: L_rec + a L_mcm + b L_msa."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from stages.model.fusion import CodeFusion
+from stages.model.losses import masked_code_modelling, masked_sequence_alignment, recommendation
+from stages.model.recommender import Recommender
+from stages.train.masking import CodeMasking
+from stages.train.windows import Batch
+
+_RECOMPUTE_ABOVE = 1 << 23
+"""Elements (items x codes x width) above which fusion keeps only its inputs and is run again on the way back."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised.
+
+    Attributes:
+        temperature: of all three softmaxes.
+        mcm_weight: a, weight of masked code modelling.
+        msa_weight: b, weight of masked sequence alignment.
+        negatives: items drawn per step to stand for the catalogue; 0 ranks against all of it.
+        masking: how codes are masked.
+        mcm_within_position: see :func:`masked_code_modelling`.
+        msa_same_target: rows with the same next item are negatives of each other.
+    """
+
+    temperature: float = 0.07
+    mcm_weight: float = 0.4
+    msa_weight: float = 0.4
+    negatives: int = 0
+    masking: CodeMasking = field(default_factory=CodeMasking)
+    mcm_within_position: bool = True
+    msa_same_target: bool = False
+
+    def __call__(self, model: Recommender, batch: Batch) -> dict[str, Tensor]:
+        """The losses of a batch by name; ``loss`` is their weighted sum."""
+        items, candidates, goals = self._items_needed(model, batch)
+        history, candidate = _encode(model, items)
+        rows = torch.searchsorted(items, batch.items)
+        outputs = model.backbone(history.index_select(0, rows), batch.layout).index_select(0, batch.counted)
+        if candidates is not None:
+            candidate = candidate.index_select(0, candidates)
+        losses = {"rec": recommendation(outputs.float(), candidate.float(), goals, self.temperature)}
+        total = losses["rec"]
+        if isinstance(model.encoder, CodeFusion) and (self.mcm_weight or self.msa_weight):
+            masked = self._masked_pass(model, model.encoder, batch, outputs)
+            for name, weight in (("mcm", self.mcm_weight), ("msa", self.msa_weight)):
+                if weight:
+                    losses[name] = masked[name]
+                    total = total + weight * masked[name]
+        losses["loss"] = total
+        return losses
+
+    def _items_needed(self, model: Recommender, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Sorted items to encode, rows of them that are candidates (``None`` for all), each target's candidate."""
+        n, device = model.config.items, batch.items.device
+        if not self.negatives or self.negatives >= n:
+            return torch.arange(1, n + 1, device=device), None, batch.targets - 1
+        drawn = torch.randint(1, n + 1, (self.negatives,), device=device)
+        candidates = torch.cat([drawn, batch.targets]).unique(sorted=True)
+        items = torch.cat([candidates, batch.items]).unique(sorted=True)
+        return items, torch.searchsorted(items, candidates), torch.searchsorted(candidates, batch.targets)
+
+    def _masked_pass(self, model: Recommender, fusion: CodeFusion, batch: Batch, outputs: Tensor) -> dict[str, Tensor]:
+        rows = fusion.rows[batch.items]
+        masked_rows, chosen = self.masking(rows, fusion.codebook_size)
+        fused = _in_pieces(model, lambda i, r: fusion(i, r).codes, batch.items, masked_rows)
+        losses = {}
+        if self.mcm_weight:
+            losses["mcm"] = masked_code_modelling(
+                fused.float(),
+                fusion.table,
+                rows,
+                chosen,
+                self.temperature,
+                within_position=self.mcm_within_position,
+            )
+        if self.msa_weight:
+            masked_outputs = model.backbone(fused.mean(1), batch.layout).index_select(0, batch.counted)
+            groups = None if self.msa_same_target else batch.targets
+            losses["msa"] = masked_sequence_alignment(
+                outputs.float(), masked_outputs.float(), self.temperature, groups=groups
+            )
+        return losses
+
+
+def _encode(model: Recommender, items: Tensor) -> tuple[Tensor, Tensor]:
+    both = _in_pieces(model, lambda part: torch.stack(model.encode(part)).transpose(0, 1), items)
+    return both[:, 0], both[:, 1]
+
+
+def _in_pieces(model: Recommender, encode, items: Tensor, *others: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+    """Encode items, in pieces that are run again on the way back when their activations would not fit."""
+    width = max(1, model.config.codes) * model.config.dim
+    if len(items) * width <= _RECOMPUTE_ABOVE:
+        return encode(items, *others)  # type: ignore[no-any-return]
+    size = max(1, _RECOMPUTE_ABOVE // 4 // width)
+    pieces = zip(*(torch.split(tensor, size) for tensor in (items, *others)), strict=True)
+    return torch.cat([checkpoint(encode, *piece, use_reentrant=False) for piece in pieces])

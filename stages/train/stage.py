@@ -1,0 +1,283 @@
+"""The entry point of training."""
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.fingerprints import Fingerprints
+from stages.artifacts.lineage import Lineage, fresh_lineage, require_consistent
+from stages.artifacts.names import HISTORY, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
+from stages.artifacts.reporter import Reporter
+from stages.artifacts.result import Result
+from stages.artifacts.sequences import read_sequences
+from stages.artifacts.tables import write_table
+from stages.model.catalogue import Catalogue, needed_files, read_catalogue
+from stages.model.config import ModelConfig
+from stages.model.device import keep_freed_memory, resolve_device
+from stages.model.files import model_tensors, save_model
+from stages.model.ranking import queries
+from stages.model.recommender import Recommender
+from stages.train.checkpoint import Checkpoints, Progress
+from stages.train.loop import Loop
+from stages.train.masking import CodeMasking
+from stages.train.objective import Objective
+from stages.train.settings import Settings
+from stages.train.windows import TARGETS, Sampler
+
+
+def train(
+    *,
+    workdir: Path,
+    model: str = "cocorec",
+    dim: int = 64,
+    layers: int = 2,
+    heads: int = 2,
+    ffn_dim: int = 256,
+    fusion_layers: int = 2,
+    fusion_heads: int = 2,
+    fusion_ffn_dim: int = 256,
+    text_dim: int = 64,
+    max_history: int = 20,
+    dropout: float = 0.3,
+    fusion_dropout: float = 0.3,
+    learnable_mask: bool = True,
+    targets: str = "all",
+    batch_size: int = 512,
+    epochs: int = 200,
+    patience: int = 10,
+    learning_rate: float = 0.002,
+    warmup_steps: int = 100,
+    weight_decay: float = 1e-4,
+    negatives: int = 0,
+    temperature: float = 0.07,
+    mcm_weight: float = 0.4,
+    msa_weight: float = 0.4,
+    mask_ratio: float = 0.5,
+    mcm_softmax: str = "position",
+    msa_same_target: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    resume: bool | None = None,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> Result:
+    """Train a recommender on ``sequences.parquet``, ``embeddings.parquet`` and ``codes.parquet``.
+
+    Args:
+        workdir: the work directory; ``model/`` is written there.
+        model: ``cocorec``, ``sasrec`` (item numbers alone) or ``text`` (texts alone).
+        dim: d, the model's width.
+        layers: Transformer layers of the backbone.
+        heads: attention heads of the backbone.
+        ffn_dim: hidden width of its feed-forward part.
+        fusion_layers: layers of the code-guided fusion.
+        fusion_heads: attention heads of the fusion.
+        fusion_ffn_dim: hidden width of its feed-forward part.
+        text_dim: dimensions to which each view is whitened for the fusion.
+        max_history: longest history read, in items.
+        dropout: dropout probability of the backbone.
+        fusion_dropout: dropout probability of the item encoder.
+        learnable_mask: train [MASK] as an input; the authors' code does not.
+        targets, batch_size, epochs, patience, learning_rate, warmup_steps, weight_decay, negatives, temperature,
+        mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
+            :class:`stages.train.settings.Settings`.
+        threads: CPU threads; ``None`` for as many as torch takes. Another number can change the last digits.
+        resume: ``None`` continues an interrupted run of the same options and inputs if there is one, ``True``
+            insists on it, ``False`` starts afresh.
+        force: train even when the model is up to date.
+        reporter: is told about progress.
+
+    Raises:
+        UsageError: for options that do not fit.
+        DataError: for artifacts that are missing, damaged, or do not belong together.
+    """
+    workdir, reporter = Path(workdir), reporter or Reporter()
+    settings = Settings(
+        targets=targets,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        learning_rate=learning_rate,
+        warmup_steps=warmup_steps,
+        weight_decay=weight_decay,
+        negatives=negatives,
+        temperature=temperature,
+        mcm_weight=mcm_weight,
+        msa_weight=msa_weight,
+        mask_ratio=mask_ratio,
+        mcm_softmax=mcm_softmax,
+        msa_same_target=msa_same_target,
+        seed=seed,
+        device=device,
+        precision=precision,
+    )
+    sizes: dict[str, Any] = {
+        "dim": dim,
+        "layers": layers,
+        "heads": heads,
+        "ffn_dim": ffn_dim,
+        "fusion_layers": fusion_layers,
+        "fusion_heads": fusion_heads,
+        "fusion_ffn_dim": fusion_ffn_dim,
+        "max_history": max_history,
+        "dropout": dropout,
+        "fusion_dropout": fusion_dropout,
+        "learnable_mask": learnable_mask,
+    }
+    ModelConfig(kind=model, items=1, **sizes)  # refuses wrong options before anything is read
+    if text_dim < 1:
+        raise UsageError(f"--text-dim must be at least 1, is {text_dim}")
+    where = resolve_device(device)
+    options = {"model": model, "text_dim": text_dim, **sizes, **settings.to_dict()}
+    files = (SEQUENCES, *needed_files(model))
+    fingerprints = Fingerprints(workdir)
+    inputs = {name: fingerprints.of(workdir / name) for name in files}
+    require_consistent(workdir, files, fingerprints)
+    outputs = {name: workdir / name for name in (MODEL_CONFIG, MODEL_WEIGHTS, HISTORY)}
+    fresh, _ = fresh_lineage(workdir, "train", options, inputs)
+    if fresh and not force:
+        return Result("train", outputs, fresh.facts, skipped=True)
+
+    began = time.perf_counter()
+    with _torch_state(threads):
+        torch.manual_seed(seed)
+        catalogue = read_catalogue(workdir, model, text_dim)
+        config = _config(model, catalogue, text_dim, sizes)
+        sequences = read_sequences(workdir / SEQUENCES, items=catalogue.items)
+        windows = TARGETS[targets](sequences, max_history)
+        if not len(windows):
+            raise DataError(f"{workdir / SEQUENCES}: no user has two items to train on", "Lower --k-core or add data.")
+        validation = queries(sequences, "valid", max_history)
+        if not len(validation.user):
+            raise DataError(f"{workdir / SEQUENCES}: no user has an item to validate on", "Choose another split.")
+        recommender = _build(config, catalogue).to(where)
+        items = torch.from_numpy(sequences.items.astype("int64")).to(where)
+        objective = Objective(
+            temperature,
+            mcm_weight,
+            msa_weight,
+            negatives,
+            CodeMasking(mask_ratio),
+            mcm_softmax == "position",
+            msa_same_target,
+        )
+        optimizer = torch.optim.AdamW(recommender.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+        checkpoints = Checkpoints(workdir)
+        key = hashlib.sha256(json.dumps([options, inputs], sort_keys=True).encode()).hexdigest()
+        progress = _resume_or_start(checkpoints, key, recommender, optimizer, resume, force, reporter)
+        loop = Loop(
+            recommender,
+            Sampler(items, windows, batch_size, seed),
+            objective,
+            settings,
+            items,
+            validation,
+            checkpoints,
+            reporter,
+        )
+        ready = time.perf_counter()
+        parameters = sum(parameter.numel() for parameter in recommender.parameters())
+        reporter.info(
+            f"{model} with {parameters:,} weights on {where}: {len(windows):,} histories, {windows.targets:,} targets, "
+            f"{len(loop.sampler)} steps an epoch"
+        )
+        resumed_at = progress.epoch
+        seconds = loop.run(progress, optimizer)
+        recommender.load_state_dict(checkpoints.best_weights())
+        facts = _facts(model, parameters, windows.targets, len(windows), progress, loop)
+        lineage = Lineage("train", options, inputs, facts)
+        history = pa.Table.from_pylist(progress.history)
+        write_table(workdir / HISTORY, history, lineage)
+        save_model(workdir, config, model_tensors(recommender, catalogue), lineage)
+    timings = {"preparation": ready - began, **seconds, "total": time.perf_counter() - began}
+    epochs_run = progress.epoch - resumed_at
+    if epochs_run:
+        timings["epoch"] = seconds["training"] / epochs_run
+        timings["targets_per_second"] = windows.targets * epochs_run / seconds["training"]
+    return Result("train", outputs, facts, timings=timings)
+
+
+def _config(kind: str, catalogue: Catalogue, text_dim: int, sizes: dict[str, Any]) -> ModelConfig:
+    return ModelConfig(
+        kind=kind,
+        items=catalogue.items,
+        views=len(catalogue.views),
+        codes=0 if catalogue.codes is None else catalogue.codes.shape[1],
+        codebook_size=catalogue.codebook_size,
+        text_dimension=0 if catalogue.texts is None else text_dim,
+        **sizes,
+    )
+
+
+def _build(config: ModelConfig, catalogue: Catalogue) -> Recommender:
+    model = Recommender(config)
+    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    return model
+
+
+def _resume_or_start(
+    checkpoints: Checkpoints,
+    key: str,
+    model: Recommender,
+    optimizer: torch.optim.Optimizer,
+    resume: bool | None,
+    force: bool,
+    reporter: Reporter,
+) -> Progress:
+    saved = checkpoints.progress()
+    fits = saved is not None and saved.key == key
+    if resume and not fits:
+        raise DataError(
+            f"{checkpoints.folder}: there is no interrupted run of these options and inputs to --resume",
+            "Repeat the options of the interrupted run, or leave --resume out to start afresh.",
+        )
+    if fits and resume is not False and (resume or not force):
+        progress = checkpoints.restore(model, optimizer)
+        reporter.info(f"continuing the run interrupted after epoch {progress.epoch}")
+        return progress
+    if saved is not None and not fits:
+        reporter.info(f"the checkpoint of another run (up to epoch {saved.epoch}) will be overwritten")
+    checkpoints.clear()
+    return Progress(key)
+
+
+def _facts(kind: str, parameters: int, targets: int, windows: int, progress: Progress, loop: Loop) -> dict[str, Any]:
+    best = progress.history[progress.best_epoch - 1] if progress.best_epoch else progress.history[-1]
+    return {
+        "model": kind,
+        "parameters": parameters,
+        "histories": windows,
+        "targets": targets,
+        "epochs": progress.epoch,
+        "steps": progress.step,
+        "stopped_early": progress.epoch < loop.settings.epochs,
+        "best_epoch": progress.best_epoch,
+        "validation": {name: best[name] for name in ("recall@10", "ndcg@10", "mrr")},
+        "losses": {name: best[name] for name in ("loss", "rec", "mcm", "msa") if name in best},
+    }
+
+
+@contextlib.contextmanager
+def _torch_state(threads: int | None) -> Iterator[None]:
+    """Set up torch for a run and leave it as it was: threads, determinism, generators."""
+    keep_freed_memory()
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
+        try:
+            torch.set_num_threads(threads or before[0])
+            torch.use_deterministic_algorithms(not devices, warn_only=True)
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.use_deterministic_algorithms(before[1])

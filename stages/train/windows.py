@@ -1,0 +1,123 @@
+"""Training rows: which stretches of the histories are read, and which of their positions have targets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stages.artifacts.sequences import Sequences
+from stages.model.backbone import Layout
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Stretches of ``Sequences.items``; the item after each position is that position's target.
+
+    Attributes:
+        start: (W,) first item of the window.
+        length: (W,) how many items are read; the last target is at ``start + length``.
+        counted_from: (W,) first position whose target counts; earlier ones are context that another window counts.
+    """
+
+    start: Integers
+    length: Integers
+    counted_from: Integers
+
+    def __len__(self) -> int:
+        """How many windows there are."""
+        return len(self.start)
+
+    @property
+    def targets(self) -> int:
+        """How many targets an epoch has."""
+        return int((self.length - self.counted_from).sum())
+
+
+def every_position(sequences: Sequences, max_history: int) -> Windows:
+    """Each training item but a user's first is a target once, all positions of a window in one pass.
+
+    A history longer than ``max_history`` is read in several windows, the later ones with half a window of context.
+    """
+    base, inputs = sequences.offsets[:-1], sequences.train_end - 1
+    stride = max(1, max_history // 2)
+    count = np.where(inputs > 0, 1 + np.maximum(0, -(-(inputs - max_history) // stride)), 0)
+    user = np.repeat(np.arange(sequences.users), count)
+    order = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
+    end = np.minimum(max_history + order * stride, inputs[user])
+    start = np.maximum(0, end - max_history)
+    previous_end = np.where(order > 0, max_history + (order - 1) * stride, 0)
+    return Windows(base[user] + start, end - start, np.maximum(0, previous_end - start))
+
+
+def last_position(sequences: Sequences, max_history: int) -> Windows:
+    """One row per prefix, only its last position has a target: the authors' way."""
+    base, inputs = sequences.offsets[:-1], np.maximum(sequences.train_end - 1, 0)
+    user = np.repeat(np.arange(sequences.users), inputs)
+    end = np.arange(len(user)) - np.repeat(np.cumsum(inputs) - inputs, inputs) + 1
+    start = np.maximum(0, end - max_history)
+    length = end - start
+    return Windows(base[user] + start, length, length - 1)
+
+
+TARGETS = {"all": every_position, "last": last_position}
+"""Ways to make training rows, by the value of ``--targets``."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some windows, packed.
+
+    Attributes:
+        items: (R,) item numbers read.
+        layout: where they lie.
+        counted: (R,) positions whose target counts.
+        targets: (T,) next items at the counted positions.
+    """
+
+    items: Tensor
+    layout: Layout
+    counted: Tensor
+    targets: Tensor
+
+
+class Sampler:
+    """Draws the batches of an epoch; which ones is decided by seed and epoch alone.
+
+    Args:
+        items: ``Sequences.items`` as int64 on the training device.
+        windows: all training rows.
+        batch_size: windows per batch.
+        seed: decides the order.
+    """
+
+    def __init__(self, items: Tensor, windows: Windows, batch_size: int, seed: int) -> None:
+        self._items, self._windows = items, windows
+        self._batch_size, self._seed = batch_size, seed
+
+    def __len__(self) -> int:
+        """How many batches an epoch has."""
+        return -(-len(self._windows) // self._batch_size)
+
+    def order(self, epoch: int) -> Integers:
+        """The windows in the order in which the epoch visits them."""
+        return np.random.default_rng((self._seed, epoch)).permutation(len(self._windows))
+
+    def batch(self, order: Integers, index: int) -> Batch:
+        """Batch number ``index`` of an epoch's order."""
+        chosen = order[index * self._batch_size : (index + 1) * self._batch_size]
+        length = self._windows.length[chosen]
+        # The lengths are known on the host: build the layout there and spare the device a synchronisation.
+        row = np.repeat(np.arange(len(chosen)), length)
+        column = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length)
+        position = self._windows.start[chosen][row] + column
+        counted = column >= self._windows.counted_from[chosen][row]
+        device = self._items.device
+        rows, columns, positions, counted_rows = (
+            torch.from_numpy(part).to(device) for part in (row, column, position, np.flatnonzero(counted))
+        )
+        layout = Layout(rows, columns, len(chosen), int(length.max()))
+        return Batch(self._items[positions], layout, counted_rows, self._items[positions[counted_rows] + 1])
