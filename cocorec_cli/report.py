@@ -9,6 +9,9 @@ from typing import Any
 
 from stages.artifacts.result import Result
 
+UNLIMITED = 100_000
+"""Columns of an output that nobody looks at through a window."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -67,10 +70,12 @@ def print_report(report: Report) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
     """Print a table on stdout: aligned columns, no lines drawn; cut to no width where stdout is not a terminal."""
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    terminal = sys.stdout.isatty()
+    console = Console(highlight=False, width=None if terminal else UNLIMITED)
     if title:
         console.print(Text(title, style="bold"), soft_wrap=True)
     if rows:
@@ -79,8 +84,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
             table.add_column(Text(column), overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        for line in console.render_lines(table, pad=False):
-            console.print("  " + "".join(segment.text for segment in line).rstrip(), soft_wrap=True, markup=False)
+        if terminal:
+            console.print(Padding(table, (0, 0, 0, 2)))
+        else:
+            for line in console.render_lines(table, pad=False):
+                print("  " + "".join(segment.text for segment in line).rstrip())
     sys.stdout.flush()
 
 

@@ -5,13 +5,15 @@ import importlib
 import resource
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import typer
+from typer.core import TyperGroup
 
+from cocorec_cli.config import CONFIG_KEY
 from cocorec_cli.console import ConsoleReporter, say
 from cocorec_cli.options import COMMON
 from cocorec_cli.report import Report, print_json, print_report
@@ -81,3 +83,28 @@ def stage_arguments(ctx: typer.Context, leave_out: Collection[str] = ()) -> dict
         if name not in COMMON and name not in leave_out and value is not None and value != () and value != []
     }
     return {**own, "workdir": ctx.params["workdir"], "force": ctx.params["force"]}
+
+
+def stage_context(
+    ctx: typer.Context, name: str, args: Sequence[str] = (), *, batch: Batch | None = None, lenient: bool = False
+) -> typer.Context:
+    """The context that a stage's command would have with these arguments, the environment and the configuration file.
+
+    Args:
+        ctx: the context of the command that asks.
+        name: the stage.
+        args: the command line of the stage.
+        batch: where the stage's report goes.
+        lenient: what is missing or does not fit becomes ``None`` instead of an error.
+
+    Raises:
+        typer.TyperException: when an option does not fit or a required one is missing.
+    """
+    root = ctx.find_root()
+    assert isinstance(root.command, TyperGroup)
+    command = root.command.commands[name]
+    defaults = ctx.meta.get(CONFIG_KEY, {}).get(name, {})
+    made = command.make_context(
+        name, list(args), parent=root, obj=batch, default_map=defaults, resilient_parsing=lenient
+    )
+    return cast(typer.Context, made)

@@ -1,0 +1,55 @@
+"""``cocorec run``."""
+
+import time
+from typing import Annotated, Literal
+
+import typer
+
+from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG
+from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Workdir, option
+from cocorec_cli.report import print_json
+from cocorec_cli.runner import Batch, stage_context
+from stages.artifacts.errors import UsageError
+from stages.artifacts.lock import locked
+from stages.artifacts.pipeline import STAGES
+
+StageName = Literal["preprocess", "embed", "quantize", "train", "evaluate"]
+
+
+def run(
+    ctx: typer.Context,
+    first: Annotated[StageName, option("First stage to run.", GENERAL, "--from")] = "preprocess",
+    last: Annotated[StageName, option("Last stage to run.", GENERAL, "--until")] = "evaluate",
+    workdir: Workdir = DEFAULT_WORKDIR,
+    config: Config = None,
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run all stages in order, with the options of a configuration file.
+
+    Stages that are up to date are skipped; the first failure ends the run with its exit code. Without --config the
+    file cocorec.toml of the current folder is read.
+    """
+    if CONFIG_KEY not in ctx.meta:
+        raise UsageError(
+            f"there is no {DEFAULT_CONFIG} in this folder", "Name the configuration file with --config FILE."
+        )
+    names = list(STAGES)
+    chosen = names[names.index(first) : names.index(last) + 1]
+    if not chosen:
+        raise UsageError(f"--from {first} comes after --until {last}")
+    flags = [flag for flag, given in (("--force", force), ("--json", json), ("--quiet", quiet)) if given]
+    batch = Batch(json)
+    # All options are checked before the first stage runs.
+    contexts = [stage_context(ctx, name, ["--workdir", str(workdir), *flags], batch=batch) for name in chosen]
+    started = time.perf_counter()
+    try:
+        with locked(workdir, "run"):
+            for context in contexts:
+                with context:
+                    context.command.invoke(context)
+    finally:
+        if json and batch.reports:
+            stages = [report.to_json() for report in batch.reports]
+            print_json({"stages": stages, "seconds": round(time.perf_counter() - started, 3)})

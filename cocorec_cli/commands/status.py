@@ -1,0 +1,63 @@
+"""``cocorec status``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Json, Workdir, option
+from cocorec_cli.report import print_json, print_table
+from cocorec_cli.runner import stage_arguments, stage_context
+from stages.artifacts.errors import DataError
+from stages.artifacts.pipeline import STAGES
+
+
+def status(
+    ctx: typer.Context,
+    verify: Annotated[
+        bool, option("Hash every file again and read every page of every table.", GENERAL, "--verify")
+    ] = False,
+    workdir: Workdir = DEFAULT_WORKDIR,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Tell which artifacts are fresh, stale or missing, and why.
+
+    With --config also whether its options differ from those that the artifacts were made with, and whether the raw
+    inputs it names have changed. Ends with exit code 3 if an artifact is damaged.
+    """
+    from stages.artifacts.status import workdir_status
+
+    options = _stage_options(ctx) if config else {}
+    statuses = workdir_status(workdir, options=options, raw_folders=_raw_folders(options), verify=verify)
+    if json:
+        print_json({"workdir": str(workdir), "artifacts": [vars(found) for found in statuses]})
+    else:
+        rows = [
+            [found.file, found.state, found.stage, "-" if found.size is None else f"{found.size:,}", found.reason]
+            for found in statuses
+        ]
+        print_table(["file", "state", "stage", "bytes", "why"], rows, title=f"work directory {workdir}")
+    damaged = [found.file for found in statuses if found.state == "damaged"]
+    if damaged:
+        raise DataError(
+            f"damaged in {workdir}: {', '.join(damaged)}", "Run the stages that make them again with --force."
+        )
+
+
+def _stage_options(ctx: typer.Context) -> dict[str, dict[str, Any]]:
+    """What each stage would be run with."""
+    group = ctx.find_root().command
+    assert isinstance(group, TyperGroup)
+    return {name: stage_arguments(stage_context(ctx, name, lenient=True)) for name in STAGES if name in group.commands}
+
+
+def _raw_folders(options: dict[str, dict[str, Any]]) -> list[Path]:
+    """The folders of all files that the options name."""
+    folders = []
+    for values in options.values():
+        for value in values.values():
+            paths = value if isinstance(value, list) else [value]
+            folders += [path if path.is_dir() else path.parent for path in paths if isinstance(path, Path)]
+    return list(dict.fromkeys(folders))

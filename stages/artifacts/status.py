@@ -1,0 +1,139 @@
+"""Which artifacts of a work directory are fresh, stale, damaged or missing, and why."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from stages.artifacts.errors import DataError
+from stages.artifacts.fingerprints import Fingerprints
+from stages.artifacts.lineage import RAW, Lineage, read_lineage
+from stages.artifacts.pipeline import PIPELINE
+from stages.artifacts.tables import open_table
+
+State = Literal["fresh", "stale", "damaged", "missing"]
+
+
+@dataclass(frozen=True)
+class ArtifactStatus:
+    """What is known of one artifact.
+
+    Attributes:
+        file: its name in the work directory.
+        stage: the stage that makes it.
+        state: ``fresh``, ``stale`` (its stage would make it anew), ``damaged`` (it cannot be read) or ``missing``.
+        reason: why, in words.
+        size: bytes, ``None`` where the file is missing.
+        version: version of cocorec that made it, ``None`` where that is unknown.
+    """
+
+    file: str
+    stage: str
+    state: State
+    reason: str
+    size: int | None = None
+    version: str | None = None
+
+
+def workdir_status(
+    workdir: Path,
+    *,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    raw_folders: Iterable[Path] = (),
+    verify: bool = False,
+) -> list[ArtifactStatus]:
+    """The state of every artifact, in the order of the pipeline.
+
+    Reads footers and headers; the content of a file is hashed only where it changed since it was last hashed.
+
+    Args:
+        workdir: the work directory; it need not exist.
+        options: by stage, the options that it would be run with. One that the artifact's lineage names as well
+            and with another value makes the artifact stale; others, and ``None``, decide nothing.
+        raw_folders: where inputs from outside the work directory may lie; those found there are compared.
+        verify: hash every file again and read every page of every table.
+    """
+    return _Examination(Path(workdir), options or {}, list(raw_folders), verify).all()
+
+
+class _Examination:
+    def __init__(
+        self, workdir: Path, options: Mapping[str, Mapping[str, Any]], raw_folders: list[Path], verify: bool
+    ) -> None:
+        self._workdir = workdir
+        self._options = options
+        self._raw_folders = raw_folders
+        self._verify = verify
+        self._fingerprints = Fingerprints(workdir, trust_cache=not verify)
+        self._hashed: dict[Path, str] = {}
+        self._stale: dict[str, str] = {}
+
+    def all(self) -> list[ArtifactStatus]:
+        found = []
+        for stage in PIPELINE:
+            statuses = [self._one(stage.name, file) for file in stage.outputs]
+            self._stale.update({status.file: status.state for status in statuses if status.state != "fresh"})
+            found += statuses
+        return found
+
+    def _one(self, stage: str, file: str) -> ArtifactStatus:
+        path = self._workdir / file
+        if not path.exists():
+            return ArtifactStatus(file, stage, "missing", f"run `cocorec {stage}`")
+        size = path.stat().st_size
+        try:
+            lineage = read_lineage(path)
+            if self._verify:
+                _read_all(path)
+        except DataError as error:
+            return ArtifactStatus(file, stage, "damaged", error.message, size)
+        if lineage is None:
+            return ArtifactStatus(file, stage, "fresh", "made by another tool, taken as it is", size)
+        reason = self._option_difference(stage, lineage) or self._input_difference(lineage)
+        state: State = "stale" if reason else "fresh"
+        return ArtifactStatus(file, stage, state, reason or self._why_fresh(lineage), size, lineage.version)
+
+    def _option_difference(self, stage: str, lineage: Lineage) -> str | None:
+        for name, value in self._options.get(stage, {}).items():
+            wanted = json.loads(json.dumps(value, default=str))
+            if wanted is not None and name in lineage.options and lineage.options[name] != wanted:
+                return f"option {name} was {_shown(lineage.options[name])}, is {_shown(wanted)}"
+        return None
+
+    def _input_difference(self, lineage: Lineage) -> str | None:
+        for name, expected in lineage.inputs.items():
+            path = self._find(name)
+            if path is not None and self._hash(path) != expected:
+                return f"{name.removeprefix(RAW)} has changed since"
+        for name in lineage.inputs:
+            if self._stale.get(name) in ("stale", "damaged"):
+                return f"{name} is {self._stale[name]}"
+        return None
+
+    def _why_fresh(self, lineage: Lineage) -> str:
+        unseen = [name.removeprefix(RAW) for name in lineage.inputs if self._find(name) is None]
+        return f"not compared, because not here: {', '.join(unseen)}" if unseen else "up to date"
+
+    def _find(self, name: str) -> Path | None:
+        """Where the input lies now, ``None`` if it is not to be found."""
+        folders = self._raw_folders if name.startswith(RAW) else [self._workdir]
+        paths = (folder / name.removeprefix(RAW) for folder in folders)
+        return next((path for path in paths if path.is_file()), None)
+
+    def _hash(self, path: Path) -> str:
+        if path not in self._hashed:
+            self._hashed[path] = self._fingerprints.of(path)
+        return self._hashed[path]
+
+
+def _read_all(path: Path) -> None:
+    """Read every page of a table, which verifies the checksums."""
+    if path.suffix == ".parquet":
+        with open_table(path) as file:
+            for _ in file.iter_batches():
+                pass
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
