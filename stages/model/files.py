@@ -72,6 +72,19 @@ def model_tensors(model: Recommender, catalogue: Catalogue) -> dict[str, Tensor]
     return {**model.state_dict(), **whitening}
 
 
+def read_config(workdir: Path) -> ModelConfig:
+    """The sizes of the trained model.
+
+    Raises:
+        DataError: when ``config.json`` is missing or is not one of ours.
+    """
+    path = Path(workdir) / MODEL_CONFIG
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise DataError(f"{path}: no table 'model'", "Train again with `cocorec train --force`.")
+    return ModelConfig.from_dict(content["model"], path)
+
+
 def load_model(workdir: Path, device: torch.device) -> Trained:
     """Load the trained model with the items that are in the work directory now, in evaluation mode.
 
@@ -80,10 +93,7 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
     """
     workdir = Path(workdir)
     path = workdir / MODEL_CONFIG
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-        raise DataError(f"{path}: no table 'model'", "Train again with `cocorec train --force`.")
-    config = ModelConfig.from_dict(content["model"], path)
+    config = read_config(workdir)
     tensors, _ = load_tensors(workdir / MODEL_WEIGHTS)
     if read_lineage(path) != read_lineage(workdir / MODEL_WEIGHTS):
         raise DataError(

@@ -1,0 +1,92 @@
+"""``cocorec evaluate``."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from cocorec_cli.options import DEFAULT_WORKDIR, Config, Force, Json, Quiet, Workdir, option
+from cocorec_cli.runner import run_stage
+from stages.artifacts.errors import UsageError
+from stages.artifacts.result import Result
+
+PROTOCOL = "Protocol"
+MACHINE = "Machine"
+
+
+def _whole_numbers(values: list[str] | None) -> list[int] | None:
+    """Read ``5,10,20``, also repeated; a callback for options."""
+    parts = [part.strip() for value in values or [] for part in str(value).split(",") if part.strip()]
+    try:
+        return [int(part) for part in parts] or None
+    except ValueError:
+        raise UsageError(f"--cutoffs {','.join(parts)}: not whole numbers", "For example --cutoffs 5,10,20.") from None
+
+
+def evaluate(
+    ctx: typer.Context,
+    split: Annotated[
+        Literal["test", "valid"], option("Which items are to be found; histories end before them.", PROTOCOL)
+    ] = "test",
+    cutoffs: Annotated[
+        list[str] | None,
+        option(
+            "The K of Recall@K and NDCG@K, in items, separated by commas.",
+            PROTOCOL,
+            metavar="K,K",
+            callback=_whole_numbers,
+            show_default="5,10,20,50",
+        ),
+    ] = None,
+    bootstrap: Annotated[
+        int, option("Resamples of the users for the 95 % intervals.", PROTOCOL, min=1, metavar="N")
+    ] = 1000,
+    seed: Annotated[int, option("Decides the resamples.", PROTOCOL, min=0, metavar="N")] = 0,
+    fail_under: Annotated[
+        list[str] | None,
+        option(
+            "Exit with code 4 when a metric is below a value, such as ndcg@10=0.05; may be repeated.",
+            PROTOCOL,
+            metavar="METRIC=X",
+            show_default="no bar",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, option("Histories read at a time; bounds the memory.", MACHINE, min=1, metavar="N")
+    ] = 2048,
+    device: Annotated[
+        str, option("auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.", MACHINE, metavar="NAME")
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        option("Of matrix products; auto is bfloat16 on a GPU, else float32.", MACHINE),
+    ] = "float32",
+    threads: Annotated[
+        int | None, option("CPU threads.", MACHINE, min=1, metavar="N", show_default="all cores")
+    ] = None,
+    workdir: Workdir = DEFAULT_WORKDIR,
+    config: Config = None,
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Rank the whole catalogue for every user and measure where the next item stands.
+
+    Reads model/, sequences.parquet, embeddings.parquet and codes.parquet; makes metrics.json and ranks.parquet.
+    """
+    bars = _parse(fail_under or [], ctx.params["cutoffs"] or [5, 10, 20, 50])
+
+    def check(result: Result) -> None:
+        from stages.evaluate import check_bars
+
+        check_bars(result.facts, bars)
+
+    run_stage(ctx, leave_out=("fail_under",), check=check if bars else None)
+
+
+def _parse(fail_under: list[str], cutoffs: list[int]) -> dict[str, float]:
+    if not fail_under:
+        return {}
+    from stages.evaluate import parse_bars
+    from stages.model.metrics import metric_names
+
+    return parse_bars([bar for text in fail_under for bar in text.split(",")], metric_names(cutoffs))
