@@ -97,7 +97,7 @@ class _Examination:
     def _option_difference(self, stage: str, lineage: Lineage) -> str | None:
         for name, value in self._options.get(stage, {}).items():
             wanted = json.loads(json.dumps(value, default=str))
-            if wanted is not None and name in lineage.options and lineage.options[name] != wanted:
+            if wanted is not None and name in lineage.options and not _same(lineage.options[name], wanted):
                 return f"option {name} was {_shown(lineage.options[name])}, is {_shown(wanted)}"
         return None
 
@@ -112,8 +112,11 @@ class _Examination:
         return None
 
     def _why_fresh(self, lineage: Lineage) -> str:
-        unseen = [name.removeprefix(RAW) for name in lineage.inputs if self._find(name) is None]
-        return f"not compared, because not here: {', '.join(unseen)}" if unseen else "up to date"
+        unseen = [name for name in lineage.inputs if self._find(name) is None]
+        absent = [name for name in unseen if not name.startswith(RAW)]
+        if absent:
+            return f"not compared, because not here: {', '.join(absent)}"
+        return f"up to date; inputs from outside not compared: {len(unseen)}" if unseen else "up to date"
 
     def _find(self, name: str) -> Path | None:
         """Where the input lies now, ``None`` if it is not to be found."""
@@ -133,6 +136,13 @@ def _read_all(path: Path) -> None:
         with open_table(path) as file:
             for _ in file.iter_batches():
                 pass
+
+
+def _same(recorded: Any, wanted: Any) -> bool:
+    """Folders are recorded by their names alone, and names with the organisation that they were short for."""
+    if isinstance(recorded, str) and isinstance(wanted, str) and ("/" not in wanted or Path(wanted).is_dir()):
+        return recorded.rpartition("/")[2] == Path(wanted).name
+    return bool(recorded == wanted)
 
 
 def _shown(value: Any) -> str:
