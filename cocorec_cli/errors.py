@@ -53,7 +53,8 @@ def _report_usage(error: typer.TyperException) -> int:
     # The help is already on the screen when a command was typed without arguments.
     if type(error).__name__ != "NoArgsIsHelpError":
         ctx: typer.Context | None = getattr(error, "ctx", None)
-        _explain(error.format_message().rstrip("."), f"See `{ctx.command_path if ctx else 'cocorec'} --help`.")
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        _explain(message, f"See `{ctx.command_path if ctx else 'cocorec'} --help`.")
     return error.exit_code
 
 

@@ -69,3 +69,16 @@ def split_commas(values: list[str] | None) -> list[str] | None:
     if not values:
         return None
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+def whole_numbers(value: str | int) -> list[int]:
+    """Read ``5,10``; a parser for options whose values :func:`flatten` joins."""
+    try:
+        return [int(part) for part in str(value).split(",") if part.strip()]
+    except ValueError:
+        raise ValueError(f"{value!r} is not a whole number, nor several separated by commas") from None
+
+
+def flatten(values: list[list[int]]) -> list[int]:
+    """Join what :func:`whole_numbers` read; a callback for options."""
+    return [number for part in values for number in part]

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import resource
 import sys
 import time
@@ -54,6 +55,8 @@ def run_stage(
     workdir: Path = ctx.params["workdir"]
     batch = ctx.find_object(Batch)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"])
+    for variable in _unknown_variables(ctx):
+        reporter.warn(f"{variable} in the environment is no option of `cocorec {name}`")
     started = time.perf_counter()
     lock = contextlib.nullcontext() if batch else locked(workdir, name)
     # Libraries that print must not mix with the result on stdout.
@@ -108,3 +111,10 @@ def stage_context(
         name, list(args), parent=root, obj=batch, default_map=defaults, resilient_parsing=lenient
     )
     return cast(typer.Context, made)
+
+
+def _unknown_variables(ctx: typer.Context) -> list[str]:
+    """Variables meant for this command that it does not know; a misspelt option must not go unnoticed."""
+    prefix = f"{ctx.auto_envvar_prefix}_"
+    known = {prefix + parameter.name.upper() for parameter in ctx.command.params}
+    return sorted(name for name in os.environ if name.startswith(prefix) and name not in known)

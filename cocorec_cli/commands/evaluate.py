@@ -4,22 +4,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from cocorec_cli.options import DEFAULT_WORKDIR, Config, Force, Json, Quiet, Workdir, option
+from cocorec_cli.options import DEFAULT_WORKDIR, Config, Force, Json, Quiet, Workdir, flatten, option, whole_numbers
 from cocorec_cli.runner import run_stage
-from stages.artifacts.errors import UsageError
 from stages.artifacts.result import Result
 
 PROTOCOL = "Protocol"
 MACHINE = "Machine"
 
 
-def _whole_numbers(values: list[str] | None) -> list[int] | None:
-    """Read ``5,10,20``, also repeated; a callback for options."""
-    parts = [part.strip() for value in values or [] for part in str(value).split(",") if part.strip()]
-    try:
-        return [int(part) for part in parts] or None
-    except ValueError:
-        raise UsageError(f"--cutoffs {','.join(parts)}: not whole numbers", "For example --cutoffs 5,10,20.") from None
+DEFAULT_CUTOFFS = [5, 10, 20, 50]
 
 
 def evaluate(
@@ -28,15 +21,15 @@ def evaluate(
         Literal["test", "valid"], option("Which items are to be found; histories end before them.", PROTOCOL)
     ] = "test",
     cutoffs: Annotated[
-        list[str] | None,
+        list[int],
         option(
-            "The K of Recall@K and NDCG@K, in items, separated by commas.",
+            "The K of Recall@K and NDCG@K, in items: 5,10 or given several times.",
             PROTOCOL,
             metavar="K,K",
-            callback=_whole_numbers,
-            show_default="5,10,20,50",
+            parser=whole_numbers,
+            callback=flatten,
         ),
-    ] = None,
+    ] = DEFAULT_CUTOFFS,
     bootstrap: Annotated[
         int, option("Resamples of the users for the 95 % intervals.", PROTOCOL, min=1, metavar="N")
     ] = 1000,
@@ -73,7 +66,7 @@ def evaluate(
 
     Reads model/, sequences.parquet, embeddings.parquet and codes.parquet; makes metrics.json and ranks.parquet.
     """
-    bars = _parse(fail_under or [], ctx.params["cutoffs"] or [5, 10, 20, 50])
+    bars = _parse(fail_under or [], ctx.params["cutoffs"])
 
     def check(result: Result) -> None:
         from stages.evaluate import check_bars

@@ -117,3 +117,23 @@ def test_a_file_that_is_not_text_is_refused(cli, tmp_path):
     (tmp_path / "c.toml").write_bytes(b"\xff\xfe\x00")
     outcome = cli("quantize", "--config", "c.toml")
     assert (outcome.code, "cannot read" in outcome.err) == (2, True)
+
+
+def test_a_misspelt_variable_is_noticed(cli, quantize_calls, monkeypatch):
+    monkeypatch.setenv("COCOREC_QUANTIZE_LEVLES", "6")
+    monkeypatch.setenv("COCOREC_QUANTIZE_SEED", "6")
+    outcome = cli("quantize")
+    assert outcome.code == 0
+    assert outcome.err == "warning: COCOREC_QUANTIZE_LEVLES in the environment is no option of `cocorec quantize`\n"
+
+
+def test_numbers_in_a_list(cli, tmp_path):
+    from typer.main import get_command
+
+    from cocorec_cli.config import read_config
+    from cocorec_cli.main import app
+
+    path = _write(tmp_path, "[evaluate]\ncutoffs = [1, 5]\nfail_under = 'ndcg@10=0.05'\n")
+    assert read_config(path, get_command(app))[0] == {"evaluate": {"cutoffs": [1, 5], "fail_under": ["ndcg@10=0.05"]}}
+    outcome = cli("evaluate", "--config", _write(tmp_path, "[evaluate]\ncutoffs = ['5']\n"))
+    assert (outcome.code, "cutoffs: expected a whole number, got the text '5'" in outcome.err) == (2, True)

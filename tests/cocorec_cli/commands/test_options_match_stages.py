@@ -1,0 +1,38 @@
+"""Every argument of a stage is an option of its command, with the same default; and the other way round."""
+
+import importlib
+import inspect
+from collections.abc import Sequence
+
+import pytest
+from typer.main import get_command
+
+from cocorec_cli.main import app
+from cocorec_cli.options import COMMON
+from stages.artifacts.pipeline import STAGES
+
+OF_THE_COMMAND_ALONE = {"evaluate": {"fail_under"}}
+"""Options that are no arguments of the stage; the command passes them to ``run_stage(leave_out=...)``."""
+
+
+def _plain(default: object) -> object:
+    """What is not set is ``None`` on the command line and may be an empty sequence in the stage."""
+    if isinstance(default, Sequence) and not isinstance(default, str):
+        return list(default) or None
+    return None if default is inspect.Parameter.empty else default
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_options_match_the_stage(name):
+    command = get_command(app).commands[name]
+    stage = inspect.signature(getattr(importlib.import_module(f"stages.{name}"), name)).parameters
+    options = inspect.signature(command.callback).parameters
+    alone = OF_THE_COMMAND_ALONE.get(name, set())
+    own = {option for option in options if option not in COMMON | alone | {"ctx"}}
+    assert own == set(stage) - {"workdir", "force", "reporter"}
+    assert {option: _plain(options[option].default) for option in own} == {
+        option: _plain(stage[option].default) for option in own
+    }
+    assert stage["force"].default is options["force"].default is False
+    required = {option for option in own if stage[option].default is inspect.Parameter.empty}
+    assert required == {option for option in own if options[option].default is inspect.Parameter.empty}

@@ -1,0 +1,134 @@
+"""The rules that keep the code easy to change: who may import whom, what works without which library, file sizes."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGES = ("stages", "cocorec_cli")
+
+MAY_IMPORT = {
+    "artifacts": {"artifacts"},
+    "preprocess": {"artifacts", "preprocess"},
+    "embed": {"artifacts", "embed"},
+    "quantize": {"artifacts", "quantize"},
+    "model": {"artifacts", "model"},
+    "train": {"artifacts", "model", "train"},
+    "evaluate": {"artifacts", "model", "evaluate"},
+}
+"""Which parts of ``stages`` each part may import."""
+
+NEVER_IN_TRAINING = ("polars", "sentence_transformers", "transformers", "faiss")
+
+BLOCKED = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(name + " is blocked")
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+MOST_LINES = 400
+HOME = re.compile(r"(?<![\w.])/(?:work|home|root|Users|opt)/\w+")
+"""Paths of somebody's machine."""
+
+TEXT = {".py", ".md", ".toml", ".txt", ".sh", ".yml", ".yaml", ".json", ".cfg", ""}
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (REPOSITORY / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, inside functions as well; ``from a import b`` counts as ``a.b``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    return [REPOSITORY / name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_stages_import_artifacts_and_not_each_other(part):
+    files = python_files(f"stages/{part}")
+    assert files
+    for path in files:
+        for name in imports(path):
+            top, _, rest = name.partition(".")
+            assert top != "cocorec_cli", f"{path} imports the command line"
+            # `stages` itself holds the version.
+            if top == "stages" and rest != "__version__":
+                assert rest.partition(".")[0] in MAY_IMPORT[part], f"{path} imports {name}"
+
+
+def test_every_part_has_its_rule():
+    parts = {path.name for path in (REPOSITORY / "stages").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert parts == set(MAY_IMPORT)
+
+
+def test_the_command_line_imports_heavy_libraries_only_inside_functions():
+    heavy = {"torch", "numpy", "polars", "pyarrow", "faiss", "sentence_transformers", "transformers", "safetensors"}
+    for path in python_files("cocorec_cli"):
+        for name in imports(path):
+            assert name.partition(".")[0] not in heavy, f"{path} imports {name}; let a stage do it"
+
+
+def _without(blocked: tuple[str, ...], code: str, *args: str) -> subprocess.CompletedProcess[str]:
+    program = BLOCKED.format(blocked=blocked) + code
+    return subprocess.run(
+        [sys.executable, "-c", program, *args], capture_output=True, text=True, timeout=300, check=False, cwd=REPOSITORY
+    )
+
+
+def test_the_blocker_blocks():
+    done = _without(("polars",), "import polars")
+    assert "polars is blocked" in done.stderr
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
+def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
+    done = _without(NEVER_IN_TRAINING, f"import stages.{stage}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["preprocess", "embed", "quantize", "train", "evaluate", "run", "status"])
+def test_help_needs_no_heavy_library(command):
+    blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn")
+    code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
+    done = _without(blocked, code, command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: cocorec {command}" in done.stdout
+
+
+def test_files_fit_in_one_sitting():
+    for path in tracked():
+        if path.suffix == ".py":
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            assert lines <= MOST_LINES, f"{path} has {lines} lines"
+
+
+def test_no_file_names_a_path_of_a_machine():
+    for path in tracked():
+        if path.suffix in TEXT and path != Path(__file__):
+            found = HOME.search(path.read_text(encoding="utf-8"))
+            assert not found, f"{path}: {found and found[0]}"
+
+
+def test_stages_are_typed():
+    assert all((REPOSITORY / package / "py.typed").is_file() for package in PACKAGES)
