@@ -126,9 +126,20 @@ def require_consistent(workdir: Path, files: Iterable[str], fingerprints: Finger
 
 
 def fresh_lineage(
-    workdir: Path, stage: str, options: Mapping[str, Any], inputs: Mapping[str, str]
+    workdir: Path,
+    stage: str,
+    options: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    fingerprints: Fingerprints | None = None,
 ) -> tuple[Lineage | None, str]:
     """Tell whether a stage need not run: all its outputs are there, of the same options and inputs.
+
+    Args:
+        workdir: the work directory.
+        stage: the name of the stage.
+        options: the options that it would run with.
+        inputs: the fingerprints of what it would read; its own outputs are not among them.
+        fingerprints: for stages one of whose outputs names another as its input: checks that they belong together.
 
     Returns:
         The lineage of the stage's first output, or ``None``, and in words why.
@@ -148,20 +159,30 @@ def fresh_lineage(
         if reason:
             return None, f"{output}: {reason}"
         lineage = lineage or found
+    if fingerprints is not None:
+        try:
+            require_consistent(workdir, STAGES[stage].outputs, fingerprints)
+        except DataError as error:
+            return None, error.message
     return lineage, "up to date"
 
 
 def difference(lineage: Lineage, options: Mapping[str, Any] | None, inputs: Mapping[str, str]) -> str | None:
-    """In words, how what a file was made with differs from what it would be made with now; ``None`` if it does not."""
+    """In words, how what a file was made with differs from what it would be made with now; ``None`` if it does not.
+
+    Inputs of the file that its own stage made, just before it, are not judged.
+    """
+    own = STAGES[lineage.stage].outputs if lineage.stage in STAGES else ()
+    recorded = {name: found for name, found in lineage.inputs.items() if name in inputs or name not in own}
     if options is not None:
         wanted = json.loads(json.dumps(dict(options), default=dict))
         for key in sorted({*wanted, *lineage.options}):
             if wanted.get(key) != lineage.options.get(key):
                 return f"option {key} was {lineage.options.get(key)!r}, is {wanted.get(key)!r}"
-    for name in sorted({*inputs, *lineage.inputs}):
-        if name not in inputs or name not in lineage.inputs:
+    for name in sorted({*inputs, *recorded}):
+        if name not in inputs or name not in recorded:
             return f"made {'without' if name in inputs else 'with'} {name.removeprefix(RAW)}"
-        if inputs[name] != lineage.inputs[name]:
+        if inputs[name] != recorded[name]:
             return f"{name.removeprefix(RAW)} has changed since"
     return None
 

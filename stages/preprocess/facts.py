@@ -1,0 +1,92 @@
+"""What the stage reports of the data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from stages.preprocess.catalogue.base import Catalogue
+from stages.preprocess.interactions import Interactions
+from stages.preprocess.split import MINIMUM, Split
+
+_QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
+
+
+def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
+    """Counts of users, items and interactions, lengths, the parts of the split, and what was dropped."""
+    users, items = interactions.user_ids.len(), interactions.item_ids.len()
+    total = len(interactions.items)
+    lengths = split.lengths
+    position = np.arange(total) - split.offsets[interactions.users]
+    trained = position < split.train_end[interactions.users]
+    tested = position >= split.valid_end[interactions.users]
+    seen = np.zeros(items + 1, np.bool_)
+    seen[interactions.items[trained]] = True
+    unseen = np.unique(interactions.items[tested & ~seen[interactions.items]])
+    held_out = split.train_end < lengths
+    # No type name may vary with the platform: the facts are written as JSON.
+    quantiles = np.quantile(lengths, list(_QUANTILES.values()), method="inverted_cdf")
+    return {
+        "users": users,
+        "items": items,
+        "interactions": total,
+        "density": round(total / (users * items), 8),
+        "history_length": {
+            "mean": round(total / users, 4),
+            **{name: int(value) for name, value in zip(_QUANTILES, quantiles, strict=True)},
+        },
+        "train_interactions": int(trained.sum()),
+        "valid_interactions": total - int(trained.sum()) - int(tested.sum()),
+        "test_interactions": int(tested.sum()),
+        "users_for_training_only": users - int(held_out.sum()),
+        "users_without_training_items": int((split.train_end == 0).sum()),
+        "test_items_not_in_training": len(unseen),
+        "users_with_times": int(users - np.unique(interactions.users[_unknown(interactions)]).size),
+        "dropped": {reason: count for reason, count in interactions.dropped.items() if count},
+    }
+
+
+def item_facts(frame: pl.DataFrame, empty: list[str], catalogue: Catalogue | None) -> dict[str, Any]:
+    """The share of items with each view, and how well metadata and log fit together."""
+    if catalogue is None:
+        return {"views": {}}
+    return {
+        "views": {view: round(1 - frame[view].null_count() / frame.height, 6) for view in frame.columns[2:]},
+        "views_left_out": empty,
+        "items_without_metadata": frame.height - catalogue.frame.height,
+        "metadata_rows_of_other_items": catalogue.unused,
+        "metadata_rows_repeated": catalogue.repeated,
+    }
+
+
+def warnings_about(facts: Mapping[str, Any]) -> list[str]:
+    """What the user should know before training on these data."""
+    warnings = []
+    for view in facts.get("views_left_out", []):
+        warnings.append(f"view {view!r} is left out: no item has a text there")
+    if not facts["views"]:
+        warnings.append("items.parquet has no text view, so only `cocorec train --model sasrec` can use these data")
+    missing = facts.get("items_without_metadata", 0)
+    if missing:
+        warnings.append(f"{missing:,} of {facts['items']:,} items have no metadata; their views are empty")
+    if not facts["test_interactions"] or not facts["valid_interactions"]:
+        warnings.append(
+            f"no interaction is left for {'validation' if facts['test_interactions'] else 'test'}: "
+            f"leave-one-out needs users with at least {MINIMUM} items"
+        )
+    if facts["users_without_training_items"]:
+        warnings.append(
+            f"{facts['users_without_training_items']:,} users have no item before their validation or test items"
+        )
+    if facts["users_with_times"] == 0 and facts["split"] != "published":
+        warnings.append("the log has no times: the order of its rows is taken for the order of events")
+    dropped = facts["dropped"]
+    for reason, count in dropped.items():
+        if reason.startswith("rows without"):
+            warnings.append(f"{count:,} {reason} were dropped")
+    return warnings
+
+
+def _unknown(interactions: Interactions) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return interactions.times.is_null().to_numpy()

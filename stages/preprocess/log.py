@@ -1,0 +1,92 @@
+"""The interaction log as every reader hands it over."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from stages.artifacts.reporter import Reporter
+from stages.preprocess.sample import Sample
+
+
+@dataclass(frozen=True)
+class LogColumns:
+    """Which columns hold what; ``None`` leaves the choice to the format.
+
+    Attributes:
+        user: the user's id.
+        item: the item's id.
+        time: when it happened.
+        rating: the rating, read only when ``rating_min`` is given.
+        rating_min: interactions rated lower, or not rated, are dropped.
+    """
+
+    user: str = "user_id"
+    item: str | None = None
+    time: str | None = None
+    rating: str = "rating"
+    rating_min: float | None = None
+
+
+@dataclass(frozen=True)
+class Log:
+    """Interactions in the order of the files.
+
+    Attributes:
+        frame: ``USER`` and ``ITEM`` (string), ``TIME`` (int64), and ``PART`` (int8) when the split is published. A
+            user's rows of a published split stand in the order of the history.
+        has_times: whether the log says when things happened; without, the order of the rows is the order of events.
+        published_split: the split comes with the data and is kept.
+        dropped: how many rows were left out, by reason.
+    """
+
+    frame: pl.DataFrame
+    has_times: bool
+    published_split: bool
+    dropped: dict[str, int]
+
+
+class LogReader(Protocol):
+    """One format of interaction logs. A new format is one such object, listed in ``readers.LOG_READERS``."""
+
+    @property
+    def name(self) -> str:
+        """What ``--format`` calls it."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """The format in a few words."""
+        ...
+
+    def recognises(self, sample: Sample) -> bool:
+        """Whether a file that begins like this is of the format."""
+        ...
+
+    def complete(self, samples: list[Sample]) -> list[Sample]:
+        """All files that belong to the given ones, in reading order.
+
+        Raises:
+            CocorecError: when one is missing or the given ones do not belong together.
+        """
+        ...
+
+    def resolve(self, samples: list[Sample], columns: LogColumns) -> LogColumns:
+        """The columns that will be read, with every choice made.
+
+        Raises:
+            DataError: when a file lacks one, naming those there are.
+        """
+        ...
+
+    def read(self, samples: list[Sample], columns: LogColumns, reporter: Reporter) -> Log:
+        """Read the log.
+
+        Args:
+            samples: the files, as :meth:`complete` gave them.
+            columns: as :meth:`resolve` gave them.
+
+        Raises:
+            DataError: when a file is malformed.
+        """
+        ...

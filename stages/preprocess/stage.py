@@ -1,0 +1,196 @@
+"""The stage's entry point."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+
+from stages.artifacts import names
+from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.fingerprints import Fingerprints
+from stages.artifacts.items import items_schema
+from stages.artifacts.lineage import RAW, Lineage, fresh_lineage
+from stages.artifacts.reporter import Reporter
+from stages.artifacts.result import Result
+from stages.artifacts.sequences import SEQUENCES_SCHEMA
+from stages.artifacts.tables import table_writer
+from stages.preprocess.catalogue import choose_catalogue_reader
+from stages.preprocess.catalogue.base import Catalogue, choose_id_column
+from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
+from stages.preprocess.interactions import filter_log
+from stages.preprocess.log import LogColumns
+from stages.preprocess.readers import AUTO, choose_log_reader
+from stages.preprocess.sample import Sample, take_sample
+from stages.preprocess.split import split
+from stages.preprocess.tables import items_frame, items_tables, sequences_tables
+
+K_CORE = 5
+"""The filter for logs without a published split, as in the 5-core data sets that papers report on."""
+
+
+def preprocess(
+    inputs: Sequence[Path],
+    *,
+    workdir: Path,
+    items: Sequence[Path] = (),
+    format: str = AUTO,
+    items_format: str = AUTO,
+    user_column: str = "user_id",
+    item_column: str | None = None,
+    time_column: str | None = None,
+    rating_column: str = "rating",
+    rating_min: float | None = None,
+    items_id_column: str | None = None,
+    views: Sequence[str] | None = None,
+    k_core: int | None = None,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> Result:
+    """Turn an interaction log and item metadata into ``items.parquet`` and ``sequences.parquet``.
+
+    Interactions are sorted by user and time, equal times by their order in the files; repeated rows (same user, item
+    and time) count once. A published split is kept. Otherwise each user's last item is for test, the one before for
+    validation; users with fewer than three items are for training only.
+
+    Args:
+        inputs: the log: one or more files of one format; of a published split the training file is enough.
+        workdir: the work directory, made when missing.
+        items: the item metadata: files of one format, or none.
+        format: format of the log: ``auto`` or a name in ``readers.LOG_READERS``.
+        items_format: format of the metadata: ``auto`` or a name in ``catalogue.CATALOGUE_READERS``.
+        user_column: column of the log that holds the user's id.
+        item_column: column of the log that holds the item's id; by default that of the format, for tables ``item_id``,
+            ``parent_asin`` or ``asin``.
+        time_column: column of the log that holds the time (a number, or a date); by default ``timestamp``. A table
+            without it is taken to be in the order of events.
+        rating_column: column of the log that holds the rating; read only with ``rating_min``.
+        rating_min: drop interactions that are rated lower or not rated.
+        items_id_column: column of the metadata that holds the item's id; by default named as in the log.
+        views: text columns of the metadata to keep, in this order; by default those of the format, for tables all
+            columns of texts.
+        k_core: keep users and items with at least this many interactions, repeated until it holds for all; 0 keeps
+            everything. By default 5, and 0 for a published split.
+        force: run even if the artifacts are up to date.
+        reporter: where progress and messages go.
+
+    Returns:
+        The artifacts and what is known of the data.
+
+    Raises:
+        UsageError: when an option does not fit the data.
+        DataError: when a file is missing, malformed, or nothing is left of it.
+    """
+    workdir, reporter = Path(workdir), reporter or Reporter()
+    started = perf_counter()
+    if not inputs:
+        raise UsageError("no input file is named", "Name the log, for example `cocorec preprocess reviews.jsonl.gz`.")
+    if k_core is not None and k_core < 0:
+        raise UsageError(f"--k-core {k_core} is less than 0")
+    samples = [take_sample(Path(path)) for path in inputs]
+    reader = choose_log_reader(samples, format)
+    samples = reader.complete(samples)
+    columns = reader.resolve(samples, LogColumns(user_column, item_column, time_column, rating_column, rating_min))
+    item_samples = [take_sample(Path(path)) for path in items]
+    catalogue_reader = choose_catalogue_reader(item_samples, items_format) if item_samples else None
+    id_column = choose_id_column(item_samples, items_id_column, str(columns.item)) if item_samples else None
+    chosen_views = list(views) if views else None
+    if chosen_views and catalogue_reader is None:
+        raise UsageError("--views needs item metadata", "Give the metadata with --items.")
+
+    options: dict[str, Any] = {
+        "log_format": reader.name,
+        "log_files": [sample.path.name for sample in samples],
+        "metadata_format": catalogue_reader.name if catalogue_reader else None,
+        "metadata_files": [sample.path.name for sample in item_samples],
+        "user_column": columns.user,
+        "item_column": columns.item,
+        "time_column": columns.time,
+        "rating_column": columns.rating if columns.rating_min is not None else None,
+        "rating_min": columns.rating_min,
+        "items_id_column": id_column,
+        "views": chosen_views,
+        "k_core": k_core,
+    }
+    _make_folder(workdir)
+    fingerprints = Fingerprints(workdir)
+    raw = _raw_inputs([*samples, *item_samples], fingerprints)
+    outputs = {name: workdir / name for name in (names.ITEMS, names.SEQUENCES)}
+    fresh, _ = fresh_lineage(workdir, "preprocess", options, raw, fingerprints)
+    if fresh and not force:
+        return Result("preprocess", outputs, fresh.facts, True, tuple(warnings_about(fresh.facts)))
+
+    reporter.info(f"{samples[0].path.name}: {reader.summary}")
+    if catalogue_reader:
+        reporter.info(f"{item_samples[0].path.name}: {catalogue_reader.summary}")
+    # The metadata's columns are judged before the log is read: a wrong name should not cost minutes.
+    known_views = (
+        catalogue_reader.views(item_samples, str(id_column), chosen_views) if catalogue_reader is not None else []
+    )
+    log = reader.read(samples, columns, reporter)
+    log_read = perf_counter()
+    k = k_core if k_core is not None else (0 if log.published_split else K_CORE)
+    interactions = filter_log(log, k)
+    published = log.published_split
+    del log
+    parts = split(interactions)
+    filtered = perf_counter()
+    catalogue: Catalogue | None = None
+    if catalogue_reader is not None and known_views:
+        catalogue = catalogue_reader.read(item_samples, str(id_column), known_views, interactions.item_ids, reporter)
+    frame, empty = items_frame(interactions.item_ids, catalogue)
+    catalogue_read = perf_counter()
+    facts: dict[str, Any] = {
+        "format": reader.name,
+        "items_format": catalogue_reader.name if catalogue_reader else None,
+        "split": "published" if published else "leave-one-out",
+        "k_core": k,
+        "k_core_rounds": interactions.rounds,
+        **sequence_facts(interactions, parts),
+        **item_facts(frame, empty, catalogue),
+    }
+    warnings = warnings_about(facts)
+    for warning in warnings:
+        reporter.warn(warning)
+
+    lineage = Lineage("preprocess", options, raw, facts)
+    _write(outputs[names.ITEMS], items_schema(frame.columns[2:]), items_tables(frame), lineage)
+    # The sequences name the very items.parquet whose numbers they use.
+    lineage = replace(lineage, inputs={**raw, names.ITEMS: fingerprints.of(outputs[names.ITEMS])})
+    _write(outputs[names.SEQUENCES], SEQUENCES_SCHEMA, sequences_tables(interactions, parts), lineage)
+    timings = {
+        "read_log": log_read - started,
+        "filter": filtered - log_read,
+        "read_metadata": catalogue_read - filtered,
+        "write": perf_counter() - catalogue_read,
+    }
+    return Result("preprocess", outputs, facts, warnings=tuple(warnings), timings=timings)
+
+
+def _raw_inputs(samples: list[Sample], fingerprints: Fingerprints) -> dict[str, str]:
+    """The fingerprints of the raw files; files of the same name in different folders are numbered."""
+    raw: dict[str, str] = {}
+    for sample in samples:
+        name, number = RAW + sample.path.name, 2
+        while name in raw:
+            name, number = f"{RAW}{sample.path.name}#{number}", number + 1
+        raw[name] = fingerprints.of(sample.path)
+    return raw
+
+
+def _make_folder(workdir: Path) -> None:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot write in {workdir}: {error.strerror}", "Choose a folder that can be written with --workdir."
+        ) from error
+
+
+def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], lineage: Lineage) -> None:
+    with table_writer(path, schema) as writer:
+        for table in tables:
+            writer.write(table)
+        writer.set_lineage(lineage)

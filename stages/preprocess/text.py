@@ -1,0 +1,112 @@
+"""Cleaning of item texts."""
+
+import html
+import json
+import re
+from html.entities import html5
+from typing import Any
+
+import polars as pl
+
+# Elements of HTML, so that "x<y and z>w" or "<3" are not taken for tags.
+_ELEMENTS = (
+    "a|abbr|acronym|address|area|article|aside|audio|b|base|bdi|bdo|big|blockquote|body|br|button|canvas|caption|center|"
+    "cite|code|col|colgroup|data|dd|del|details|dfn|dialog|dir|div|dl|dt|em|embed|fieldset|figcaption|figure|font|"
+    "footer|form|frame|frameset|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|kbd|label|legend|li|link|main|map|"
+    "mark|marquee|menu|meta|meter|nav|nobr|noscript|object|ol|optgroup|option|output|p|param|picture|pre|progress|q|"
+    "rp|rt|ruby|s|samp|script|section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|"
+    "template|textarea|tfoot|th|thead|time|title|tr|track|tt|u|ul|var|video|wbr"
+)
+_MARKUP = (
+    r"(?is)<!--.*?-->|<!doctype[^<>]*>|<script\b[^<>]*>.*?</script\s*>|<style\b[^<>]*>.*?</style\s*>"
+    rf"""|</?(?:{_ELEMENTS})(?:\s(?:[^<>"']|"[^"]*"|'[^']*')*|\s[^<>]*)?/?>"""
+)
+
+# Removed where they stand: soft hyphen, joiners, direction marks, byte order mark. They occur within words.
+_INVISIBLE = r"[\u{AD}\u{200C}-\u{200F}\u{202A}-\u{202E}\u{2060}-\u{206F}\u{FEFF}\u{FFF9}-\u{FFFB}]"
+
+# Become a blank: white space of all scripts, the zero-width space (a word boundary), control characters.
+_BLANK = r"[\s\p{Cc}\u{200B}\u{FFFD}]+"
+
+_REFERENCE = re.compile(r"&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*)(;?)")
+_PUNCTUATION = (".", ",", ";", ":", "!", "?")
+
+
+def clean(text: pl.Expr) -> pl.Expr:
+    """Clean a string column: entities decoded, tags and control characters replaced by a blank, blanks collapsed.
+
+    Words are never joined: whatever may separate them leaves a blank. What is empty afterwards becomes null.
+    """
+    decoded = pl.when(text.str.contains("&", literal=True)).then(
+        text.map_batches(_decode_series, return_dtype=pl.String, is_elementwise=True)
+    )
+    blank = decoded.otherwise(text).str.replace_all(_INVISIBLE, "").str.replace_all(_MARKUP, " ")
+    return blank.str.replace_all(_BLANK, " ").str.strip_chars().replace("", None)
+
+
+def decode_entities(text: str) -> str:
+    """Decode HTML entities until none is left; shops often encode twice.
+
+    A name without its semicolon counts only where it is a whole word, so that ``this&that`` stays.
+    """
+    while "&" in text:
+        decoded = _REFERENCE.sub(_character, text)
+        if decoded == text:
+            break
+        text = decoded
+    return text
+
+
+def to_text(value: Any) -> str | None:
+    """One text of a JSON value: lists become enumerations, objects ``key: value``; ``None`` where there is no text.
+
+    Parts are separated by a comma and a blank, or by a blank where a part ends with punctuation.
+    """
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, list | tuple):
+        return _enumerate([to_text(part) for part in value])
+    if isinstance(value, dict):
+        texts = {str(key): to_text(part) for key, part in value.items()}
+        return _enumerate([f"{key}: {text}" for key, text in texts.items() if text])
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def nested_to_text(series: pl.Series) -> pl.Series:
+    """A column of lists or structures as one text per row, see :func:`to_text`."""
+    return pl.Series(series.name, [to_text(value) for value in series.to_list()], pl.String)
+
+
+def json_to_text(text: str | None) -> str | None:
+    """The text of a string that may hold a JSON list or object; any other string is itself."""
+    if text and text.lstrip()[:1] in ("[", "{"):
+        try:
+            return to_text(json.loads(text))
+        except ValueError:
+            pass  # a title such as "[2 pack] tape"
+    return text
+
+
+def _enumerate(parts: list[str | None]) -> str | None:
+    text = ""
+    for part in parts:
+        if part:
+            text += ("" if not text else " " if text.endswith(_PUNCTUATION) else ", ") + part
+    return text or None
+
+
+def _decode_series(series: pl.Series) -> pl.Series:
+    # Texts repeat (brands, categories): each distinct one is decoded once.
+    distinct = {text: decode_entities(text) for text in series.unique().drop_nulls().to_list() if "&" in text}
+    return pl.Series(series.name, [distinct.get(text, text) for text in series.to_list()], pl.String)
+
+
+def _character(match: re.Match[str]) -> str:
+    name, end = match.groups()
+    if name.startswith("#"):
+        return html.unescape(f"&{name};")
+    return html5.get(name + ";" if end else name, match.group())
