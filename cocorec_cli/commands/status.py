@@ -12,6 +12,8 @@ from cocorec_cli.runner import stage_arguments, stage_context
 from stages.artifacts.errors import DataError
 from stages.artifacts.pipeline import STAGES
 
+Options = dict[str, dict[str, Any]]
+
 
 def status(
     ctx: typer.Context,
@@ -29,8 +31,10 @@ def status(
     """
     from stages.artifacts.status import workdir_status
 
-    options = _stage_options(ctx) if config else {}
-    statuses = workdir_status(workdir, options=options, raw_folders=_raw_folders(options), verify=verify)
+    options, defaults = _stage_options(ctx) if config else ({}, {})
+    statuses = workdir_status(
+        workdir, options=options, defaults=defaults, raw_folders=_raw_folders(options), verify=verify
+    )
     if json:
         print_json({"workdir": str(workdir), "artifacts": [vars(found) for found in statuses]})
     else:
@@ -46,14 +50,22 @@ def status(
         )
 
 
-def _stage_options(ctx: typer.Context) -> dict[str, dict[str, Any]]:
-    """What each stage would be run with."""
+def _stage_options(ctx: typer.Context) -> tuple[Options, Options]:
+    """What each stage would be run with: the options that are set, and those left at their defaults."""
     group = ctx.find_root().command
     assert isinstance(group, TyperGroup)
-    return {name: stage_arguments(stage_context(ctx, name, lenient=True)) for name in STAGES if name in group.commands}
+    options: Options = {}
+    defaults: Options = {}
+    for name in (name for name in STAGES if name in group.commands):
+        context = stage_context(ctx, name, lenient=True)
+        for option_name, value in stage_arguments(context).items():
+            source = context.get_parameter_source(option_name)
+            kind = defaults if source and source.name == "DEFAULT" else options
+            kind.setdefault(name, {})[option_name] = value
+    return options, defaults
 
 
-def _raw_folders(options: dict[str, dict[str, Any]]) -> list[Path]:
+def _raw_folders(options: Options) -> list[Path]:
     """The folders of all files that the options name."""
     folders = []
     for values in options.values():

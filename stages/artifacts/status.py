@@ -40,6 +40,7 @@ def workdir_status(
     workdir: Path,
     *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
     raw_folders: Iterable[Path] = (),
     verify: bool = False,
 ) -> list[ArtifactStatus]:
@@ -49,20 +50,28 @@ def workdir_status(
 
     Args:
         workdir: the work directory; it need not exist.
-        options: by stage, the options that it would be run with. One that the artifact's lineage names as well
-            and with another value makes the artifact stale; others, and ``None``, decide nothing.
+        options: by stage, the options that are set. One that the artifact's lineage names as well and with
+            another value makes the artifact stale; others, and ``None``, decide nothing.
+        defaults: by stage, the options left at their defaults. They are held against the lineage likewise, but not
+            where it records ``None``, for an option that did not matter.
         raw_folders: where inputs from outside the work directory may lie; those found there are compared.
         verify: hash every file again and read every page of every table.
     """
-    return _Examination(Path(workdir), options or {}, list(raw_folders), verify).all()
+    return _Examination(Path(workdir), options or {}, defaults or {}, list(raw_folders), verify).all()
 
 
 class _Examination:
     def __init__(
-        self, workdir: Path, options: Mapping[str, Mapping[str, Any]], raw_folders: list[Path], verify: bool
+        self,
+        workdir: Path,
+        options: Mapping[str, Mapping[str, Any]],
+        defaults: Mapping[str, Mapping[str, Any]],
+        raw_folders: list[Path],
+        verify: bool,
     ) -> None:
         self._workdir = workdir
         self._options = options
+        self._defaults = defaults
         self._raw_folders = raw_folders
         self._verify = verify
         self._fingerprints = Fingerprints(workdir, trust_cache=not verify)
@@ -95,7 +104,9 @@ class _Examination:
         return ArtifactStatus(file, stage, state, reason or self._why_fresh(lineage), size, lineage.version)
 
     def _option_difference(self, stage: str, lineage: Lineage) -> str | None:
-        for name, value in self._options.get(stage, {}).items():
+        mattered = {name for name, value in lineage.options.items() if value is not None}
+        left = {name: value for name, value in self._defaults.get(stage, {}).items() if name in mattered}
+        for name, value in {**left, **self._options.get(stage, {})}.items():
             wanted = json.loads(json.dumps(value, default=str))
             if wanted is not None and name in lineage.options and not _same(lineage.options[name], wanted):
                 return f"option {name} was {_shown(lineage.options[name])}, is {_shown(wanted)}"

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Sequence
+from typing import get_args, get_type_hints
 
 import pytest
 from typer.main import get_command
@@ -20,6 +21,21 @@ def _plain(default: object) -> object:
     if isinstance(default, Sequence) and not isinstance(default, str):
         return list(default) or None
     return None if default is inspect.Parameter.empty else default
+
+
+def test_the_formats_are_those_of_the_readers():
+    from stages.preprocess.catalogue import CATALOGUE_READERS
+    from stages.preprocess.readers import LOG_READERS
+
+    types = get_type_hints(get_command(app).commands["preprocess"].callback)
+    assert get_args(types["format"]) == ("auto", *(reader.name for reader in LOG_READERS))
+    assert get_args(types["items_format"]) == ("auto", *(reader.name for reader in CATALOGUE_READERS))
+
+
+def test_the_precisions_are_those_of_the_encoder():
+    from stages.embed.encoder import PRECISIONS
+
+    assert get_args(get_type_hints(get_command(app).commands["embed"].callback)["precision"]) == PRECISIONS
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -104,6 +104,16 @@ def test_which_options_count(workdir, options, state):
     assert _states(workdir, options={"embed": options})[names.EMBEDDINGS].state == state
 
 
+def test_defaults_count_only_where_the_option_mattered(workdir):
+    lineage = Lineage("embed", {"levels": 8, "rating_column": None}, {})
+    _table(workdir / names.EMBEDDINGS, lineage)
+    same = {"embed": {"levels": 8, "rating_column": "rating"}}
+    assert _states(workdir, defaults=same)[names.EMBEDDINGS].state == "fresh"
+    assert _states(workdir, options=same)[names.EMBEDDINGS].reason == 'option rating_column was null, is "rating"'
+    other = {"embed": {"levels": 4}}
+    assert _states(workdir, defaults=other)[names.EMBEDDINGS].reason == "option levels was 8, is 4"
+
+
 def test_a_folder_given_as_an_option_is_known_by_its_name(workdir, tmp_path):
     (tmp_path / "somewhere" / "mini").mkdir(parents=True)
     options = {"embed": {"model": str(tmp_path / "somewhere" / "mini")}}

@@ -1,0 +1,100 @@
+"""``cocorec preprocess``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cocorec_cli.options import DEFAULT_WORKDIR, Config, Force, Json, Quiet, Workdir, option, split_commas
+from cocorec_cli.runner import run_stage
+
+FILES = "Files"
+COLUMNS = "Columns"
+FILTERS = "Filters"
+
+
+def preprocess(
+    ctx: typer.Context,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="LOG...",
+            help="The interaction log: one or more files of one format. Of a published split the training file is "
+            "enough; the others are found beside it.",
+            envvar="COCOREC_PREPROCESS_INPUTS",
+            show_envvar=False,
+        ),
+    ],
+    items: Annotated[
+        list[Path] | None,
+        option("File with the texts of the items; may be repeated.", FILES, metavar="FILE", show_default="no texts"),
+    ] = None,
+    format: Annotated[
+        Literal["auto", "amazon-2023-benchmark", "amazon-2023", "table"],
+        option("Format of the log; auto recognises it and says what it found.", FILES),
+    ] = "auto",
+    items_format: Annotated[
+        Literal["auto", "amazon-2023", "table"], option("Format of the texts of the items.", FILES)
+    ] = "auto",
+    user_column: Annotated[str, option("Column of the log with the user's id.", COLUMNS, metavar="NAME")] = "user_id",
+    item_column: Annotated[
+        str | None,
+        option(
+            "Column of the log with the item's id.",
+            COLUMNS,
+            metavar="NAME",
+            show_default="item_id, parent_asin or asin",
+        ),
+    ] = None,
+    time_column: Annotated[
+        str | None,
+        option(
+            "Column of the log with the time, a number or a date; a table without it is in the order of events.",
+            COLUMNS,
+            metavar="NAME",
+            show_default="timestamp",
+        ),
+    ] = None,
+    rating_column: Annotated[
+        str, option("Column of the log with the rating; read only with --rating-min.", COLUMNS, metavar="NAME")
+    ] = "rating",
+    items_id_column: Annotated[
+        str | None,
+        option("Column of --items with the item's id.", COLUMNS, metavar="NAME", show_default="named as in the log"),
+    ] = None,
+    views: Annotated[
+        list[str] | None,
+        option(
+            "Text columns of --items to keep, in this order: title,brand or given several times.",
+            COLUMNS,
+            metavar="NAMES",
+            callback=split_commas,
+            show_default="those of the format; of a table all texts",
+        ),
+    ] = None,
+    rating_min: Annotated[
+        float | None,
+        option("Drop interactions rated lower, or not rated.", FILTERS, metavar="X", show_default="keep all"),
+    ] = None,
+    k_core: Annotated[
+        int | None,
+        option(
+            "Keep users and items with at least this many interactions, until it holds for all; 0 keeps everything.",
+            FILTERS,
+            min=0,
+            metavar="K",
+            show_default="5; 0 for a published split",
+        ),
+    ] = None,
+    workdir: Workdir = DEFAULT_WORKDIR,
+    config: Config = None,
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn an interaction log and the texts of the items into a catalogue and histories.
+
+    Makes items.parquet and sequences.parquet. Of each user the last item is for test, the one before for validation,
+    unless the log comes with a split of its own.
+    """
+    run_stage(ctx)
