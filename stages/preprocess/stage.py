@@ -122,9 +122,9 @@ def preprocess(
     if fresh and not force:
         return Result("preprocess", outputs, fresh.facts, True, tuple(warnings_about(fresh.facts)))
 
-    reporter.info(f"{samples[0].path.name}: {reader.summary}")
+    reporter.info(f"{samples[0].path.name}: read as {reader.name} ({reader.summary})")
     if catalogue_reader:
-        reporter.info(f"{item_samples[0].path.name}: {catalogue_reader.summary}")
+        reporter.info(f"{item_samples[0].path.name}: read as {catalogue_reader.name} ({catalogue_reader.summary})")
     # The metadata's columns are judged before the log is read: a wrong name should not cost minutes.
     known_views = (
         catalogue_reader.views(item_samples, str(id_column), chosen_views) if catalogue_reader is not None else []
