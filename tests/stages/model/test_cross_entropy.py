@@ -1,0 +1,88 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+import stages.model.losses.cross_entropy as module
+from stages.model.losses import masked_code_modelling, masked_sequence_alignment
+from stages.model.losses.cross_entropy import linear_cross_entropy
+
+
+@pytest.fixture(autouse=True, params=[1 << 22, 30], ids=["whole", "chunks"])
+def _chunk(request, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK_SCORES", request.param)
+
+
+@pytest.fixture
+def problem():
+    torch.manual_seed(0)
+    queries = torch.randn(11, 4, dtype=torch.float64, requires_grad=True)
+    table = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
+    return queries, table, torch.randint(7, (11,))
+
+
+def test_value_and_gradients(problem):
+    queries, table, targets = problem
+    actual = linear_cross_entropy(queries, table, targets, 0.3)
+    expected = F.cross_entropy(queries @ table.T / 0.3, targets, reduction="sum")
+    torch.testing.assert_close(actual, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(3 * actual, (queries, table)),
+        torch.autograd.grad(3 * expected, (queries, table)),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_gradcheck_with_groups(problem):
+    queries, table, targets = problem
+    column_groups = torch.arange(7) % 3
+    row_groups = column_groups[targets]
+    assert torch.autograd.gradcheck(
+        lambda q, t: linear_cross_entropy(q, t, targets, 0.5, row_groups=row_groups, column_groups=column_groups),
+        (queries, table),
+    )
+
+
+def test_columns_of_the_row_s_group_are_no_negatives(problem):
+    queries, table, targets = problem
+    column_groups = torch.arange(7) % 3
+    row_groups = column_groups[targets]
+    actual = linear_cross_entropy(queries, table, targets, 0.5, row_groups=row_groups, column_groups=column_groups)
+    scores = queries @ table.T / 0.5
+    left_out = (row_groups[:, None] == column_groups) & (torch.arange(7) != targets[:, None])
+    expected = F.cross_entropy(scores.masked_fill(left_out, -torch.inf), targets, reduction="sum")
+    torch.testing.assert_close(actual, expected)
+
+
+def test_gradient_of_one_side_alone(problem):
+    queries, table, targets = problem
+    linear_cross_entropy(queries.detach(), table, targets, 0.5).backward()
+    assert queries.grad is None
+    assert table.grad is not None
+
+
+def test_alignment_without_other_targets_is_plain_info_nce():
+    torch.manual_seed(0)
+    users, masked = torch.randn(6, 5), torch.randn(6, 5)
+    plain = masked_sequence_alignment(users, masked, 0.2)
+    assert torch.equal(plain, masked_sequence_alignment(users, masked, 0.2, groups=torch.arange(6)))
+    scores = F.normalize(users, dim=-1) @ F.normalize(masked, dim=-1).T / 0.2
+    own = torch.arange(6)
+    torch.testing.assert_close(plain, (F.cross_entropy(scores, own) + F.cross_entropy(scores.T, own)) / 2)
+    # When all share the next item nothing is left to tell apart.
+    assert masked_sequence_alignment(users, masked, 0.2, groups=torch.zeros(6)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_masked_codes_within_their_position():
+    torch.manual_seed(0)
+    n, positions, size, d = 5, 3, 4, 6
+    fused, table = torch.randn(n, positions, d), torch.randn(1 + positions * size, d)
+    codes = torch.randint(size, (n, positions))
+    rows = 1 + size * torch.arange(positions) + codes
+    chosen = torch.rand(n, positions) < 0.6
+    actual = masked_code_modelling(fused, table, rows, chosen, 0.1)
+    terms = []
+    for i, j in chosen.nonzero().tolist():
+        own = F.normalize(table[1 + j * size : 1 + (j + 1) * size], dim=-1)
+        terms.append(F.cross_entropy(own @ F.normalize(fused[i, j], dim=-1) / 0.1, codes[i, j]))
+    torch.testing.assert_close(actual, torch.stack(terms).mean())

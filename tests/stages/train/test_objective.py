@@ -1,0 +1,118 @@
+"""The losses of a batch, each item fused once, against the same losses with every occurrence fused alone."""
+
+import numpy as np
+import pytest
+import torch
+
+import stages.train.objective as objective_module
+from stages.artifacts.names import SEQUENCES
+from stages.artifacts.sequences import read_sequences
+from stages.model import Recommender
+from stages.model.catalogue import read_catalogue
+from stages.model.config import ModelConfig
+from stages.model.losses import masked_code_modelling, masked_sequence_alignment, recommendation
+from stages.train.objective import Objective
+from stages.train.windows import Sampler, every_position
+
+
+@pytest.fixture
+def setting(structured):
+    torch.manual_seed(3)
+    catalogue = read_catalogue(structured, "cocorec", 8)
+    config = ModelConfig(
+        "cocorec",
+        catalogue.items,
+        2,
+        4,
+        8,
+        8,
+        dim=16,
+        ffn_dim=32,
+        fusion_ffn_dim=32,
+        max_history=6,
+        dropout=0.0,
+        fusion_dropout=0.0,
+    )
+    model = Recommender(config)
+    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    model = model.double()
+    sequences = read_sequences(structured / SEQUENCES)
+    items = torch.from_numpy(sequences.items.astype(np.int64))
+    sampler = Sampler(items, every_position(sequences, 6), 32, seed=0)
+    return model, sampler.batch(sampler.order(0), 0)
+
+
+class KeepCodes:
+    """Masks nothing but says it chose every other code, so that both sides see the same."""
+
+    def __call__(self, rows, codebook_size):
+        chosen = torch.arange(rows.numel()).view(rows.shape) % 2 == 0
+        return rows.masked_fill(chosen, 0), chosen
+
+
+def naive(model, batch, masking, temperature=0.07, a=0.4, b=0.4):
+    fused = model.encoder(batch.items)
+    users = model.backbone(fused.history(), batch.layout)[batch.counted]
+    candidates = model.encode(torch.arange(1, model.config.items + 1))[1]
+    rows = model.encoder.rows[batch.items]
+    masked_rows, chosen = masking(rows, 8)
+    masked = model.encoder(batch.items, masked_rows)
+    masked_users = model.backbone(masked.history(), batch.layout)[batch.counted]
+    return (
+        recommendation(users, candidates, batch.targets - 1, temperature)
+        + a * masked_code_modelling(masked.codes, model.encoder.table, rows, chosen, temperature)
+        + b * masked_sequence_alignment(users, masked_users, temperature, groups=batch.targets)
+    )
+
+
+def gradients(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+@pytest.fixture
+def in_float64(monkeypatch):
+    # The stage computes losses in float32; here both sides stay in float64 so that they can be compared closely.
+    monkeypatch.setattr(torch.Tensor, "float", lambda self: self)
+
+
+@pytest.mark.parametrize("recompute_above", [1 << 23, 100])
+def test_fusing_each_item_once_changes_nothing(setting, in_float64, monkeypatch, recompute_above):
+    monkeypatch.setattr(objective_module, "_RECOMPUTE_ABOVE", recompute_above)
+    model, batch = setting
+    masking = KeepCodes()
+    losses = Objective(masking=masking)(model, batch)
+    expected = naive(model, batch, masking)
+    torch.testing.assert_close(losses["loss"], expected, rtol=1e-12, atol=0)
+    ours, theirs = gradients(model, losses["loss"]), gradients(model, naive(model, batch, masking))
+    for name, gradient in ours.items():
+        torch.testing.assert_close(gradient, theirs[name], rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_sampling_more_negatives_than_items_is_the_full_softmax(setting):
+    model, batch = setting
+    full = Objective(mcm_weight=0, msa_weight=0)(model, batch)["rec"]
+    same = Objective(mcm_weight=0, msa_weight=0, negatives=60)(model, batch)["rec"]
+    fewer = Objective(mcm_weight=0, msa_weight=0, negatives=5)(model, batch)["rec"]
+    assert torch.equal(full, same)
+    assert fewer < full
+
+
+def test_sampled_negatives_are_ranked_with_the_targets_of_the_batch(setting, monkeypatch):
+    model, batch = setting
+    drawn = torch.tensor([7, 8, 7, 60])
+    monkeypatch.setattr(torch, "randint", lambda *args, **kwargs: drawn)
+    loss = Objective(mcm_weight=0, msa_weight=0, negatives=4)(model, batch)["rec"]
+    pool = sorted({*drawn.tolist(), *batch.targets.tolist()})
+    users = model.backbone(model.encoder(batch.items).history(), batch.layout)[batch.counted]
+    goals = torch.tensor([pool.index(target) for target in batch.targets.tolist()])
+    expected = recommendation(users, model.encode(torch.tensor(pool))[1], goals, 0.07)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
+
+
+def test_losses_without_weight_are_not_computed(setting, in_float64):
+    model, batch = setting
+    assert set(Objective(mcm_weight=0)(model, batch)) == {"rec", "msa", "loss"}
+    assert set(Objective(msa_weight=0)(model, batch)) == {"rec", "mcm", "loss"}
+    assert set(Objective(mcm_weight=0, msa_weight=0)(model, batch)) == {"rec", "loss"}

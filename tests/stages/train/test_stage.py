@@ -1,0 +1,171 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.lineage import Lineage, read_lineage
+from stages.artifacts.names import CODES, EMBEDDINGS, HISTORY, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
+from stages.artifacts.reporter import Reporter
+from stages.artifacts.tables import read_table, write_table
+from stages.train import train
+
+FILES = (MODEL_CONFIG, MODEL_WEIGHTS, HISTORY)
+
+
+class StopAfter(Reporter):
+    """Ends a run like Ctrl-C once an epoch was reported."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def info(self, message: str) -> None:
+        if message.startswith(f"epoch {self.epoch}:"):
+            raise KeyboardInterrupt
+
+
+class Listener(Reporter):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.messages.append(message)
+
+
+def contents(workdir):
+    return {name: (workdir / name).read_bytes() for name in FILES}
+
+
+@pytest.mark.parametrize("kind", ["cocorec", "sasrec", "text"])
+def test_each_kind_learns(structured, small, kind):
+    result = train(workdir=structured, model=kind, epochs=6, **small)
+    assert not result.skipped
+    history = pq.read_table(structured / HISTORY).to_pylist()
+    assert [row["epoch"] for row in history] == list(range(1, len(history) + 1))
+    assert history[-1]["rec"] < history[0]["rec"]
+    assert result.facts["validation"]["ndcg@10"] == max(row["ndcg@10"] for row in history)
+    assert ("mcm" in history[0]) == (kind == "cocorec")
+    for name in FILES:
+        assert read_lineage(structured / name).stage == "train"
+
+
+def test_same_seed_same_bytes_other_seed_other_weights(structured, small):
+    train(workdir=structured, epochs=2, **small)
+    first = contents(structured)
+    train(workdir=structured, epochs=2, force=True, **small)
+    assert contents(structured) == first
+    train(workdir=structured, epochs=2, seed=1, **small)
+    assert contents(structured)[MODEL_WEIGHTS] != first[MODEL_WEIGHTS]
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_interrupted_run_ends_with_the_same_bytes(structured, small, stop):
+    train(workdir=structured, epochs=5, patience=5, **small)
+    undisturbed = contents(structured)
+    for name in FILES:
+        (structured / name).unlink()
+    with pytest.raises(KeyboardInterrupt):
+        train(workdir=structured, epochs=5, patience=5, resume=False, reporter=StopAfter(stop), **small)
+    assert not (structured / MODEL_WEIGHTS).exists()
+    listener = Listener()
+    torch.manual_seed(12345)  # the state of the process must not matter
+    train(workdir=structured, epochs=5, patience=5, resume=True, reporter=listener, **small)
+    assert contents(structured) == undisturbed
+    assert f"continuing the run interrupted after epoch {stop}" in listener.messages
+    assert not any(message.startswith("epoch 1:") for message in listener.messages)
+
+
+def test_up_to_date_is_skipped_and_says_the_same(structured, small):
+    made = train(workdir=structured, epochs=2, **small)
+    before = contents(structured)
+    again = train(workdir=structured, epochs=2, **small)
+    assert again.skipped
+    assert dict(again.facts) == dict(made.facts)
+    assert contents(structured) == before
+    assert not train(workdir=structured, epochs=3, **small).skipped
+
+
+def test_resume_without_a_run_to_resume(structured, small):
+    with pytest.raises(DataError, match="--resume"):
+        train(workdir=structured, resume=True, **small)
+
+
+def test_stops_when_validation_stops_improving(structured, small):
+    result = train(workdir=structured, epochs=200, patience=2, **{**small, "learning_rate": 0.05})
+    assert result.facts["stopped_early"]
+    assert result.facts["epochs"] == result.facts["best_epoch"] + 2
+
+
+def test_process_state_is_left_alone(structured, small):
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(workdir=structured, epochs=1, threads=1, **small)
+    assert torch.equal(torch.rand(3), expected)
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads, deterministic)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"dim": 15}, "--heads"),
+        ({"dropout": 1.0}, "--dropout"),
+        ({"targets": "some"}, "--targets"),
+        ({"learning_rate": 0}, "--learning-rate"),
+        ({"mask_ratio": 0}, "--mask-ratio"),
+        ({"model": "bert"}, "--model"),
+        ({"device": "tpu"}, "--device"),
+        ({"device": "cuda:99"}, "--device"),
+        ({"precision": "int8"}, "--precision"),
+        ({"text_dim": 0}, "--text-dim"),
+        ({"negatives": -1}, "--negatives"),
+    ],
+)
+def test_wrong_options_are_named(structured, small, options, named):
+    with pytest.raises(UsageError, match=named):
+        train(workdir=structured, **{**small, **options})
+
+
+@pytest.mark.parametrize("name", [SEQUENCES, EMBEDDINGS, CODES])
+def test_missing_input_is_named_with_the_stage_that_makes_it(structured, small, name):
+    (structured / name).unlink()
+    stage = {SEQUENCES: "preprocess", EMBEDDINGS: "embed", CODES: "quantize"}[name]
+    with pytest.raises(DataError, match=rf"{name} does not exist\nRun `cocorec {stage}`"):
+        train(workdir=structured, **small)
+
+
+def test_inputs_that_do_not_belong_together_are_refused(structured, small):
+    table = read_table(structured / CODES)
+    lineage = Lineage("quantize", {}, {EMBEDDINGS: "sha256:other"}, {"codebook_size": 8})
+    write_table(structured / CODES, table, lineage)
+    with pytest.raises(DataError, match=r"codes.parquet was made from another embeddings.parquet"):
+        train(workdir=structured, **small)
+
+
+def test_codes_of_fewer_items_are_refused(structured, small):
+    write_table(structured / CODES, read_table(structured / CODES).slice(0, 50), Lineage("quantize", {}, {}))
+    with pytest.raises(DataError, match="50 items"):
+        train(workdir=structured, **small)
+
+
+def test_item_numbers_beyond_the_catalogue_are_refused(structured, small):
+    table = read_table(structured / SEQUENCES)
+    column = table.schema.get_field_index("items")
+    lists = table["items"].to_pylist()
+    lists[4][0] = 61
+    table = table.set_column(column, table.schema.field(column), [pa.array(lists, pa.list_(pa.int32()))])
+    write_table(structured / SEQUENCES, table, Lineage("preprocess", {}, {}))
+    with pytest.raises(DataError, match=r"sequences.parquet.*'items', row 5.*61"):
+        train(workdir=structured, **small)
+
+
+def test_sasrec_needs_no_texts(structured, small):
+    for name in (EMBEDDINGS, CODES):
+        (structured / name).unlink()
+    assert train(workdir=structured, model="sasrec", epochs=1, **small).facts["model"] == "sasrec"
+
+
+def test_training_needs_no_items_file(structured, small):
+    (structured / ITEMS).unlink()
+    assert train(workdir=structured, epochs=1, **small).facts["model"] == "cocorec"
