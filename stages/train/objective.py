@@ -63,8 +63,8 @@ class Objective:
         if not self.negatives or self.negatives >= n:
             return torch.arange(1, n + 1, device=device), None, batch.targets - 1
         drawn = torch.randint(1, n + 1, (self.negatives,), device=device)
-        candidates = torch.cat([drawn, batch.targets]).unique(sorted=True)
-        items = torch.cat([candidates, batch.items]).unique(sorted=True)
+        candidates = torch.unique(torch.cat([drawn, batch.targets]), sorted=True)
+        items = torch.unique(torch.cat([candidates, batch.items]), sorted=True)
         return items, torch.searchsorted(items, candidates), torch.searchsorted(candidates, batch.targets)
 
     def _masked_pass(self, model: Recommender, fusion: CodeFusion, batch: Batch, outputs: Tensor) -> dict[str, Tensor]:
