@@ -9,8 +9,6 @@ Relative paths are taken from the folder of the file, so that it works from anyw
 does; ``--force``, ``--json``, ``--quiet`` and ``--config`` say how this one run behaves and stay out of it.
 """
 
-import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -62,6 +60,8 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
     Raises:
         UsageError: listing every problem of the file.
     """
+    import tomllib
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -148,6 +148,8 @@ _TOML_TYPES: dict[Any, tuple[type | tuple[type, ...], str]] = {
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 

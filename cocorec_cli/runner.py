@@ -18,7 +18,6 @@ from cocorec_cli.config import CONFIG_KEY
 from cocorec_cli.console import ConsoleReporter, say
 from cocorec_cli.options import COMMON
 from cocorec_cli.report import Report, print_json, print_report
-from stages.artifacts.lock import locked
 from stages.artifacts.result import Result
 
 
@@ -51,6 +50,8 @@ def run_stage(
         leave_out: parameters of the command that are not arguments of the stage.
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
     """
+    from stages.artifacts.lock import locked
+
     name = str(ctx.command.name)
     workdir: Path = ctx.params["workdir"]
     batch = ctx.find_object(Batch)

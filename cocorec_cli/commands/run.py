@@ -10,7 +10,6 @@ from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Q
 from cocorec_cli.report import print_json
 from cocorec_cli.runner import Batch, stage_context
 from stages.artifacts.errors import UsageError
-from stages.artifacts.lock import locked
 from stages.artifacts.pipeline import STAGES
 
 StageName = Literal["preprocess", "embed", "quantize", "train", "evaluate"]
@@ -31,6 +30,8 @@ def run(
     Stages that are up to date are skipped; the first failure ends the run with its exit code. Without --config the
     file cocorec.toml of the current folder is read.
     """
+    from stages.artifacts.lock import locked
+
     if CONFIG_KEY not in ctx.meta:
         raise UsageError(
             f"there is no {DEFAULT_CONFIG} in this folder", "Name the configuration file with --config FILE."

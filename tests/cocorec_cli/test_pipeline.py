@@ -158,7 +158,7 @@ def test_a_quality_bar(done):
 def test_train_and_evaluate_run_with_only_torch_and_pyarrow(done, tmp_path):
     code = WITHOUT + "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     shutil.copytree(done / "artifacts", tmp_path / "artifacts")
-    for arguments in (TRAIN.split() + ["--force"], ["evaluate", "--force"]):
+    for arguments in ([*TRAIN.split(), "--force"], ["evaluate", "--force"]):
         ran = subprocess.run(
             [sys.executable, "-c", code, *arguments],
             cwd=tmp_path,
