@@ -1,0 +1,62 @@
+"""Batches of about equal work, and the chunks of batches after which an interrupted run continues."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Index = npt.NDArray[np.int64]
+
+CHUNK_TOKENS = 32_768
+"""A chunk ends at this many padded tokens: ten seconds or so of a small encoder on a CPU."""
+
+_MAX_CHUNKS = 4_096
+_MAX_ROWS = 2_048
+
+
+@dataclass(frozen=True)
+class Plan:
+    """In which order texts are encoded, and where batches and chunks begin; a function of the texts alone.
+
+    Attributes:
+        order: (T,) places of the texts, longest first, equal lengths in alphabetical order.
+        batches: starts of the batches in ``order``, ending with T.
+        chunks: starts of the chunks in ``batches``, ending with the number of batches.
+    """
+
+    order: Index
+    batches: Index
+    chunks: Index
+
+    @property
+    def chunk_rows(self) -> Index:
+        """Starts of the chunks in ``order``, ending with T."""
+        return self.batches[self.chunks]
+
+
+def plan_batches(texts: pa.LargeStringArray, lengths: Index, batch_tokens: int) -> Plan:
+    """Order texts by length and cut them into batches and chunks.
+
+    Args:
+        texts: T distinct texts.
+        lengths: (T,) tokens of each that the encoder sees, at least 1.
+        batch_tokens: tokens of a batch, padding included; a longer text gets a batch of its own.
+    """
+    rank = np.empty(len(texts), np.int64)
+    rank[pc.sort_indices(texts).to_numpy()] = np.arange(len(texts))
+    order = np.lexsort((rank, -lengths))
+    batches, chunks, in_chunk = [0], [0], 0
+    longest = lengths[order]
+    chunk_tokens = max(CHUNK_TOKENS, int(lengths.sum()) // _MAX_CHUNKS)
+    while batches[-1] < len(order):
+        start = batches[-1]
+        width = int(longest[start])
+        rows = min(max(1, batch_tokens // width), _MAX_ROWS, len(order) - start)
+        batches.append(start + rows)
+        in_chunk += rows * width
+        if in_chunk >= chunk_tokens or batches[-1] == len(order):
+            chunks.append(len(batches) - 1)
+            in_chunk = 0
+    return Plan(order, np.array(batches), np.array(chunks))

@@ -1,0 +1,93 @@
+"""Finished vectors on disk, in chunks that are whole and checked, so that an interrupted run can continue."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.artifacts.atomic import atomic_path
+from stages.artifacts.errors import DataError
+
+Matrix = npt.NDArray[np.float32]
+Index = npt.NDArray[np.int64]
+
+_PREFIX = "embed-"
+_DIGEST = 32
+
+
+class ChunkStore:
+    """The vectors (T, D) float32 of T texts in encoding order, a file per chunk: SHA-256 of the rest, then the rows.
+
+    Args:
+        workdir: the work directory; chunks lie in its ``.cocorec/embed-<key>/``.
+        key: what decides every byte of the vectors; chunks of another key are never read.
+        starts: first row of each chunk, ending with T.
+        dimension: D.
+    """
+
+    def __init__(self, workdir: Path, key: str, starts: Index, dimension: int) -> None:
+        self._root = Path(workdir) / ".cocorec"
+        self._folder = self._root / f"{_PREFIX}{key}"
+        self._starts = starts
+        self._dimension = dimension
+        self._open: dict[int, Matrix] = {}
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def rows(self, chunk: int) -> int:
+        """How many texts a chunk holds."""
+        return int(self._starts[chunk + 1] - self._starts[chunk])
+
+    def read(self, chunk: int) -> Matrix | None:
+        """The vectors of a finished chunk; ``None`` where it is missing, of another size or damaged."""
+        try:
+            content = self._path(chunk).read_bytes()
+        except OSError:
+            return None
+        if len(content) != _DIGEST + self.rows(chunk) * self._dimension * 4:
+            return None
+        if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+            return None
+        return np.frombuffer(content, "<f4", offset=_DIGEST).reshape(-1, self._dimension)
+
+    def write(self, chunk: int, vectors: Matrix) -> None:
+        """Keep the vectors of a chunk.
+
+        Raises:
+            DataError: when the disk is full or the folder cannot be written.
+        """
+        content = np.ascontiguousarray(vectors, "<f4").tobytes()
+        with atomic_path(self._path(chunk)) as temporary, temporary.open("wb") as file:
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+
+    def gather(self, rows: Index) -> Matrix:
+        """The vectors of the texts at these places in encoding order, (len(rows), D)."""
+        result = np.empty((len(rows), self._dimension), np.float32)
+        chunks = np.searchsorted(self._starts, rows, side="right") - 1
+        by_chunk = np.argsort(chunks, kind="stable")
+        present, first = np.unique(chunks[by_chunk], return_index=True)
+        for chunk, places in zip(present, np.split(by_chunk, first[1:]), strict=True):
+            result[places] = self._map(int(chunk))[rows[places] - self._starts[chunk]]
+        return result
+
+    def remove(self) -> None:
+        """Delete the chunks, and those that interrupted runs with other options left."""
+        self._open.clear()
+        for folder in self._root.glob(f"{_PREFIX}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _map(self, chunk: int) -> Matrix:
+        if chunk not in self._open:
+            shape = (self.rows(chunk), self._dimension)
+            try:
+                self._open[chunk] = np.memmap(self._path(chunk), "<f4", "r", offset=_DIGEST, shape=shape)
+            except (OSError, ValueError) as error:
+                raise DataError(f"cannot read {self._path(chunk)}: {error}", "Run `cocorec embed` again.") from error
+        return self._open[chunk]
+
+    def _path(self, chunk: int) -> Path:
+        return self._folder / f"{chunk:06d}.f32"

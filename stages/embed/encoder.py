@@ -1,0 +1,220 @@
+"""A sentence-transformers model as a function from texts to float32 vectors."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stages.artifacts.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Matrix = npt.NDArray[np.float32]
+Index = npt.NDArray[np.int64]
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+BATCH_TOKENS = {"cpu": 2_048, "mps": 8_192, "cuda": 65_536}
+"""Tokens of a batch, by kind of device."""
+
+_TOKENIZED_AT_ONCE = 4_096
+
+
+class Encoder:
+    """An encoder on a device.
+
+    Args:
+        folder: the model's files; the network is never touched.
+        name: what errors call it.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision: ``auto`` (float32 on CPU, bfloat16 on CUDA), ``float32``, ``bfloat16`` or ``float16``; the two
+            short ones by autocast, so that sums and norms stay in float32.
+        max_tokens: texts are cut there; ``None`` for the model's own limit.
+        prompt: put before every text; ``None`` for the prompt the model brings, if any.
+        normalize: scale vectors to length 1.
+        trust_remote_code: run Python code that comes with the model.
+
+    Raises:
+        UsageError: when the device is not there, or ``max_tokens`` is more than the model can take.
+        DataError: when the model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        device: str = "auto",
+        precision: str = "auto",
+        max_tokens: int | None = None,
+        prompt: str | None = None,
+        normalize: bool = False,
+        trust_remote_code: bool = False,
+    ) -> None:
+        self.name = name
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        self._normalize = normalize
+        self._model: Any = _load(folder, name, self.device, trust_remote_code)
+        self._prompt: str | None = prompt if prompt is not None else _own_prompt(self._model)
+        self.max_tokens = self._limit_tokens(max_tokens)
+        modalities = getattr(self._model, "modalities", ["text"])
+        # A model that also sees images takes a bare string that looks like an address for one and fetches it.
+        self._only_text = set(modalities) <= {"text", "message"}
+        self.dimension = int(self.encode(["a"]).shape[1])
+
+    def count_tokens(self, texts: pa.LargeStringArray, done: Any = lambda count: None) -> Index:
+        """Tokens of each text (T,) before it is cut, prompt and special tokens included.
+
+        For models without a subword tokenizer it is the number of characters / 4, which only orders the batches.
+        """
+        tokenizer: Any = getattr(self._model, "tokenizer", None)
+        counts = np.zeros(len(texts), np.int64)
+        for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
+            part = [(self._prompt or "") + text for text in texts[start : start + _TOKENIZED_AT_ONCE].to_pylist()]
+            if self.counts_tokens:
+                found = tokenizer(part, return_attention_mask=False, truncation=False, verbose=False)["input_ids"]
+                lengths = [len(ids) for ids in found]
+            else:
+                lengths = [len(text) // 4 for text in part]
+            counts[start : start + len(part)] = lengths
+            done(len(part))
+        return np.maximum(counts, 1)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether :meth:`count_tokens` counts the model's own tokens rather than guesses."""
+        from transformers import PreTrainedTokenizerBase
+
+        return isinstance(getattr(self._model, "tokenizer", None), PreTrainedTokenizerBase)
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """The vectors (len(texts), D) of one batch.
+
+        Raises:
+            DataError: when the batch does not fit into the device's memory, or a vector is not finite.
+        """
+        import torch
+
+        inputs: list[Any] = list(texts) if self._only_text else [{"text": text} for text in texts]
+        autocast = torch.autocast(self.device.type, getattr(torch, self.precision), enabled=self.precision != "float32")
+        try:
+            with torch.inference_mode(), autocast:
+                vectors = self._model.encode(
+                    inputs,
+                    prompt=self._prompt,
+                    batch_size=len(inputs),
+                    convert_to_tensor=True,
+                    show_progress_bar=False,
+                )
+        except torch.OutOfMemoryError as error:
+            raise DataError(
+                f"a batch of {len(inputs)} texts does not fit into the memory of {self.device}",
+                "Lower --batch-tokens or --max-tokens; the chunks that are finished are kept.",
+            ) from error
+        matrix: Matrix = vectors.float().cpu().numpy()
+        finite = np.isfinite(matrix).all(axis=1)
+        if not finite.all():
+            text = texts[int(np.flatnonzero(~finite)[0])]
+            raise DataError(
+                f"{self.name} gives a vector that is not finite for the text {text[:80]!r}",
+                "Use --precision float32, or another model.",
+            )
+        if self._normalize:
+            lengths = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
+            matrix = (matrix / np.maximum(lengths, 1e-12)).astype(np.float32)
+        return matrix
+
+    def _limit_tokens(self, asked: int | None) -> int | None:
+        own = getattr(self._model, "max_seq_length", None)
+        own = own if own is not None and own < 1_000_000 else None  # tokenizers say 1e30 for "no limit"
+        if asked is None:
+            return own
+        config = getattr(self._model[0], "config", None)
+        positions = getattr(config, "max_position_embeddings", None)
+        if positions is not None and asked > positions:
+            raise UsageError(
+                f"--max-tokens {asked}: {self.name} has {positions} positions", f"Its own limit is {own} tokens."
+            )
+        if asked < 4:
+            raise UsageError(f"--max-tokens {asked} leaves no room for words", f"The model's own limit is {own}.")
+        self._model.max_seq_length = asked
+        return asked
+
+
+def choose_device(device: str) -> "torch.device":
+    """The torch device of this name; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        UsageError: when it is not there or not known.
+    """
+    import torch
+
+    if device == "auto":
+        return torch.device(
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    kind, _, number = device.partition(":")
+    if kind not in BATCH_TOKENS or (number and not (kind == "cuda" and number.isdecimal())):
+        raise UsageError(f"--device {device} is not known", "Use auto, cpu, cuda, cuda:N or mps.")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        there = f"{torch.cuda.device_count()} CUDA devices" if torch.cuda.is_available() else "no CUDA device"
+        raise UsageError(f"--device {device}: torch {torch.__version__} sees {there}", "Use --device auto or cpu.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: there is none on this machine", "Use --device auto or cpu.")
+    return torch.device(device)
+
+
+def choose_precision(precision: str, device: "torch.device") -> str:
+    """The precision to run in on a device.
+
+    Raises:
+        UsageError: when it is not known.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision} is not known", f"Use one of {', '.join(PRECISIONS)}.")
+    if precision != "auto":
+        return precision
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def _own_prompt(model: Any) -> str | None:
+    name = getattr(model, "default_prompt_name", None)
+    return model.prompts.get(name) if name else None
+
+
+def _load(folder: Path, name: str, device: "torch.device", trust_remote_code: bool) -> Any:
+    try:
+        from sentence_transformers import SentenceTransformer
+
+        with _quiet_loading():
+            model = SentenceTransformer(
+                str(folder), device=str(device), local_files_only=True, trust_remote_code=trust_remote_code
+            )
+        return model.eval()
+    except Exception as error:  # every module of every model raises its own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        remedy = "Check that the folder holds a whole sentence-transformers or transformers model."
+        if isinstance(error, ImportError):
+            remedy = "Install what it needs beside sentence-transformers, then run again."
+        elif "trust_remote_code" in str(error):
+            remedy = "It brings Python code of its own; read that, and allow it with --trust-remote-code."
+        raise DataError(f"--model {name} cannot be loaded: {reason}", remedy) from error
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Without the progress bar that transformers draws over ours."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
