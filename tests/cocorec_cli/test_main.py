@@ -76,10 +76,16 @@ def test_without_arguments_there_is_help():
     assert "error" not in done.stderr
 
 
-def test_completion_script():
-    done = _run(COCOREC, "--show-completion", "bash")
+def test_completion_is_shown_and_installed(tmp_path):
+    # The shell is named instead of detected: there may be none above a CI job.
+    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1", "HOME": str(tmp_path)}
+    done = _run(COCOREC, "--show-completion", "bash", env=environment)
     assert done.returncode == 0
     assert "_COCOREC_COMPLETE" in done.stdout
+    done = _run(COCOREC, "--install-completion", "bash", env=environment)
+    assert done.returncode == 0
+    assert "completion installed" in done.stdout
+    assert any("_COCOREC_COMPLETE" in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
 
 
 def test_completion_of_commands_options_and_choices():
