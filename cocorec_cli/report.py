@@ -60,11 +60,11 @@ def print_report(report: Report) -> None:
         headline = (
             f"{result.stage}: made {made} in {report.seconds:,.1f} s, peak memory {report.peak_memory_mib:,.0f} MiB"
         )
-    rows = [(label, value) for label, value in _rows(result.facts)]
-    print_table([], rows, title=headline)
-    for name, records in _records(result.facts):
-        columns = list(records[0])
-        print_table(columns, [[_shown(record.get(column)) for column in columns] for record in records], title=name)
+    print_table([], list(_rows(result.facts)), title=headline)
+    for name, records in _tables(result.facts):
+        columns = list(dict.fromkeys(column for record in records for column in record))
+        rows = [[_shown(record.get(column)) for column in columns] for record in records]
+        print_table([_spaced(column) for column in columns], rows, title=name)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
@@ -95,25 +95,37 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 def _rows(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Facts that are single values, those of nested objects under joined names."""
     for name, value in facts.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
+        label = f"{prefix}{_spaced(name)}"
+        if _records(value):
+            continue
         if isinstance(value, Mapping):
             yield from _rows(value, f"{label}: ")
-        elif not _is_records(value):
+        else:
             yield label, _shown(value)
 
 
-def _records(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Facts that are lists of objects, each a table of its own."""
+def _tables(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Facts that are tables of their own, and their rows."""
     for name, value in facts.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            yield from _records(value, f"{label}: ")
-        elif _is_records(value):
-            yield label, value
+        label = f"{prefix}{_spaced(name)}"
+        records = _records(value)
+        if records:
+            yield label, records
+        elif isinstance(value, Mapping):
+            yield from _tables(value, f"{label}: ")
 
 
-def _is_records(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(part, Mapping) for part in value)
+def _records(value: Any) -> list[dict[str, Any]]:
+    """The rows of a list of objects, or of an object of objects; none for other values."""
+    if isinstance(value, Mapping) and all(isinstance(part, Mapping) for part in value.values()):
+        return [{"": name, **part} for name, part in value.items()]
+    if isinstance(value, list | tuple) and all(isinstance(part, Mapping) for part in value):
+        return [dict(part) for part in value]
+    return []
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _shown(value: Any) -> str:

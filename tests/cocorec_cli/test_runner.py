@@ -61,6 +61,7 @@ def test_tables_show_the_facts_and_are_not_cut(cli, quantize_calls):
             "note": long,
             "views": ["title", "brand"],
             "unique": True,
+            "metrics": {"recall@10": {"mean": 0.1, "low_end": 0.09}, "mrr": {"mean": 0.05}},
             "positions": [{"position": 0, "entropy": 7.123456}, {"position": 1, "entropy": 6.0}],
         },
     )
@@ -73,6 +74,9 @@ def test_tables_show_the_facts_and_are_not_cut(cli, quantize_calls):
     assert ["note", long] in lines
     assert ["views", "title,", "brand"] in lines
     assert ["unique", "yes"] in lines
+    assert ["mean", "low", "end"] in lines
+    assert ["recall@10", "0.1", "0.09"] in lines
+    assert ["mrr", "0.05", "-"] in lines
     assert ["position", "entropy"] in lines
     assert ["0", "7.123"] in lines
     assert "\x1b" not in outcome.out
