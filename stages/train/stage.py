@@ -149,7 +149,7 @@ def train(
         return Result("train", outputs, fresh.facts, skipped=True)
 
     began = time.perf_counter()
-    with _torch_state(threads):
+    with _torch_state(where, threads):
         torch.manual_seed(seed)
         catalogue = read_catalogue(workdir, model, text_dim)
         config = _config(model, catalogue, text_dim, sizes)
@@ -268,16 +268,20 @@ def _facts(kind: str, parameters: int, targets: int, windows: int, progress: Pro
 
 
 @contextlib.contextmanager
-def _torch_state(threads: int | None) -> Iterator[None]:
+def _torch_state(device: torch.device, threads: int | None) -> Iterator[None]:
     """Set up torch for a run and leave it as it was: threads, determinism, generators."""
     keep_freed_memory()
+    on_cpu = device.type == "cpu"
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices):
+    deterministic: Any = torch.utils.deterministic  # the setting below is a property that type checkers do not see
+    fill = deterministic.fill_uninitialized_memory
+    with torch.random.fork_rng([] if on_cpu else [device]):
         try:
             torch.set_num_threads(threads or before[0])
-            torch.use_deterministic_algorithms(not devices, warn_only=True)
+            torch.use_deterministic_algorithms(on_cpu, warn_only=True)
+            deterministic.fill_uninitialized_memory = False  # costs time and hides nothing here
             yield
         finally:
             torch.set_num_threads(before[0])
             torch.use_deterministic_algorithms(before[1])
+            deterministic.fill_uninitialized_memory = fill
