@@ -26,22 +26,33 @@ _MARKUP = (
 _INVISIBLE = r"[\u{AD}\u{200C}-\u{200F}\u{202A}-\u{202E}\u{2060}-\u{206F}\u{FEFF}\u{FFF9}-\u{FFFB}]"
 
 # Become a blank: white space of all scripts, the zero-width space (a word boundary), control characters.
-_BLANK = r"[\s\p{Cc}\u{200B}\u{FFFD}]+"
+_BLANK = r"[\s\p{Cc}\u{200B}\u{FFFD}--\x1e]+"
 
 _REFERENCE = re.compile(r"&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*)(;?)")
-_PUNCTUATION = (".", ",", ";", ":", "!", "?")
+
+_PART = "\x1e"  # the record separator of ASCII; stands between the parts of a list until the text is clean
+_PART_AFTER_STOP = r"([.,;:!?])\s*\x1e[\s\x1e]*"
+_PART_ELSEWHERE = r"\s*\x1e[\s\x1e]*"
 
 
 def clean(text: pl.Expr) -> pl.Expr:
     """Clean a string column: entities decoded, tags and control characters replaced by a blank, blanks collapsed.
 
-    Words are never joined: whatever may separate them leaves a blank. What is empty afterwards becomes null.
+    Words are never joined: whatever may separate them leaves a blank. Parts of lists, see :func:`to_text`, are
+    separated by a comma and a blank, or by a blank where a part ends with punctuation. What is empty afterwards
+    becomes null.
     """
     decoded = pl.when(text.str.contains("&", literal=True)).then(
         text.map_batches(_decode_series, return_dtype=pl.String, is_elementwise=True)
     )
     blank = decoded.otherwise(text).str.replace_all(_INVISIBLE, "").str.replace_all(_MARKUP, " ")
-    return blank.str.replace_all(_BLANK, " ").str.strip_chars().replace("", None)
+    joined = (
+        blank.str.replace_all(_BLANK, " ")
+        .str.strip_chars(" " + _PART)
+        .str.replace_all(_PART_AFTER_STOP, "$1 ")
+        .str.replace_all(_PART_ELSEWHERE, ", ")
+    )
+    return joined.replace("", None)
 
 
 def decode_entities(text: str) -> str:
@@ -58,9 +69,9 @@ def decode_entities(text: str) -> str:
 
 
 def to_text(value: Any) -> str | None:
-    """One text of a JSON value: lists become enumerations, objects ``key: value``; ``None`` where there is no text.
+    """One text of a JSON value: parts of lists, ``key: value`` of objects; ``None`` where there is no text.
 
-    Parts are separated by a comma and a blank, or by a blank where a part ends with punctuation.
+    Parts are separated by a mark that :func:`clean` turns into punctuation, once it is known how each part ends.
     """
     if value is None or isinstance(value, bool):
         return None
@@ -92,11 +103,7 @@ def json_to_text(text: str | None) -> str | None:
 
 
 def _enumerate(parts: list[str | None]) -> str | None:
-    text = ""
-    for part in parts:
-        if part:
-            text += ("" if not text else " " if text.endswith(_PUNCTUATION) else ", ") + part
-    return text or None
+    return _PART.join(part for part in parts if part) or None
 
 
 def _decode_series(series: pl.Series) -> pl.Series:

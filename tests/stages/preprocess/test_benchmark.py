@@ -1,0 +1,203 @@
+"""Published splits: NAME.train.csv, NAME.valid.csv, NAME.test.csv."""
+
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stages.artifacts.errors import DataError, UsageError
+from stages.preprocess.readers import choose_log_reader
+from stages.preprocess.sample import take_sample
+
+Write = Callable[..., Path]
+Run = Callable[..., Any]
+HEADER = "user_id,parent_asin,rating,timestamp,history"
+
+
+def rows_of(user: str, sequence: list[str], positions: Iterable[int], cut: int | None = None) -> list[str]:
+    rows = []
+    for position in positions:
+        history = sequence[:position] if cut is None else sequence[max(0, position - cut) : position]
+        rows.append(f"{user},{sequence[position]},5.0,{1000 + position},{' '.join(history)}")
+    return rows
+
+
+@pytest.fixture
+def publish(write: Write) -> Callable[..., Path]:
+    """Write the three files; returns the path of the training file."""
+
+    def files(train: list[str], valid: list[str], test: list[str], name: str = "Tools", suffix: str = "") -> Path:
+        for part, rows in (("valid", valid), ("test", test), ("train", train)):
+            path = write(f"{name}.{part}.csv{suffix}", [HEADER, *rows])
+        return path
+
+    return files
+
+
+SEQUENCE = list("abcdefg")
+
+
+def last_out(sequence: list[str], train: Iterable[int], cut: int | None = None) -> tuple[list[str], ...]:
+    n = len(sequence)
+    return tuple(rows_of("u", sequence, positions, cut) for positions in (train, [n - 2], [n - 1]))
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize(
+    "train",
+    [range(5), range(1, 5), [4, 2, 0, 3, 1], [4], [2, 4]],
+    ids=["every prefix", "first item never a target", "any order", "one row per user", "gaps"],
+)
+def test_whole_histories(run: Run, publish: Callable[..., Path], train: Iterable[int], suffix: str) -> None:
+    made = run(publish(*last_out(SEQUENCE, train), suffix=suffix))
+    assert made.users == {"u": SEQUENCE}
+    assert made.parts == {"u": (5, 6)}
+    assert made.facts["split"] == "published"
+    assert made.facts["k_core"] == 0
+    # Times are known only where every item is somebody's target.
+    assert made.times == {"u": [1000 + i for i in range(7)] if len(list(train)) == 5 else None}
+
+
+@pytest.mark.parametrize("step", [1, -1], ids=["oldest first", "newest first"])
+@pytest.mark.parametrize("cut", [1, 2, 3, 6, 7])
+def test_cut_histories(run: Run, publish: Callable[..., Path], cut: int, step: int) -> None:
+    sequence = list("abacabadaba")  # repeats, so that windows look alike
+    train = list(range(1, len(sequence) - 2))[::step]
+    made = run(publish(*last_out(sequence, train, cut)))
+    assert made.users == {"u": sequence}
+    assert made.parts == {"u": (9, 10)}
+
+
+def test_any_of_the_three_files_finds_the_others(run: Run, publish: Callable[..., Path]) -> None:
+    train = publish(*last_out(SEQUENCE, range(5)), suffix=".gz")
+    expected = run(train).users
+    for part in ("valid", "test"):
+        assert run(train.with_name(f"Tools.{part}.csv.gz"), force=True).users == expected
+    everything = [train.with_name(f"Tools.{part}.csv.gz") for part in ("test", "train", "valid")]
+    assert run(*everything, force=True).users == expected
+
+
+def test_compressed_and_plain_files_mix(run: Run, publish: Callable[..., Path], write: Write) -> None:
+    parts = last_out(SEQUENCE, range(5))
+    train = publish(*parts, suffix=".gz")
+    train.with_name("Tools.valid.csv.gz").unlink()
+    write("Tools.valid.csv", [HEADER, *parts[1]])
+    assert run(train).users == {"u": SEQUENCE}
+
+
+def test_split_by_time_leaves_users_with_any_number_of_targets(run: Run, publish: Callable[..., Path]) -> None:
+    made = run(
+        publish(
+            rows_of("both", SEQUENCE, range(3)) + rows_of("train", list("ab"), range(2)),
+            rows_of("both", SEQUENCE, [3, 4]),
+            rows_of("both", SEQUENCE, [5, 6])
+            + rows_of("test", list("xyz"), range(3))
+            + rows_of("skip", list("pq"), [1]),
+        )
+    )
+    assert made.users == {"both": SEQUENCE, "train": ["a", "b"], "test": list("xyz"), "skip": ["p", "q"]}
+    # An item that was only ever history, before the first target, is for training.
+    assert made.parts == {"both": (3, 5), "train": (2, 2), "test": (0, 0), "skip": (1, 1)}
+    assert made.facts["users_without_training_items"] == 1
+    assert made.facts["users_for_training_only"] == 1
+    assert made.facts["test_items_not_in_training"] == 6  # f, g, x, y, z, q
+
+
+def test_short_users_of_zero_core_files(run: Run, publish: Callable[..., Path]) -> None:
+    train, valid, test = [], [], []
+    for user, items in (("a", ["a"]), ("b", ["a", "b"]), ("c", ["a", "b", "c"])):
+        rows = rows_of(user, items, range(len(items)))
+        test += rows[-1:]
+        valid += rows[-2:-1]
+        train += rows[:-2]
+    made = run(publish(train, valid, test))
+    assert made.parts == {"a": (0, 0), "b": (0, 1), "c": (1, 2)}
+
+
+def test_without_histories_times_decide(run: Run, write: Write) -> None:
+    header = "user_id,parent_asin,rating,timestamp"
+    write("T.valid.csv", [header, "u,c,5,30"])
+    write("T.test.csv", [header, "u,d,5,40"])
+    train = write("T.train.csv", [header, "u,b,5,20", "u,a,5,10", "u,a2,5,10"])
+    made = run(train)
+    assert made.users == {"u": ["a", "a2", "b", "c", "d"]}
+    assert made.parts == {"u": (3, 4)}
+    assert made.times == {"u": [10, 10, 20, 30, 40]}
+
+
+def test_k_core_on_a_published_split_keeps_the_parts(run: Run, publish: Callable[..., Path]) -> None:
+    users = {f"u{i}": [*"abcd", f"own{i}", "e"] for i in range(3)}
+    parts = [[row for user, seq in users.items() for row in rows_of(user, seq, p)] for p in (range(4), [4], [5])]
+    made = run(publish(*parts), k_core=2)
+    assert made.users == {user: list("abcde") for user in users}
+    assert made.parts == dict.fromkeys(users, (4, 4))  # the validation item fell to the filter
+    assert made.facts["dropped"] == {"interactions outside the 2-core": 3}
+
+
+def test_contradicting_histories_are_refused(run: Run, publish: Callable[..., Path]) -> None:
+    train = publish(["u,b,,1,a", "u,d,,3,a x c"], ["u,e,,4,a b c d"], ["u,f,,5,a b c d e"])
+    with pytest.raises(DataError, match=r"Tools.train.csv: the histories of user 'u' contradict each other"):
+        run(train)
+
+
+def test_parts_out_of_order_are_refused(run: Run, publish: Callable[..., Path]) -> None:
+    train = publish(rows_of("u", SEQUENCE, [1, 6]), rows_of("u", SEQUENCE, [4]), rows_of("u", SEQUENCE, [5]))
+    with pytest.raises(DataError, match="item 'g' of user 'u' comes after items of a later part"):
+        run(train)
+
+
+def test_missing_part_is_named(run: Run, publish: Callable[..., Path]) -> None:
+    train = publish(*last_out(SEQUENCE, range(5)))
+    train.with_name("Tools.valid.csv").unlink()
+    with pytest.raises(DataError, match=r"Tools\.valid\.csv does not exist"):
+        run(train)
+
+
+def test_files_of_two_splits_are_refused(run: Run, publish: Callable[..., Path]) -> None:
+    parts = last_out(SEQUENCE, range(5))
+    with pytest.raises(UsageError, match="belong to different splits"):
+        run(publish(*parts, name="A"), publish(*parts, name="B"))
+
+
+def test_ratings_cannot_filter_histories(run: Run, publish: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match="--rating-min"):
+        run(publish(*last_out(SEQUENCE, range(5))), rating_min=3)
+
+
+def test_one_part_alone_can_be_read_as_a_table(run: Run, publish: Callable[..., Path]) -> None:
+    made = run(publish(*last_out(SEQUENCE, range(5))), format="table", k_core=0)
+    assert made.users == {"u": SEQUENCE[:5]}
+    assert made.facts["split"] == "leave-one-out"
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.text("uv", min_size=1, max_size=3), st.lists(st.sampled_from("abc"), min_size=3), min_size=1),
+    st.integers(0, 99),
+)
+def test_any_sequences_survive_publishing(
+    run: Run, publish: Callable[..., Path], users: dict[str, list[str]], seed: int
+) -> None:
+    parts: list[list[str]] = [[], [], []]
+    for user, items in users.items():
+        n = len(items)
+        for part, positions in enumerate((range(n - 2), [n - 2], [n - 1])):
+            parts[part] += rows_of(user, items, positions)
+    for rows in parts:
+        random.Random(seed).shuffle(rows)
+    made = run(publish(*parts), force=True)
+    assert made.users == users
+    assert made.parts == {user: (len(items) - 2, len(items) - 1) for user, items in users.items()}
+
+
+def test_recognised_by_name_and_columns(publish: Callable[..., Path], write: Write) -> None:
+    train = publish(*last_out(SEQUENCE, range(5)))
+    assert choose_log_reader([take_sample(train)], "auto").name == "amazon-2023-benchmark"
+    other = write("ratings.csv", ["user_id,parent_asin,rating,timestamp", "u,a,1,1"])
+    assert choose_log_reader([take_sample(other)], "auto").name == "table"
+    with pytest.raises(UsageError, match="is not named like"):
+        choose_log_reader([take_sample(other)], "amazon-2023-benchmark").complete([take_sample(other)])
