@@ -46,7 +46,7 @@ class ConsoleReporter(Reporter):
             yield lambda done: None
         elif sys.stderr.isatty():
             with self._bars() as progress:
-                task = progress.add_task(label, total=total, unit=unit)
+                task = progress.add_task(label, total=total, of=(f"/{total:,}" if total else "") + f" {unit}")
                 try:
                     yield lambda done: progress.advance(task, done)
                 finally:
@@ -104,7 +104,7 @@ def _make_progress(console: "Console") -> "Progress":
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
+        TextColumn("{task.completed:,.0f}{task.fields[of]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(compact=True),
         console=console,

@@ -65,8 +65,8 @@ def test_bars_and_messages_on_a_terminal(monkeypatch):
                 reporter.warn("few items")
             outer(1)
     written = stream.getvalue()
-    assert "2 views" in written
-    assert "10 texts" in written
+    assert "2/2 views" in written
+    assert "10/10 texts" in written
     assert "half [way]" in written
     assert "warning: few items" in written
     assert "\x1b[33m" not in written  # NO_COLOR
