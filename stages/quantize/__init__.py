@@ -1,1 +1,5 @@
-"""Stage quantize."""
+"""Stage quantize: vectors to semantic codes, by product or residual quantization."""
+
+from stages.quantize.stage import quantize
+
+__all__ = ["quantize"]

@@ -1,0 +1,111 @@
+"""``quantizer.safetensors``: the whitening and codebooks of every view as plain float32 tensors."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.artifacts.atomic import atomic_path
+from stages.artifacts.errors import DataError
+from stages.artifacts.lineage import KEY, Lineage, read_lineage
+from stages.artifacts.whitening import Whitening
+from stages.quantize.codebooks import METHODS, Matrix, ViewQuantizer
+
+_REMEDY = "Give --codebooks a quantizer.safetensors that `cocorec quantize` wrote."
+
+
+@dataclass(frozen=True)
+class SavedQuantizer:
+    """What a file holds: the quantizer of each view, in code order, and the options it was fitted with."""
+
+    views: Mapping[str, ViewQuantizer]
+    options: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the tensors and the order of the views; where the file comes from does not count."""
+        digest = hashlib.sha256(json.dumps([self.options["method"], list(self.views)]).encode())
+        for name, tensor in _tensors(self.views).items():
+            digest.update(json.dumps([name, tensor.shape]).encode())
+            digest.update(np.ascontiguousarray(tensor).data)
+        return "sha256:" + digest.hexdigest()
+
+
+def save_quantizer(path: Path, views: Mapping[str, ViewQuantizer], lineage: Lineage) -> None:
+    """Write the quantizer of each view: ``<view>/mean`` (D,), ``<view>/projection`` (D, k), ``<view>/codebooks``.
+
+    Raises:
+        DataError: when the disk is full or the folder cannot be written.
+    """
+    from safetensors.numpy import save
+
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(save(_tensors(views), metadata={KEY: lineage.to_json()}))
+
+
+def load_quantizer(path: Path) -> SavedQuantizer:
+    """Read what :func:`save_quantizer` wrote.
+
+    Raises:
+        DataError: when the file is missing, damaged, of another kind, or its tensors do not fit each other.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    lineage = read_lineage(path)
+    try:
+        method = str(lineage.options["method"]) if lineage else ""
+        order = [str(facts["view"]) for facts in lineage.facts["views"]] if lineage else []
+    except (KeyError, TypeError):
+        method, order = "", []
+    if lineage is None or method not in METHODS or not order:
+        raise DataError(f"{path} does not say how its codebooks were made", _REMEDY)
+    views = {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for view in order:
+                mean, projection, codebooks = (
+                    _checked(file.get_tensor(f"{view}/{part}"), f"{view}/{part}", dimensions, path)
+                    for part, dimensions in (("mean", 1), ("projection", 2), ("codebooks", 3))
+                )
+                whitening = Whitening(mean, projection, np.zeros(0))
+                views[view] = ViewQuantizer(method, whitening, codebooks)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: {error}", _REMEDY) from error
+    for view, quantizer in views.items():
+        _check_shapes(view, quantizer, path)
+    if len({(quantizer.levels, quantizer.codebook_size) for quantizer in views.values()}) > 1:
+        raise DataError(f"{path}: the views' codebooks differ in levels or size", _REMEDY)
+    return SavedQuantizer(views, lineage.options)
+
+
+def _tensors(views: Mapping[str, ViewQuantizer]) -> dict[str, Matrix]:
+    tensors: dict[str, Matrix] = {}
+    for view, quantizer in views.items():
+        tensors[f"{view}/mean"] = quantizer.whitening.mean
+        tensors[f"{view}/projection"] = quantizer.whitening.projection
+        tensors[f"{view}/codebooks"] = quantizer.codebooks
+    return tensors
+
+
+def _checked(tensor: Matrix, name: str, dimensions: int, path: Path) -> Matrix:
+    if tensor.dtype != np.float32 or tensor.ndim != dimensions:
+        raise DataError(f"{path}: tensor {name!r} is {tensor.dtype}{list(tensor.shape)}", _REMEDY)
+    if not np.isfinite(tensor).all():
+        raise DataError(f"{path}: tensor {name!r} holds values that are not finite", _REMEDY)
+    return tensor
+
+
+def _check_shapes(view: str, quantizer: ViewQuantizer, path: Path) -> None:
+    whitening, codebooks = quantizer.whitening, quantizer.codebooks
+    width = codebooks.shape[2] * (1 if quantizer.method == "rq" else quantizer.levels)
+    fits = whitening.projection.shape == (len(whitening.mean), width) and 1 < quantizer.codebook_size <= 65_536
+    if not fits:
+        raise DataError(
+            f"{path}: the tensors of view {view!r} do not fit each other: mean {list(whitening.mean.shape)}, "
+            f"projection {list(whitening.projection.shape)}, codebooks {list(codebooks.shape)}",
+            _REMEDY,
+        )
