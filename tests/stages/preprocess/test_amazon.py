@@ -156,6 +156,11 @@ def test_repeated_rows_count_once(run: Run, write: Write) -> None:
     assert made.facts["dropped"] == {"repeated rows (user, item and time)": 2}
 
 
+def test_the_first_of_repeated_rows_stays_in_its_place(run: Run, write: Write) -> None:
+    rows = [review("u", item, 1) for item in "ABACB"]
+    assert run(write("r.jsonl", rows), k_core=0).users == {"u": ["A", "B", "C"]}
+
+
 def test_k_core_is_five_by_default_and_reported(run: Run, write: Write) -> None:
     rows = [review(f"u{u}", f"i{i}", i) for u in range(5) for i in range(5)]
     rows += [review("u0", "rare", 9), review("short", "i0", 1)]

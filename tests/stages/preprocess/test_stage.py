@@ -1,5 +1,7 @@
 """Freshness, lineage, reproducible bytes, progress."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from stages.artifacts.lineage import read_lineage, require_consistent
 from stages.artifacts.names import ITEMS, SEQUENCES
 from stages.artifacts.reporter import Reporter
 from stages.artifacts.result import Result
+from stages.artifacts.tables import read_table, write_table
 from stages.preprocess import preprocess
 
 Write = Callable[..., Path]
@@ -42,9 +45,6 @@ def test_two_runs_give_the_same_bytes(log: Path, texts: Path, tmp_path: Path) ->
 
 
 def test_bytes_do_not_depend_on_threads(log: Path, texts: Path, tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys; from pathlib import Path; from stages.preprocess import preprocess; "
         "preprocess([Path(sys.argv[1])], items=[Path(sys.argv[2])], workdir=Path(sys.argv[3]))"
@@ -135,13 +135,13 @@ def test_artifacts_of_two_runs_are_refused_and_made_anew(
 
 def test_items_edited_by_hand_are_made_anew(log: Path, texts: Path, tmp_path: Path) -> None:
     """Same options and inputs, other bytes: only the sequences' lineage gives it away."""
-    import pyarrow.parquet as pq
-
-    preprocess([log], workdir=tmp_path / "w", items=[texts])
-    path = tmp_path / "w" / ITEMS
-    table = pq.read_table(path)
-    pq.write_table(table, path, compression="none")
-    assert not preprocess([log], workdir=tmp_path / "w", items=[texts]).skipped
+    preprocess([log], workdir=tmp_path, items=[texts])
+    path = tmp_path / ITEMS
+    lineage = read_lineage(path)
+    assert lineage
+    write_table(path, read_table(path), lineage, compression="none")
+    assert read_lineage(path) == lineage
+    assert not preprocess([log], workdir=tmp_path, items=[texts]).skipped
 
 
 def test_damaged_artifact_is_made_anew(log: Path, texts: Path, tmp_path: Path) -> None:

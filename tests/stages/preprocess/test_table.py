@@ -70,6 +70,13 @@ def test_times_of_every_type(run: Run, log: pl.DataFrame, tmp_path: Path, times:
     assert made.users == EXPECTED
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_fractions_of_numbers_are_cut_off(run: Run, log: pl.DataFrame, tmp_path: Path, suffix: str) -> None:
+    when = pl.Series("when", [2.7, -1.2, 1.0, 1e12 + 0.5])
+    made = run(save(log.with_columns(when), tmp_path / "raw" / f"log{suffix}"), **COLUMNS)
+    assert made.times == {"u": [1, 2, 10**12], "v": [-2]}
+
+
 def test_dates_become_milliseconds(run: Run, log: pl.DataFrame, tmp_path: Path) -> None:
     when = pl.Series("when", ["1970-01-01T00:00:02Z", "1970-01-01T01:00:00+01:00", "1970-01-01", "1970-01-02"])
     made = run(save(log.with_columns(when), tmp_path / "raw" / "log.csv"), **COLUMNS)
