@@ -9,6 +9,7 @@ from typing import Any, Literal
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
+from stages.artifacts.names import QUANTIZER
 from stages.artifacts.pipeline import PIPELINE
 from stages.artifacts.tables import open_table
 
@@ -104,7 +105,9 @@ class _Examination:
         return ArtifactStatus(file, stage, state, reason or self._why_fresh(lineage), size, lineage.version)
 
     def _option_difference(self, stage: str, lineage: Lineage) -> str | None:
-        mattered = {name for name, value in lineage.options.items() if value is not None}
+        # Codebooks that were given decide what was left at its default.
+        decided = any(_is_given_quantizer(name) for name in lineage.inputs)
+        mattered = {name for name, value in lineage.options.items() if value is not None and not decided}
         left = {name: value for name, value in self._defaults.get(stage, {}).items() if name in mattered}
         for name, value in {**left, **self._options.get(stage, {})}.items():
             wanted = json.loads(json.dumps(value, default=str))
@@ -131,6 +134,8 @@ class _Examination:
 
     def _find(self, name: str) -> Path | None:
         """Where the input lies now, ``None`` if it is not to be found."""
+        if _is_given_quantizer(name):
+            return None  # known by its tensors, not by its bytes
         folders = self._raw_folders if name.startswith(RAW) else [self._workdir]
         paths = (folder / name.removeprefix(RAW) for folder in folders)
         return next((path for path in paths if path.is_file()), None)
@@ -139,6 +144,10 @@ class _Examination:
         if path not in self._hashed:
             self._hashed[path] = self._fingerprints.of(path)
         return self._hashed[path]
+
+
+def _is_given_quantizer(name: str) -> bool:
+    return name.startswith(RAW) and name.endswith(Path(QUANTIZER).suffix)
 
 
 def _read_all(path: Path) -> None:

@@ -114,6 +114,15 @@ def test_defaults_count_only_where_the_option_mattered(workdir):
     assert _states(workdir, defaults=other)[names.EMBEDDINGS].reason == "option levels was 8, is 4"
 
 
+def test_codebooks_that_were_given_decide_the_options(workdir, tmp_path):
+    (tmp_path / "quantizer.safetensors").write_bytes(b"other bytes, the same tensors")
+    lineage = Lineage("quantize", {"levels": 8}, {f"{RAW}quantizer.safetensors": "sha256:0"})
+    _table(workdir / names.CODES, lineage)
+    settings = {"defaults": {"quantize": {"levels": 4}}, "raw_folders": [tmp_path]}
+    assert _states(workdir, **settings)[names.CODES].state == "fresh"
+    assert _states(workdir, options={"quantize": {"levels": 4}})[names.CODES].state == "stale"
+
+
 def test_a_folder_given_as_an_option_is_known_by_its_name(workdir, tmp_path):
     (tmp_path / "somewhere" / "mini").mkdir(parents=True)
     options = {"embed": {"model": str(tmp_path / "somewhere" / "mini")}}
