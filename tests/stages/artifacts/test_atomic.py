@@ -1,0 +1,106 @@
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from stages.artifacts.atomic import atomic_path, read_json, remove_leftovers, write_json
+from stages.artifacts.errors import DataError
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_appears_only_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    with atomic_path(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+    assert path.read_text() == "whole"
+    assert names(path.parent) == {"a.txt"}
+
+
+def test_failure_keeps_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="broken"), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise ValueError("broken")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == {"a.txt"}
+
+
+def test_readable_by_others_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "a"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_folder_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot write [\s\S]*--workdir"), atomic_path(tmp_path / "file" / "a"):
+        pass
+
+
+def test_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk that is full."""
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(DataError, match="cannot write"), atomic_path(path) as temporary:
+            temporary.write_text("x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == {"a.txt"}
+
+
+def test_killed_writer_leaves_the_old_file_and_a_leftover_that_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    code = """
+        import os, signal, sys
+        from pathlib import Path
+        from stages.artifacts.atomic import atomic_path
+        with atomic_path(Path(sys.argv[1])) as temporary:
+            temporary.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), path])
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    assert len(names(tmp_path)) == 2
+    (tmp_path / ".hidden").write_text("of somebody else")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == {"a.txt", ".hidden"}
+
+
+def test_json_round_trip_with_sorted_keys(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": [1, None], "a": "é"})
+    assert read_json(tmp_path / "a.json") == {"a": "é", "b": [1, None]}
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert text.index('"a"') < text.index('"b"') and "é" in text and text.endswith("}\n")
+
+
+def test_json_that_is_missing_or_damaged(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"metrics\.json does not exist\nRun `cocorec evaluate` first"):
+        read_json(tmp_path / "metrics.json")
+    (tmp_path / "a.json").write_text(json.dumps([1])[:-1])
+    with pytest.raises(DataError, match=r"cannot read .*a\.json"):
+        read_json(tmp_path / "a.json")
