@@ -1,25 +1,69 @@
 """Points in time as integers, whatever the log writes."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
+from stages.artifacts.errors import DataError
+from stages.preprocess.columns import TIME
+from stages.preprocess.sample import Sample
 
-def parse_time(column: str, dtype: pl.DataType) -> pl.Expr:
-    """An expression for the int64 time in ``column``; what cannot be understood becomes null.
+_LEFT = TIME + "_left"
+
+
+def quick_time(column: str | None, dtype: pl.DataType | None) -> list[pl.Expr]:
+    """Expressions for ``TIME`` (int64), and for the texts that are left to :func:`finish_times`.
 
     Numbers are taken as they are, in the unit of the log, without their fractions. Dates and ISO 8601 texts become
-    milliseconds since 1970-01-01 UTC.
+    milliseconds since 1970-01-01 UTC. Nearly all logs write integers, so nothing else is tried on every row.
     """
+    if column is None or dtype is None:
+        return [pl.lit(None, pl.Int64).alias(TIME), pl.lit(None, pl.String).alias(_LEFT)]
     value = pl.col(column)
-    if dtype.is_integer():
-        return value.cast(pl.Int64, strict=False)
     if dtype.is_float():
-        return _from_float(value)
-    if dtype.is_temporal():
-        return value.cast(pl.Datetime("ms"), strict=False).cast(pl.Int64)
-    text = value.cast(pl.String, strict=False).str.strip_chars()
-    return pl.coalesce(
-        text.cast(pl.Int64, strict=False), _from_float(text.cast(pl.Float64, strict=False)), _from_iso(text)
-    )
+        time = _from_float(value)
+    elif dtype.is_temporal():
+        time = value.cast(pl.Datetime("ms"), strict=False).cast(pl.Int64)
+    else:
+        time = value.cast(pl.Int64, strict=False)
+    text = value.cast(pl.String, strict=False).str.strip_chars().replace("", None)
+    return [time.alias(TIME), pl.when(time.is_null()).then(text).alias(_LEFT)]
+
+
+def finish_times(frame: pl.DataFrame, samples: Sequence[Sample], column: str | None) -> pl.DataFrame:
+    """Understand the texts that :func:`quick_time` left.
+
+    Raises:
+        DataError: when one of them is no time, naming it.
+    """
+    left = pl.col(_LEFT)
+    if frame[_LEFT].null_count() < frame.height:
+        late = pl.coalesce(
+            left.cast(pl.Int64, strict=False), _from_float(left.cast(pl.Float64, strict=False)), _from_iso(left)
+        )
+        frame = frame.with_columns(pl.coalesce(TIME, late).alias(TIME))
+        refuse_texts(
+            frame.filter(pl.col(TIME).is_null())[_LEFT],
+            samples,
+            column,
+            "a time: a number, or a date such as 2024-05-31T12:00:00Z",
+        )
+    return frame.drop(_LEFT)
+
+
+def refuse_texts(texts: pl.Series, samples: Sequence[Sample], column: str | None, what: str) -> None:
+    """Refuse texts that should have been something else; nulls are nothing.
+
+    Raises:
+        DataError: naming the first of them.
+    """
+    texts = texts.drop_nulls()
+    if not texts.is_empty():
+        files = ", ".join(str(sample.path) for sample in samples)
+        raise DataError(
+            f"{files}: column {column!r} holds {texts[0]!r}, which is not {what} ({texts.len():,} such rows)",
+            "Correct these rows, or name another column.",
+        )
 
 
 def _from_float(value: pl.Expr) -> pl.Expr:

@@ -18,7 +18,7 @@ from stages.preprocess.log import Log, LogColumns
 from stages.preprocess.readers.histories import HISTORY, rebuild
 from stages.preprocess.sample import Sample, take_sample
 from stages.preprocess.scan import collect, scan
-from stages.preprocess.times import parse_time
+from stages.preprocess.times import finish_times, quick_time
 
 _NAME = re.compile(r"(?P<stem>.+)\.(?P<part>train|valid|test)\.csv(?P<gz>\.gz)?$")
 _PARTS = ("train", "valid", "test")
@@ -95,6 +95,7 @@ class BenchmarkReader:
             advance(rows.height)
         if not rows.height:
             raise DataError(f"{samples[0].path} holds no interaction", "Download the file again.")
+        rows = finish_times(rows, samples, columns.time)
         named = rows.filter(pl.col(USER).is_not_null() & pl.col(ITEM).is_not_null())
         dropped = {"rows without a user or an item": rows.height - named.height}
         if HISTORY in samples[0].columns:
@@ -129,9 +130,7 @@ def _rows(sample: Sample, columns: LogColumns, part: int) -> pl.LazyFrame:
     return frame.select(
         pl.col(columns.user).alias(USER),
         pl.col(str(columns.item)).alias(ITEM),
-        (parse_time(columns.time, types[columns.time]) if columns.time in optional else pl.lit(None, pl.Int64)).alias(
-            TIME
-        ),
+        *(quick_time(columns.time, types[columns.time]) if columns.time in optional else quick_time(None, None)),
         history.replace(None, "").alias(HISTORY),
         pl.lit(part, pl.Int8).alias(PART),
     )

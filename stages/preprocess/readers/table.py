@@ -10,9 +10,9 @@ from stages.preprocess.columns import ITEM, RATING, TIME, USER
 from stages.preprocess.log import Log, LogColumns
 from stages.preprocess.sample import Sample
 from stages.preprocess.scan import collect, scan
-from stages.preprocess.times import parse_time
+from stages.preprocess.times import finish_times, quick_time, refuse_texts
 
-_UNREADABLE = "unreadable"
+_NO_RATING = "no_rating"
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,11 @@ class TableReader:
         nameless = pl.col(USER).is_null() | pl.col(ITEM).is_null()
         frame, dropped["rows without a user or an item"] = _drop(frame, nameless)
         if columns.rating_min is not None:
-            _refuse_unreadable(frame, samples, RATING, columns.rating, "a number")
+            refuse_texts(frame[_NO_RATING], samples, columns.rating, "a number")
             low = pl.col(RATING).is_null() | pl.col(RATING).is_nan() | (pl.col(RATING) < columns.rating_min)
             frame, dropped[f"rows rated below {columns.rating_min:g} or not rated"] = _drop(frame, low)
-        has_times = columns.time is not None and frame[TIME].null_count() < frame.height
-        if columns.time is not None:
-            _refuse_unreadable(
-                frame, samples, TIME, columns.time, "a time: a number, or a date such as 2024-05-31T12:00:00Z"
-            )
+        frame = finish_times(frame, samples, columns.time)
+        has_times = frame[TIME].null_count() < frame.height
         if has_times:
             frame, dropped["rows without a time"] = _drop(frame, pl.col(TIME).is_null())
         return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped)
@@ -98,17 +95,11 @@ def _interactions(sample: Sample, columns: LogColumns) -> pl.LazyFrame:
     frame = scan(sample, list(dict.fromkeys(wanted)))
     types = frame.collect_schema()
     selected = [_id(columns.user, types).alias(USER), _id(str(columns.item), types).alias(ITEM)]
-    parsed: dict[str, tuple[str, pl.Expr]] = {}
-    if columns.time is not None:
-        parsed[TIME] = columns.time, parse_time(columns.time, types[columns.time])
-    else:
-        selected.append(pl.lit(None, pl.Int64).alias(TIME))
+    selected += quick_time(columns.time, types[columns.time] if columns.time else None)
     if rated:
-        text = pl.col(columns.rating).cast(pl.String, strict=False).str.strip_chars()
-        parsed[RATING] = columns.rating, text.cast(pl.Float64, strict=False)
-    for name, (column, expression) in parsed.items():
-        raw = pl.col(column).cast(pl.String, strict=False).str.strip_chars().replace("", None)
-        selected += [expression.alias(name), pl.when(expression.is_null()).then(raw).alias(name + _UNREADABLE)]
+        text = pl.col(columns.rating).cast(pl.String, strict=False).str.strip_chars().replace("", None)
+        rating = text.cast(pl.Float64, strict=False)
+        selected += [rating.alias(RATING), pl.when(rating.is_null()).then(text).alias(_NO_RATING)]
     return frame.select(selected)
 
 
@@ -121,16 +112,6 @@ def _id(column: str, types: pl.Schema) -> pl.Expr:
 def _drop(frame: pl.DataFrame, condition: pl.Expr) -> tuple[pl.DataFrame, int]:
     kept = frame.filter(~condition)
     return kept, frame.height - kept.height
-
-
-def _refuse_unreadable(frame: pl.DataFrame, samples: list[Sample], name: str, column: str, what: str) -> None:
-    values = frame[name + _UNREADABLE].drop_nulls()
-    if not values.is_empty():
-        files = ", ".join(str(sample.path) for sample in samples)
-        raise DataError(
-            f"{files}: column {column!r} holds {values[0]!r}, which is not {what} ({values.len():,} such rows)",
-            "Correct these rows, or name another column.",
-        )
 
 
 GENERIC = TableReader("table", "one interaction per row: CSV, TSV, JSON lines or Parquet")

@@ -150,6 +150,12 @@ def test_parts_out_of_order_are_refused(run: Run, publish: Callable[..., Path]) 
         run(train)
 
 
+def test_time_that_is_no_time_is_refused(run: Run, publish: Callable[..., Path]) -> None:
+    train, valid, test = last_out(SEQUENCE, range(5))
+    with pytest.raises(DataError, match=r"Tools\.train\.csv.*column 'timestamp' holds 'noon'"):
+        run(publish([row.replace("1002", "noon") for row in train], valid, test))
+
+
 def test_missing_part_is_named(run: Run, publish: Callable[..., Path]) -> None:
     train = publish(*last_out(SEQUENCE, range(5)))
     train.with_name("Tools.valid.csv").unlink()
