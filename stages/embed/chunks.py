@@ -67,6 +67,8 @@ class ChunkStore:
     def gather(self, rows: Index) -> Matrix:
         """The vectors of the texts at these places in encoding order, (len(rows), D)."""
         result = np.empty((len(rows), self._dimension), np.float32)
+        if not len(rows):
+            return result
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
         by_chunk = np.argsort(chunks, kind="stable")
         present, first = np.unique(chunks[by_chunk], return_index=True)

@@ -47,13 +47,12 @@ class Source:
     origin: str
 
 
-def find_source(model: str, fingerprints: Fingerprints, *, refresh: bool = False) -> Source:
+def find_source(model: str, fingerprints: Fingerprints) -> Source:
     """Find a model by folder or name, downloading it only where neither package nor cache has it.
 
     Args:
         model: path of a folder, or name on the hub.
         fingerprints: of files, cached.
-        refresh: download again what the hub's cache holds in part.
 
     Raises:
         UsageError: when the name cannot be one, or there is no such model.
@@ -73,7 +72,7 @@ def find_source(model: str, fingerprints: Fingerprints, *, refresh: bool = False
         if packaged:
             folder, origin = packaged, "package"
         else:
-            folder, origin = (None if refresh else _cached(name)) or _download(name), "hub"
+            folder, origin = _cached(name) or _download(name), "hub"
     return Source(name, folder, _fingerprint(folder, fingerprints), origin)
 
 
@@ -123,16 +122,20 @@ def content_files(files: Iterable[str]) -> list[str]:
 
 
 def _fingerprint(folder: Path, fingerprints: Fingerprints) -> str:
-    files = content_files(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    if not files:
+    files = _content_of(folder)
+    if not any(file.endswith(_WEIGHTS) for file in files):
         raise UsageError(
-            f"--model {folder} holds no model", "Give the folder that holds modules.json or config.json and weights."
+            f"--model {folder} holds no weights", "Give the folder that holds modules.json or config.json and weights."
         )
     digest = hashlib.sha256()
     for file in files:
         part = fingerprints.of(folder / file) if file.endswith(_WEIGHTS) else _text_digest(folder / file)
         digest.update(f"{file}\0{part}\n".encode())
     return "sha256:" + digest.hexdigest()
+
+
+def _content_of(folder: Path) -> list[str]:
+    return content_files(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 def _text_digest(path: Path) -> str:
@@ -158,7 +161,9 @@ def _cached(name: str) -> Path | None:
         for file in ("modules.json", "config.json"):
             found = try_to_load_from_cache(name, file)
             if isinstance(found, str):
-                return Path(found).parent
+                folder = Path(found).parent
+                # Without weights it is what an interrupted download left.
+                return folder if any(file.endswith(_WEIGHTS) for file in _content_of(folder)) else None
     except HFValidationError as error:
         raise UsageError(f"--model {name}: not the name of a model ({error})", remedies(name)) from None
     return None
@@ -172,7 +177,7 @@ def _download(name: str) -> Path:
         # One question first: it fails at once where the downloads below would retry for a minute.
         info = HfApi().model_info(name, timeout=15)
         files = content_files(sibling.rfilename for sibling in info.siblings or ())
-        return Path(snapshot_download(name, revision=info.sha, allow_patterns=files))
+        return Path(snapshot_download(name, allow_patterns=files))
     except HFValidationError as error:
         raise UsageError(f"--model {name}: not the name of a model ({error})", remedies(name)) from None
     except GatedRepoError as error:

@@ -56,7 +56,8 @@ def embed(
         views: columns of ``items.parquet`` to embed, in this order; ``None`` for all that hold a text.
         model: name or folder of a sentence-transformers model.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        precision: ``auto`` (float32 on CPU, bfloat16 on CUDA), ``float32``, ``bfloat16`` or ``float16``.
+        precision: ``auto`` (float32 on CPU, bfloat16 on CUDA), ``float32``, ``bfloat16`` or ``float16``; see
+            :class:`Encoder`.
         max_tokens: longer texts are cut; ``None`` for the model's own limit.
         batch_tokens: tokens in a batch, padding included; ``None`` for what suits the device.
         prompt: put before every text, for encoders that want one; ``None`` for the model's own default.
@@ -133,7 +134,7 @@ def embed(
         "model": source.name,
         "precision": encoder.precision,
         "texts": len(ordered),
-        "views": {view: _view_facts(texts.rows[view], tokens, encoder) for view in kept},
+        "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in kept],
     }
     _write(output, texts, kept, plan, store, Lineage("embed", options, inputs, facts))
     store.remove()

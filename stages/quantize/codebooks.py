@@ -11,8 +11,8 @@ Matrix = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint16]
 
-METHODS = ("pq", "opq", "rq")
-"""Product quantization, the same after a learnt rotation, residual quantization."""
+METHODS = ("pq", "rq")
+"""Product quantization, residual quantization."""
 
 _SCORES = 1 << 22  # distances held at once, 32 MiB
 

@@ -45,18 +45,13 @@ def fit_quantizer(
     """Fit the codebooks to whitened vectors (N, k); one result for any number of threads.
 
     Args:
-        whitening: what made ``whitened``; for ``opq`` the learnt rotation becomes part of it.
+        whitening: what made ``whitened``.
         whitened: at least ``codebook_size`` rows.
-        method: ``pq``, ``opq`` or ``rq``.
+        method: ``pq`` or ``rq``.
         levels: codebooks, L.
         codebook_size: centroids in each, K.
         seed: decides the sample and the first centroids.
     """
-    if method == "opq":
-        rotation = _rotation(whitened, levels, codebook_size, seed)
-        projection = whitening.projection.astype(np.float64) @ rotation.astype(np.float64).T
-        whitening = Whitening(whitening.mean, np.ascontiguousarray(projection.astype(np.float32)), whitening.explained)
-        whitened = (whitened.astype(np.float64) @ rotation.astype(np.float64).T).astype(np.float32)
     if method == "rq":
         codebooks = _residual_codebooks(whitened, levels, codebook_size, seed)
     else:
@@ -75,7 +70,8 @@ def held_out_error(
     The error on the items that a codebook was fitted to flatters it. Large views are sampled.
 
     Returns:
-        The error in whitened space, ``None`` where nine tenths of the items are too few for the codebook.
+        The error in whitened space; ``None`` where nine tenths of the items are too few for the codebook or do not
+        vary.
     """
     generator = np.random.default_rng(seed)
     rows = generator.permutation(np.flatnonzero(present))[:_HELD_OUT_ROWS]
@@ -84,9 +80,12 @@ def held_out_error(
     if len(fitted) < codebook_size:
         return None
     everyone = np.ones(len(fitted), np.bool_)
-    whitening = fit_whitening(
-        fitted, everyone, view="held out", method=method, levels=levels, dimension=dimension, seed=seed
-    )
+    try:
+        whitening = fit_whitening(
+            fitted, everyone, view="held out", method=method, levels=levels, dimension=dimension, seed=seed
+        )
+    except DataError:  # what varies lies in the tenth that is left out
+        return None
     quantizer = fit_quantizer(
         whitening,
         whitening.apply(fitted),
@@ -127,22 +126,6 @@ def _k_means(points: Matrix, count: int, seed: int) -> Matrix:
     )
     clustering.train(points)
     return np.asarray(clustering.centroids, np.float32).reshape(count, points.shape[1])
-
-
-def _rotation(whitened: Matrix, levels: int, codebook_size: int, seed: int) -> Matrix:
-    """The rotation (k, k) that makes slices easier to code (OPQ, Ge et al. 2013)."""
-    import faiss
-
-    faiss.omp_set_num_threads(1)
-    k = whitened.shape[1]
-    # faiss rotates for codebooks of powers of two; the rotation hardly depends on their size.
-    coder = faiss.ProductQuantizer(k, levels, min(8, codebook_size.bit_length() - 1))
-    coder.cp.min_points_per_centroid = 1
-    opq = faiss.OPQMatrix(k, levels)
-    opq.pq = coder
-    opq.train(np.ascontiguousarray(_sample(whitened, codebook_size, seed)))
-    rotation = faiss.vector_to_array(opq.A).reshape(k, k)
-    return np.asarray(rotation, np.float32)
 
 
 def _sample(points: Matrix, count: int, seed: int) -> Matrix:

@@ -48,8 +48,8 @@ def quantize(
 
     Args:
         workdir: the work directory.
-        method: ``pq`` (product quantization: equal slices), ``opq`` (the same after a learnt rotation) or ``rq``
-            (residual quantization: each level codes what is left, taking the nearest centroid).
+        method: ``pq`` (product quantization: each level codes an equal slice) or ``rq`` (residual quantization: each
+            level codes what those before it left, taking the nearest centroid).
         levels: codes per view.
         codebook_size: values of a code, K, at most 65,536.
         dimension: of the whitened vectors; fewer where a view has fewer, or varies in fewer directions.

@@ -1,0 +1,94 @@
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stages.artifacts import names
+from stages.artifacts.items import items_schema
+from stages.artifacts.lineage import Lineage
+from stages.artifacts.reporter import Reporter
+from stages.artifacts.tables import write_table
+
+WORDS = ["saw", "nail", "glue", "box", "red", "blue", "oak", "steel", "paper", "sand", "drill", "the", "of", "large"]
+
+
+class Recorder(Reporter):
+    """Keeps what a stage says."""
+
+    def __init__(self) -> None:
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.infos.append(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="session")
+def words() -> list[str]:
+    """The words that the tiny model knows, in the order of its vocabulary after five special tokens."""
+    return WORDS
+
+
+@pytest.fixture(scope="session")
+def sentences() -> Callable[..., list[str]]:
+    """So many random texts of words that the tiny model knows."""
+
+    def make(count: int, seed: int = 0) -> list[str]:
+        rng = np.random.default_rng(seed)
+        return [" ".join(rng.choice(WORDS, rng.integers(1, 30))) for _ in range(count)]
+
+    return make
+
+
+@pytest.fixture
+def make_items(tmp_path: Path) -> Callable[..., Path]:
+    """Write ``items.parquet`` with these views into a work directory, and give that."""
+
+    def make(views: Mapping[str, Sequence[str | None]], folder: str = "work") -> Path:
+        workdir = tmp_path / folder
+        count = len(next(iter(views.values())))
+        columns = {"item": pa.array(range(1, count + 1), pa.int32()), "item_id": [f"i{n:05d}" for n in range(count)]}
+        table = pa.table({**columns, **views}, schema=items_schema(list(views)))
+        write_table(workdir / names.ITEMS, table, Lineage("preprocess", {}, {}))
+        return workdir
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two small layers with random weights, saved as sentence-transformers does."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("models") / "plain"
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    BertTokenizerFast.from_pretrained(folder, model_max_length=48).save_pretrained(folder)
+    saved = folder.parent / "tiny"
+    model = SentenceTransformer(str(folder), device="cpu")  # with mean pooling, as for any plain transformers model
+    model.max_seq_length = 48
+    model.save(str(saved), create_model_card=False)
+    return saved

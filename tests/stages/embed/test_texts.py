@@ -1,0 +1,40 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stages.artifacts import names
+from stages.artifacts.errors import DataError, UsageError
+from stages.embed.texts import choose_views, collect
+
+
+def test_equal_texts_are_one_across_views_and_blank_ones_none(make_items: Callable[..., Path]) -> None:
+    workdir = make_items({"title": ["saw", None, "nail", "saw"], "brand": ["nail", "", " \t\n\u3000", "oak"]})
+    found = collect(workdir / names.ITEMS, ["brand", "title"])
+    texts = found.texts.to_pylist()
+    assert sorted(texts) == ["nail", "oak", "saw"]
+    assert [texts[i] if i >= 0 else None for i in found.rows["title"]] == ["saw", None, "nail", "saw"]
+    assert [texts[i] if i >= 0 else None for i in found.rows["brand"]] == ["nail", None, None, "oak"]
+
+
+def test_views_come_in_the_order_asked(make_items: Callable[..., Path]) -> None:
+    path = make_items({"title": ["a"], "brand": ["b"], "store": ["c"]}) / names.ITEMS
+    assert choose_views(path, ["store", "title"]) == ["store", "title"]
+    assert choose_views(path, None) == ["title", "brand", "store"]
+
+
+def test_an_unknown_view_is_refused_with_those_there_are(make_items: Callable[..., Path]) -> None:
+    path = make_items({"title": ["a"], "brand": ["b"]}) / names.ITEMS
+    with pytest.raises(UsageError, match=r"no view 'titel'\n.*title, brand.*Did you mean 'title'"):
+        choose_views(path, ["brand", "titel"])
+    with pytest.raises(UsageError, match="named twice"):
+        choose_views(path, ["brand", "brand"])
+    with pytest.raises(UsageError, match="no view to embed"):
+        choose_views(path, [])
+
+
+def test_no_items_or_no_file(make_items: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no items"):
+        collect(make_items({"title": []}) / names.ITEMS, ["title"])
+    with pytest.raises(DataError, match="cocorec preprocess"):
+        choose_views(tmp_path / names.ITEMS, None)
