@@ -1,0 +1,333 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from stages.artifacts import names
+from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.lineage import KEY, read_lineage
+from stages.artifacts.vectors import read_codes
+from stages.quantize import quantize
+
+Matrix = npt.NDArray[np.float32]
+Vectors = Callable[..., Matrix]
+MakeEmbeddings = Callable[..., Path]
+
+SMALL = {"codebook_size": 16, "dimension": 16, "levels": 4}
+
+
+def outputs(workdir: Path) -> tuple[bytes, bytes]:
+    return (workdir / names.CODES).read_bytes(), (workdir / names.QUANTIZER).read_bytes()
+
+
+@pytest.mark.parametrize("method", ["pq", "rq"])
+def test_codes_tell_the_vectors_apart(make_embeddings: MakeEmbeddings, vectors: Vectors, method: str) -> None:
+    workdir = make_embeddings({"title": vectors(1000), "brand": vectors(1000, 24, 1)})
+    result = quantize(workdir=workdir, method=method, **SMALL)
+    codes, size = read_codes(workdir / names.CODES)
+    assert (codes.shape, size) == ((1000, 8), 16)
+    facts = result.facts
+    assert [view["view"] for view in facts["views"]] == ["title", "brand"]
+    assert [(p["view"], p["level"]) for p in facts["positions"]] == [
+        (view, level) for view in ("title", "brand") for level in (1, 2, 3, 4)
+    ]
+    for view in facts["views"]:
+        assert 0 < view["relative_error"] < 0.9
+        assert 0 < view["held_out_error"] < 0.9
+        assert view["dimension"] == 16
+        assert 0 < view["explained_variance"] <= 1
+    assert facts["codes_per_item"] == 8
+    assert facts["unique_share"] == pytest.approx(
+        (np.unique(codes, axis=0, return_counts=True)[1] == 1).sum() / 1000, abs=1e-6
+    )
+    assert facts["largest_collision"] == np.unique(codes, axis=0, return_counts=True)[1].max()
+    for position, facts_there in enumerate(facts["positions"]):
+        assert facts_there["used"] == len(np.unique(codes[:, position]))
+    assert read_lineage(workdir / names.CODES) == read_lineage(workdir / names.QUANTIZER)
+
+
+def test_the_held_out_error_shows_what_the_fitted_one_hides(make_embeddings: MakeEmbeddings) -> None:
+    """Codebooks nearly as large as the catalogue learn noise by heart; items they have not seen gain nothing."""
+    noise = np.random.default_rng(0).standard_normal((400, 16)).astype(np.float32)
+    result = quantize(workdir=make_embeddings({"title": noise}), codebook_size=256, dimension=16, levels=1)
+    view = result.facts["views"][0]
+    assert view["relative_error"] < 0.4
+    assert view["held_out_error"] > view["relative_error"] + 0.2
+
+
+@pytest.mark.parametrize("method", ["pq", "rq"])
+def test_the_error_is_that_of_the_saved_tensors(make_embeddings: MakeEmbeddings, vectors: Vectors, method: str) -> None:
+    """Rebuilds the whitened vectors from the file alone, as another tool would."""
+    matrix = vectors(600)
+    workdir = make_embeddings({"title": matrix})
+    result = quantize(workdir=workdir, method=method, **SMALL)
+    tensors = load_file(workdir / names.QUANTIZER)
+    codes, _ = read_codes(workdir / names.CODES)
+    whitened = (matrix - tensors["title/mean"]) @ tensors["title/projection"]
+    parts = [book[codes[:, level]] for level, book in enumerate(tensors["title/codebooks"])]
+    rebuilt = np.concatenate(parts, axis=1) if method == "pq" else np.sum(parts, axis=0)
+    error = np.square(whitened - rebuilt).sum() / np.square(whitened).sum()
+    assert result.facts["views"][0]["relative_error"] == pytest.approx(error, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["pq", "rq"])
+def test_old_codebooks_give_the_same_codes_and_code_new_items(
+    make_embeddings: MakeEmbeddings, vectors: Vectors, method: str
+) -> None:
+    views = {"title": vectors(500), "brand": vectors(500, 24, 1)}
+    views["brand"][7] = np.nan
+    first = make_embeddings(views, "first")
+    quantize(workdir=first, method=method, **SMALL)
+    # The second catalogue holds the first one's items in another order, behind new ones, and views swapped.
+    order = np.random.default_rng(0).permutation(500)
+    fresh = {"brand": vectors(30, 24, 5), "title": vectors(30, 32, 6)}
+    second = make_embeddings(
+        {view: np.concatenate([fresh[view], views[view][order]]) for view in fresh}, "second", "sha256:new"
+    )
+    result = quantize(workdir=second, codebooks=first / names.QUANTIZER)
+    codes, _ = read_codes(first / names.CODES)
+    again, size = read_codes(second / names.CODES)
+    np.testing.assert_array_equal(again[30:], codes[order])
+    assert size == 16
+    for name, tensor in load_file(first / names.QUANTIZER).items():
+        np.testing.assert_array_equal(load_file(second / names.QUANTIZER)[name], tensor)
+    lineage = read_lineage(second / names.CODES)
+    assert lineage is not None
+    assert set(lineage.inputs) == {names.EMBEDDINGS, names.ITEMS, f"raw:{names.QUANTIZER}"}
+    assert lineage.inputs[names.ITEMS] == "sha256:new"
+    assert lineage.options["method"] == method
+    assert result.facts["views"][0]["held_out_error"] is None
+    assert quantize(workdir=second, codebooks=first / names.QUANTIZER).skipped
+
+
+def test_codebooks_of_the_work_directory_itself(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    matrix = vectors(300)
+    workdir = make_embeddings({"title": matrix})
+    quantize(workdir=workdir, **SMALL)
+    before, _ = read_codes(workdir / names.CODES)
+    make_embeddings({"title": np.concatenate([matrix, vectors(10, seed=3)])})
+    own = workdir / names.QUANTIZER
+    assert not quantize(workdir=workdir, codebooks=own).skipped
+    after, _ = read_codes(workdir / names.CODES)
+    np.testing.assert_array_equal(after[:300], before)
+    assert quantize(workdir=workdir, codebooks=own).skipped
+
+
+def test_same_bytes_again_in_another_process_and_with_other_threads(
+    make_embeddings: MakeEmbeddings, vectors: Vectors
+) -> None:
+    views = {"title": vectors(3000), "brand": vectors(3000, 24, 1)}
+    workdir = make_embeddings(views)
+    quantize(workdir=workdir, **SMALL)
+    expected = outputs(workdir)
+    assert quantize(workdir=workdir, **SMALL).skipped
+    assert not quantize(workdir=workdir, **SMALL, force=True).skipped
+    assert outputs(workdir) == expected
+    script = "import sys,json; from stages.quantize import quantize; quantize(workdir=sys.argv[1], force=True, **json.loads(sys.argv[2]))"  # noqa: E501
+    for threads in ("1", "2"):
+        environment = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "PATH": ""}
+        subprocess.run([sys.executable, "-c", script, str(workdir), json.dumps(SMALL)], env=environment, check=True)
+        assert outputs(workdir) == expected
+    quantize(workdir=workdir, **SMALL, seed=1)
+    assert outputs(workdir) != expected
+
+
+def test_items_without_a_view_share_the_codes_of_its_mean(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    brand = vectors(400, 24, 1)
+    brand[::4] = np.nan
+    workdir = make_embeddings({"title": vectors(400), "brand": brand})
+    result = quantize(workdir=workdir, **SMALL)
+    codes, _ = read_codes(workdir / names.CODES)
+    missing = codes[::4, 4:]
+    assert (missing == missing[0]).all()
+    tensors = load_file(workdir / names.QUANTIZER)
+    zero = [int(np.square(book).sum(axis=1).argmin()) for book in tensors["brand/codebooks"]]
+    np.testing.assert_array_equal(missing[0], zero)
+    np.testing.assert_allclose(tensors["brand/mean"], np.nanmean(brand, axis=0), atol=1e-5)
+    assert result.facts["views"][1]["items"] == 300
+    assert all(p["used"] == len(np.unique(codes[np.arange(400) % 4 > 0, 3 + p["level"]]))
+               for p in result.facts["positions"] if p["view"] == "brand")  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [2, 3, 10, 300])
+def test_any_codebook_size(make_embeddings: MakeEmbeddings, vectors: Vectors, size: int) -> None:
+    workdir = make_embeddings({"title": vectors(300)})
+    result = quantize(workdir=workdir, codebook_size=size, dimension=8, levels=2)
+    codes, read_size = read_codes(workdir / names.CODES)
+    assert read_size == size
+    assert codes.max() < size
+    if size == 300:  # a centroid for every item
+        assert result.facts["views"][0]["relative_error"] < 1e-6
+        assert result.facts["views"][0]["held_out_error"] is None
+
+
+def test_few_items_are_warned_of_and_too_few_refused(
+    make_embeddings: MakeEmbeddings, vectors: Vectors, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workdir = make_embeddings({"title": vectors(300)})
+    result = quantize(workdir=workdir, dimension=16)
+    assert "300 items to fit 256 centroids to; 9,984 are wanted" in result.warnings[0]
+    assert "training points" not in capfd.readouterr().err
+    with pytest.raises(DataError, match=r"fewer than --codebook-size 512\n.*--codebook-size 256"):
+        quantize(workdir=workdir, codebook_size=512)
+    assert not quantize(workdir=workdir, codebook_size=4, dimension=16).warnings
+
+
+def test_few_distinct_vectors_are_warned_of(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    kinds = vectors(10, 24)[np.random.default_rng(0).integers(0, 10, 1000)]
+    result = quantize(workdir=make_embeddings({"kind": kinds}), codebook_size=16, dimension=8, levels=2)
+    assert any("10 distinct vectors" in warning for warning in result.warnings)
+    assert any("whitened to 8" in w for w in result.warnings) == (result.facts["views"][0]["dimension"] < 8)
+    assert result.facts["views"][0]["relative_error"] < 0.01
+    assert all(position["used"] <= 10 for position in result.facts["positions"])
+    assert result.facts["unique_share"] == result.facts["unique_ceiling"] == 0
+
+
+@pytest.mark.parametrize(("method", "kept"), [("pq", 4), ("rq", 5)])
+def test_low_rank_keeps_fewer_dimensions_and_says_so(
+    make_embeddings: MakeEmbeddings, vectors: Vectors, method: str, kept: int
+) -> None:
+    flat = vectors(400, 5) @ np.random.default_rng(0).standard_normal((5, 30)).astype(np.float32)
+    workdir = make_embeddings({"title": flat})
+    result = quantize(workdir=workdir, method=method, **SMALL)
+    assert result.facts["views"][0]["dimension"] == kept
+    assert any(f"whitened to {kept} dimensions instead of 16" in warning for warning in result.warnings)
+
+
+def test_constant_vectors_are_refused(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    workdir = make_embeddings({"title": np.repeat(vectors(1), 400, axis=0)})
+    with pytest.raises(DataError, match="'title' vary in 0 directions"):
+        quantize(workdir=workdir, **SMALL)
+    assert not (workdir / names.CODES).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"levels": 6}, r"--levels 6 does not divide --dimension 128.*\n.*--dimension 126 or 132, or --levels 4 or 8"),
+        ({"levels": 0}, "--levels 0"),
+        ({"levels": 200}, r"--dimension 200, or --levels 64 or 128"),
+        ({"dimension": 0}, "--dimension 0"),
+        ({"codebook_size": 1}, "--codebook-size 1 is not within 2..65536"),
+        ({"codebook_size": 65_537}, "--codebook-size 65537"),
+        ({"method": "vq"}, "--method vq.*\n.*pq, rq"),
+        ({"seed": -1}, "--seed -1"),
+    ],
+)
+def test_options_that_do_not_fit(
+    make_embeddings: MakeEmbeddings, vectors: Vectors, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        quantize(workdir=make_embeddings({"title": vectors(300)}), **options)  # type: ignore[arg-type]
+
+
+def test_levels_need_not_divide_for_residual_codes(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    result = quantize(
+        workdir=make_embeddings({"title": vectors(300)}), method="rq", levels=3, dimension=16, codebook_size=8
+    )
+    assert result.facts["codes_per_item"] == 3
+
+
+@pytest.mark.parametrize("changed", [{"levels": 2}, {"codebook_size": 8}, {"dimension": 8}, {"method": "rq"}])
+def test_an_option_makes_it_stale(
+    make_embeddings: MakeEmbeddings, vectors: Vectors, changed: dict[str, object]
+) -> None:
+    workdir = make_embeddings({"title": vectors(300)})
+    quantize(workdir=workdir, **SMALL)
+    assert not quantize(workdir=workdir, **{**SMALL, **changed}).skipped  # type: ignore[arg-type]
+
+
+def test_other_embeddings_or_a_missing_output_make_it_stale(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    workdir = make_embeddings({"title": vectors(300)})
+    quantize(workdir=workdir, **SMALL)
+    (workdir / names.QUANTIZER).unlink()
+    assert not quantize(workdir=workdir, **SMALL).skipped
+    make_embeddings({"title": vectors(300, seed=8)})
+    assert not quantize(workdir=workdir, **SMALL).skipped
+
+
+def test_embeddings_of_another_catalogue_are_refused(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    workdir = make_embeddings({"title": vectors(300)})
+    pq.write_table(pa.table({"item": pa.array([1], pa.int32()), "item_id": ["x"]}), workdir / names.ITEMS)
+    with pytest.raises(DataError, match=r"another items\.parquet"):
+        quantize(workdir=workdir, **SMALL)
+
+
+def test_embeddings_of_another_tool_are_accepted(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    workdir = make_embeddings({"title": vectors(300)})
+    path = workdir / names.EMBEDDINGS
+    pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    quantize(workdir=workdir, **SMALL)
+    lineage = read_lineage(workdir / names.CODES)
+    assert lineage is not None
+    assert set(lineage.inputs) == {names.EMBEDDINGS}
+
+
+class TestCodebooksThatDoNotFit:
+    @pytest.fixture
+    def workdir(self, make_embeddings: MakeEmbeddings, vectors: Vectors) -> Path:
+        workdir = make_embeddings({"title": vectors(300)})
+        quantize(workdir=workdir, **SMALL)
+        return workdir
+
+    def test_other_views(self, workdir: Path, make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+        other = make_embeddings({"title": vectors(50), "brand": vectors(50)}, "other")
+        with pytest.raises(DataError, match=r"quantizer\.safetensors has codebooks for title; .* has title, brand"):
+            quantize(workdir=other, codebooks=workdir / names.QUANTIZER)
+
+    def test_other_dimensions(self, workdir: Path, make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+        other = make_embeddings({"title": vectors(50, 24)}, "other")
+        with pytest.raises(DataError, match=r"vectors of 32 dimensions; .* has 24"):
+            quantize(workdir=other, codebooks=workdir / names.QUANTIZER)
+
+    def test_an_option_against_the_file(self, workdir: Path) -> None:
+        with pytest.raises(UsageError, match=r"--levels 8: the codebooks .* were made with 4"):
+            quantize(workdir=workdir, codebooks=workdir / names.QUANTIZER, levels=8)
+
+    def test_missing_file(self, workdir: Path) -> None:
+        with pytest.raises(DataError, match="does not exist"):
+            quantize(workdir=workdir, codebooks=workdir / "nothing.safetensors")
+
+    @pytest.mark.parametrize("damage", ["truncate", "garbage", "foreign", "shape", "nan", "tensor"])
+    def test_damaged_file(self, workdir: Path, tmp_path: Path, damage: str) -> None:
+        path = tmp_path / "old.safetensors"
+        content = (workdir / names.QUANTIZER).read_bytes()
+        tensors = load_file(workdir / names.QUANTIZER)
+        lineage = read_lineage(workdir / names.QUANTIZER)
+        assert lineage is not None
+        metadata = {KEY: lineage.to_json()}
+        if damage == "truncate":
+            path.write_bytes(content[:-100])
+        elif damage == "garbage":
+            path.write_bytes(b"\xff" * 100)
+        elif damage == "foreign":
+            save_file(tensors, path)
+        else:
+            if damage == "shape":
+                tensors["title/projection"] = np.ascontiguousarray(tensors["title/projection"][:, :-1])
+            elif damage == "nan":
+                tensors["title/codebooks"][0, 0, 0] = np.nan
+            else:
+                del tensors["title/codebooks"]
+            save_file(tensors, path, metadata)
+        with pytest.raises(DataError, match=r"old\.safetensors"):
+            quantize(workdir=workdir, codebooks=path)
+
+
+def test_a_broken_embeddings_file(make_embeddings: MakeEmbeddings, vectors: Vectors, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cocorec embed"):
+        quantize(workdir=tmp_path)
+    workdir = make_embeddings({"title": vectors(300)})
+    content = bytearray((workdir / names.EMBEDDINGS).read_bytes())
+    content[20_000] ^= 1
+    (workdir / names.EMBEDDINGS).write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        quantize(workdir=workdir, **SMALL)
