@@ -63,6 +63,7 @@ def print_report(report: Report) -> None:
     print_table([], list(_rows(result.facts)), title=headline)
     for name, records in _tables(result.facts):
         columns = list(dict.fromkeys(column for record in records for column in record))
+        columns.sort(key=lambda column: not isinstance(records[0].get(column), str))  # names first, numbers after
         rows = [[_shown(record.get(column)) for column in columns] for record in records]
         print_table([_spaced(column) for column in columns], rows, title=name)
 
