@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+import os
 import resource
 import sys
 import time
@@ -60,6 +61,9 @@ def run_stage(
         reporter.warn(f"{variable} in the environment is no option of `cocorec {name}`")
     started = time.perf_counter()
     lock = contextlib.nullcontext() if batch else locked(workdir, name)
+    # Threads that spin while they wait slow each other down several times over as soon as another program computes
+    # on the same cores; sleeping ones cost little when alone. Read by OpenMP when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Libraries that print must not mix with the result on stdout.
     with lock, contextlib.redirect_stdout(sys.stderr):
         stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)

@@ -74,7 +74,7 @@ def train(
         int,
         option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
     ] = 10,
-    learning_rate: Annotated[float, option("Of AdamW, once warm.", OPTIMIZATION, metavar="X")] = 0.002,
+    learning_rate: Annotated[float, option("Of AdamW, once warm.", OPTIMIZATION, metavar="X")] = 0.004,
     warmup_steps: Annotated[
         int, option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
     ] = 100,

@@ -1,8 +1,6 @@
 """Where to compute and in which precision."""
 
 import contextlib
-import ctypes
-import sys
 from contextlib import AbstractContextManager
 
 import torch
@@ -45,18 +43,3 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     if precision == "bfloat16" or (precision == "auto" and device.type == "cuda"):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory instead of returning it page by page.
-
-    Large short-lived tensors otherwise fault their pages in at every operation, which more than doubles the time of
-    a step on CPU. Does nothing where the C library has no ``mallopt``.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    trim_threshold, mmap_max = -1, -4
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stages.artifacts.reporter import Reporter
 from stages.model.device import autocast
+from stages.model.memory import return_freed_memory
 from stages.model.metrics import mean_metrics
 from stages.model.ranking import Queries, target_ranks
 from stages.model.recommender import Recommender
@@ -18,6 +19,8 @@ from stages.train.settings import Settings
 from stages.train.windows import Sampler
 
 SELECTION_METRIC = "ndcg@10"
+
+_TRIM_STEPS = 32
 
 
 @dataclass
@@ -94,6 +97,8 @@ class Loop:
                 losses["loss"].backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 progress.step += 1
+                if progress.step % _TRIM_STEPS == 0:
+                    return_freed_memory()
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0.0) + value.detach().double()
                 advance(1)

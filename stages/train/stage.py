@@ -21,8 +21,9 @@ from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
 from stages.model.catalogue import Catalogue, needed_files, read_catalogue
 from stages.model.config import ModelConfig
-from stages.model.device import keep_freed_memory, resolve_device
+from stages.model.device import resolve_device
 from stages.model.files import model_tensors, save_model
+from stages.model.memory import keep_freed_memory
 from stages.model.ranking import queries
 from stages.model.recommender import Recommender
 from stages.train.checkpoint import Checkpoints, Progress
@@ -53,7 +54,7 @@ def train(
     batch_size: int = 512,
     epochs: int = 200,
     patience: int = 10,
-    learning_rate: float = 0.002,
+    learning_rate: float = 0.004,
     warmup_steps: int = 100,
     weight_decay: float = 1e-4,
     negatives: int = 0,
