@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import os
-import os
 import resource
 import sys
 import time
