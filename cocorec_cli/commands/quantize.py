@@ -14,10 +14,7 @@ CODES = "Codes"
 def quantize(
     ctx: typer.Context,
     method: Annotated[
-        Literal["pq", "opq", "rq"],
-        option(
-            "Product quantization of each view (pq), the same after a learnt rotation (opq), or residual (rq).", CODES
-        ),
+        Literal["pq", "rq"], option("Product (pq) or residual (rq) quantization of each view.", CODES)
     ] = "pq",
     levels: Annotated[int, option("Codes per view.", CODES, min=1, metavar="N")] = 4,
     codebook_size: Annotated[

@@ -81,7 +81,7 @@ workdir = "x"
         "[quantize] levels: expected a whole number, got the text '4'",
         "[quantize] codebook_size: Input should be greater than or equal to 2",
         "[quantize] dimension: expected a whole number, got true",
-        "[quantize] method: the text 'pg' is not one of pq, opq, rq",
+        "[quantize] method: the text 'pg' is not one of pq, rq",
         "[quantize] codebooks: expected a path, got 3",
         "[quantize] levls: unknown option; did you mean levels?",
         "[quantize] json: belongs on the command line",

@@ -97,7 +97,7 @@ def test_completion_of_commands_options_and_choices():
 
     assert complete("cocorec qu") == ["quantize"]
     assert "--levels" in complete("cocorec quantize --le")
-    assert complete("cocorec quantize --method ") == ["pq", "opq", "rq"]
+    assert complete("cocorec quantize --method ") == ["pq", "rq"]
 
 
 @pytest.mark.parametrize("args", [["status"], ["--help"]])

@@ -23,19 +23,24 @@ def _plain(default: object) -> object:
     return None if default is inspect.Parameter.empty else default
 
 
-def test_the_formats_are_those_of_the_readers():
+def _choices(command: str, option: str) -> tuple[object, ...]:
+    return get_args(get_type_hints(get_command(app).commands[command].callback)[option])
+
+
+def test_the_choices_are_those_of_the_stages():
+    from stages.embed.encoder import PRECISIONS
+    from stages.evaluate.stage import SPLITS
     from stages.preprocess.catalogue import CATALOGUE_READERS
     from stages.preprocess.readers import LOG_READERS
+    from stages.quantize.codebooks import METHODS
+    from stages.train.windows import TARGETS
 
-    types = get_type_hints(get_command(app).commands["preprocess"].callback)
-    assert get_args(types["format"]) == ("auto", *(reader.name for reader in LOG_READERS))
-    assert get_args(types["items_format"]) == ("auto", *(reader.name for reader in CATALOGUE_READERS))
-
-
-def test_the_precisions_are_those_of_the_encoder():
-    from stages.embed.encoder import PRECISIONS
-
-    assert get_args(get_type_hints(get_command(app).commands["embed"].callback)["precision"]) == PRECISIONS
+    assert _choices("preprocess", "format") == ("auto", *(reader.name for reader in LOG_READERS))
+    assert _choices("preprocess", "items_format") == ("auto", *(reader.name for reader in CATALOGUE_READERS))
+    assert _choices("embed", "precision") == PRECISIONS
+    assert _choices("quantize", "method") == METHODS
+    assert _choices("train", "targets") == tuple(TARGETS)
+    assert _choices("evaluate", "split") == SPLITS
 
 
 @pytest.mark.parametrize("name", STAGES)
