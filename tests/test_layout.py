@@ -107,6 +107,15 @@ def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_train_and_evaluate_run_with_only_torch_and_pyarrow(structured, small):
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in small.items()]
+    code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
+    for command in (["train", "--epochs=2", *options], ["evaluate", "--bootstrap=10"]):
+        done = _without(NEVER_IN_TRAINING, code, *command, f"--workdir={structured}", "--quiet")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (structured / "metrics.json").is_file()
+
+
 @pytest.mark.parametrize("command", ["preprocess", "embed", "quantize", "train", "evaluate", "run", "status"])
 def test_help_needs_no_heavy_library(command):
     blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn")
