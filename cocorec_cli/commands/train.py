@@ -34,7 +34,7 @@ def train(
     ] = 256,
     text_dim: Annotated[
         int, option("Dimensions to which each view's vectors are whitened.", MODEL, min=1, metavar="D")
-    ] = 64,
+    ] = 128,
     max_history: Annotated[
         int, option("Longest history read, in items; older ones are left out.", MODEL, min=1, metavar="N")
     ] = 20,

@@ -45,7 +45,7 @@ def train(
     fusion_layers: int = 2,
     fusion_heads: int = 2,
     fusion_ffn_dim: int = 256,
-    text_dim: int = 64,
+    text_dim: int = 128,
     max_history: int = 20,
     dropout: float = 0.3,
     fusion_dropout: float = 0.3,
