@@ -46,8 +46,9 @@ class Lineage:
     contract: int = CONTRACT_VERSION
 
     def to_json(self) -> str:
-        """The lineage as one line of JSON, the same for equal lineages."""
-        return json.dumps(vars(self), sort_keys=True, default=dict, ensure_ascii=False)
+        """The lineage as one line of JSON; options and inputs are sorted, facts keep the order in which they are told."""
+        ordered = {"options": dict(sorted(self.options.items())), "inputs": dict(sorted(self.inputs.items()))}
+        return json.dumps({**vars(self), **ordered}, default=dict, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes, path: Path) -> "Lineage":

@@ -28,7 +28,13 @@ TABLE = pa.table({"x": [1, 2, 3]})
 LINEAGE = Lineage("embed", {"b": [1, 2], "a": None}, {"items.parquet": "sha256:1"}, {"é": {"n": 1.5}})
 
 
-def test_json_round_trip_and_equal_lineages_are_equal_texts() -> None:
+def test_facts_keep_their_order() -> None:
+    facts = {"mean": 1, "low": 0, "high": 2}
+    again = Lineage.from_json(Lineage("evaluate", {}, {}, facts).to_json(), Path("x"))
+    assert list(again.facts) == ["mean", "low", "high"]
+
+
+def test_json_round_trip_and_lineages_of_equal_options_are_equal_texts() -> None:
     text = LINEAGE.to_json()
     assert Lineage.from_json(text, Path("x")) == LINEAGE
     other = Lineage("embed", {"a": None, "b": [1, 2]}, {"items.parquet": "sha256:1"}, {"é": {"n": 1.5}})
