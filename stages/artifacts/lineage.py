@@ -46,7 +46,7 @@ class Lineage:
     contract: int = CONTRACT_VERSION
 
     def to_json(self) -> str:
-        """The lineage as one line of JSON; options and inputs are sorted, facts keep the order in which they are told."""
+        """The lineage as one line of JSON: options and inputs sorted, facts in the order in which they are told."""
         ordered = {"options": dict(sorted(self.options.items())), "inputs": dict(sorted(self.inputs.items()))}
         return json.dumps({**vars(self), **ordered}, default=dict, ensure_ascii=False)
 
