@@ -60,6 +60,15 @@ Quiet = Annotated[
     option("No progress, no messages but warnings and errors; results are still printed.", GENERAL, "--quiet", "-q"),
 ]
 
+MACHINE = "Machine"
+"""Help panel of what depends on the machine."""
+
+Device = Annotated[
+    str, option("auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.", MACHINE, metavar="NAME")
+]
+
+Threads = Annotated[int | None, option("CPU threads.", MACHINE, min=1, metavar="N", show_default="all cores")]
+
 COMMON = frozenset({"workdir", "config", "force", "json", "quiet"})
 """Parameter names of the options above."""
 

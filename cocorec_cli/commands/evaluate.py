@@ -4,12 +4,24 @@ from typing import Annotated, Literal
 
 import typer
 
-from cocorec_cli.options import DEFAULT_WORKDIR, Config, Force, Json, Quiet, Workdir, flatten, option, whole_numbers
+from cocorec_cli.options import (
+    DEFAULT_WORKDIR,
+    MACHINE,
+    Config,
+    Device,
+    Force,
+    Json,
+    Quiet,
+    Threads,
+    Workdir,
+    flatten,
+    option,
+    whole_numbers,
+)
 from cocorec_cli.runner import run_stage
 from stages.artifacts.result import Result
 
 PROTOCOL = "Protocol"
-MACHINE = "Machine"
 
 
 DEFAULT_CUTOFFS = [5, 10, 20, 50]
@@ -46,16 +58,12 @@ def evaluate(
     batch_size: Annotated[
         int, option("Histories read at a time; bounds the memory.", MACHINE, min=1, metavar="N")
     ] = 2048,
-    device: Annotated[
-        str, option("auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.", MACHINE, metavar="NAME")
-    ] = "auto",
+    device: Device = "auto",
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
         option("Of matrix products; auto is bfloat16 on a GPU, else float32.", MACHINE),
     ] = "float32",
-    threads: Annotated[
-        int | None, option("CPU threads.", MACHINE, min=1, metavar="N", show_default="all cores")
-    ] = None,
+    threads: Threads = None,
     workdir: Workdir = DEFAULT_WORKDIR,
     config: Config = None,
     force: Force = False,

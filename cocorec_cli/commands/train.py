@@ -4,13 +4,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from cocorec_cli.options import DEFAULT_WORKDIR, Config, Force, Json, Quiet, Workdir, option
+from cocorec_cli.options import DEFAULT_WORKDIR, MACHINE, Config, Device, Force, Json, Quiet, Threads, Workdir, option
 from cocorec_cli.runner import run_stage
 
 MODEL = "Model"
 LOSSES = "Losses"
 OPTIMIZATION = "Optimization"
-MACHINE = "Machine"
 
 
 def train(
@@ -90,16 +89,12 @@ def train(
             show_default="continue if there is one of the same options and inputs",
         ),
     ] = None,
-    device: Annotated[
-        str, option("auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.", MACHINE, metavar="NAME")
-    ] = "auto",
+    device: Device = "auto",
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
         option("Of matrix products; auto is bfloat16 on a GPU, else float32.", MACHINE),
     ] = "auto",
-    threads: Annotated[
-        int | None, option("CPU threads.", MACHINE, min=1, metavar="N", show_default="all cores")
-    ] = None,
+    threads: Threads = None,
     workdir: Workdir = DEFAULT_WORKDIR,
     config: Config = None,
     force: Force = False,

@@ -1,5 +1,6 @@
 """The loss of a batch: L_rec + a L_mcm + b L_msa."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -95,11 +96,11 @@ def _encode(model: Recommender, items: Tensor) -> tuple[Tensor, Tensor]:
     return both[:, 0], both[:, 1]
 
 
-def _in_pieces(model: Recommender, encode, items: Tensor, *others: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+def _in_pieces(model: Recommender, encode: Callable[..., Tensor], items: Tensor, *others: Tensor) -> Tensor:
     """Encode items, in pieces that are run again on the way back when their activations would not fit."""
     width = max(1, model.config.codes) * model.config.dim
     if len(items) * width <= _RECOMPUTE_ABOVE:
-        return encode(items, *others)  # type: ignore[no-any-return]
+        return encode(items, *others)
     size = max(1, _RECOMPUTE_ABOVE // 4 // width)
     pieces = zip(*(torch.split(tensor, size) for tensor in (items, *others)), strict=True)
     return torch.cat([checkpoint(encode, *piece, use_reentrant=False) for piece in pieces])
