@@ -78,6 +78,15 @@ def train(
         int, option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
     ] = 100,
     weight_decay: Annotated[float, option("Of AdamW.", OPTIMIZATION, min=0, metavar="X")] = 1e-4,
+    ema: Annotated[
+        float,
+        option(
+            "Decay per step of the moving average of the weights, which is validated and kept; 0 turns it off.",
+            OPTIMIZATION,
+            min=0,
+            metavar="X",
+        ),
+    ] = 0.99,
     seed: Annotated[
         int, option("Decides initial weights, order, masks and dropout.", OPTIMIZATION, min=0, metavar="N")
     ] = 0,

@@ -13,6 +13,7 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.names import CHECKPOINT_DIR
 from stages.model.files import load_tensors, save_tensors
 from stages.model.recommender import Recommender
+from stages.train.average import WeightAverage
 
 _STATE = "last.safetensors"
 _BEST = "best.safetensors"
@@ -50,13 +51,15 @@ class Checkpoints:
     def __init__(self, workdir: Path) -> None:
         self.folder = Path(workdir) / CHECKPOINT_DIR
 
-    def save(self, model: Recommender, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-        """Write the state after an epoch; when the epoch is the best so far, its weights as well, first."""
-        weights = dict(model.state_dict())
+    def save(
+        self, model: Recommender, average: WeightAverage, optimizer: torch.optim.Optimizer, progress: Progress
+    ) -> None:
+        """Write the state after an epoch; when the epoch is the best so far, its averaged weights as well, first."""
         meta = {_META: json.dumps(asdict(progress))}
         if progress.best_epoch == progress.epoch:
-            save_tensors(self.folder / _BEST, weights, meta)
-        state = {f"model.{name}": tensor for name, tensor in weights.items()}
+            save_tensors(self.folder / _BEST, dict(average.model.state_dict()), meta)
+        state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        state |= {f"average.{name}": tensor for name, tensor in average.state().items()}
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         for parameter, values in optimizer.state.items():
             for kind, value in values.items():
@@ -72,14 +75,15 @@ class Checkpoints:
         except (DataError, ValueError, TypeError, KeyError):
             return None
 
-    def restore(self, model: Recommender, optimizer: torch.optim.Optimizer) -> Progress:
-        """Put the saved state into model and optimizer.
+    def restore(self, model: Recommender, average: WeightAverage, optimizer: torch.optim.Optimizer) -> Progress:
+        """Put the saved state into model, average and optimizer.
 
         Raises:
             DataError: when the checkpoint is missing or damaged.
         """
         tensors, meta = load_tensors(self.folder / _STATE)
         model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+        average.restore({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
         device = next(model.parameters()).device
         for name, parameter in model.named_parameters():
             state: dict[str, Tensor] = {}

@@ -13,6 +13,7 @@ from stages.model.memory import return_freed_memory
 from stages.model.metrics import mean_metrics
 from stages.model.ranking import Queries, target_ranks
 from stages.model.recommender import Recommender
+from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.objective import Objective
 from stages.train.settings import Settings
@@ -29,6 +30,7 @@ class Loop:
 
     Attributes:
         model: on its device.
+        average: its averaged weights, which are validated and kept.
         sampler: draws the batches.
         objective: what is minimised.
         settings: how to train.
@@ -39,6 +41,7 @@ class Loop:
     """
 
     model: Recommender
+    average: WeightAverage
     sampler: Sampler
     objective: Objective
     settings: Settings
@@ -65,7 +68,7 @@ class Loop:
             if metrics[SELECTION_METRIC] > progress.best_metric:
                 progress.best_metric, progress.best_epoch = metrics[SELECTION_METRIC], progress.epoch
             progress.history.append({"epoch": progress.epoch, "step": progress.step, **row, **metrics})
-            self.checkpoints.save(self.model, optimizer, progress)
+            self.checkpoints.save(self.model, self.average, optimizer, progress)
             losses = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss", "rec", "mcm", "msa") if name in row)
             self.reporter.info(
                 f"epoch {progress.epoch}: {losses}; validation ndcg@10 {metrics['ndcg@10']:.4f}, "
@@ -96,6 +99,7 @@ class Loop:
                 optimizer.zero_grad(set_to_none=True)
                 losses["loss"].backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
+                self.average.update(self.model)
                 progress.step += 1
                 if progress.step % _TRIM_STEPS == 0:
                     return_freed_memory()
@@ -111,9 +115,9 @@ class Loop:
         return self.settings.learning_rate * min(1.0, (step + 1) / max(1, self.settings.warmup_steps))
 
     def _validate(self) -> dict[str, float]:
-        self.model.eval()
+        model = self.average.model.eval()
         with autocast(self.items.device, self.settings.precision):
-            ranks = target_ranks(self.model, self.items, self.validation)
+            ranks = target_ranks(model, self.items, self.validation)
         return mean_metrics(ranks, (10,))
 
 

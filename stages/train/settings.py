@@ -20,6 +20,7 @@ class Settings:
         learning_rate: of AdamW, after the warm-up.
         warmup_steps: steps of linear warm-up.
         weight_decay: of AdamW.
+        ema: decay of the moving average of the weights; 0 keeps the weights themselves.
         negatives: items drawn per step; 0 for the full softmax.
         temperature: of all softmaxes.
         mcm_weight, msa_weight: a and b.
@@ -38,6 +39,7 @@ class Settings:
     learning_rate: float
     warmup_steps: int
     weight_decay: float
+    ema: float
     negatives: int
     temperature: float
     mcm_weight: float
@@ -66,6 +68,8 @@ class Settings:
         for name in ("learning_rate", "temperature"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{_option(name)} must be above 0, is {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"--ema must be at least 0 and below 1, is {self.ema}", "A usual value is 0.99.")
         if not 0 < self.mask_ratio <= 1:
             raise UsageError(f"--mask-ratio must be above 0 and at most 1, is {self.mask_ratio}")
 

@@ -26,6 +26,7 @@ from stages.model.files import model_tensors, save_model
 from stages.model.memory import keep_freed_memory
 from stages.model.ranking import queries
 from stages.model.recommender import Recommender
+from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.loop import Loop
 from stages.train.masking import CodeMasking
@@ -57,6 +58,7 @@ def train(
     learning_rate: float = 0.004,
     warmup_steps: int = 100,
     weight_decay: float = 1e-4,
+    ema: float = 0.99,
     negatives: int = 0,
     temperature: float = 0.07,
     mcm_weight: float = 0.4,
@@ -89,7 +91,7 @@ def train(
         dropout: dropout probability of the backbone.
         fusion_dropout: dropout probability of the item encoder.
         learnable_mask: train [MASK] as an input; the authors' code does not.
-        targets, batch_size, epochs, patience, learning_rate, warmup_steps, weight_decay, negatives, temperature,
+        targets, batch_size, epochs, patience, learning_rate, warmup_steps, weight_decay, ema, negatives, temperature,
         mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
             :class:`stages.train.settings.Settings`.
         threads: CPU threads; ``None`` for as many as torch takes. Another number can change the last digits.
@@ -111,6 +113,7 @@ def train(
         learning_rate=learning_rate,
         warmup_steps=warmup_steps,
         weight_decay=weight_decay,
+        ema=ema,
         negatives=negatives,
         temperature=temperature,
         mcm_weight=mcm_weight,
@@ -173,11 +176,13 @@ def train(
             msa_same_target,
         )
         optimizer = torch.optim.AdamW(recommender.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+        average = WeightAverage(recommender, ema)
         checkpoints = Checkpoints(workdir)
         key = hashlib.sha256(json.dumps([options, inputs], sort_keys=True).encode()).hexdigest()
-        progress = _resume_or_start(checkpoints, key, recommender, optimizer, resume, force, reporter)
+        progress = _resume_or_start(checkpoints, key, recommender, average, optimizer, resume, force, reporter)
         loop = Loop(
             recommender,
+            average,
             Sampler(items, windows, batch_size, seed),
             objective,
             settings,
@@ -230,6 +235,7 @@ def _resume_or_start(
     checkpoints: Checkpoints,
     key: str,
     model: Recommender,
+    average: WeightAverage,
     optimizer: torch.optim.Optimizer,
     resume: bool | None,
     force: bool,
@@ -243,7 +249,7 @@ def _resume_or_start(
             "Repeat the options of the interrupted run, or leave --resume out to start afresh.",
         )
     if fits and resume is not False and (resume or not force):
-        progress = checkpoints.restore(model, optimizer)
+        progress = checkpoints.restore(model, average, optimizer)
         reporter.info(f"continuing the run interrupted after epoch {progress.epoch}")
         return progress
     if saved is not None and not fits:
