@@ -86,7 +86,7 @@ def train(
             min=0,
             metavar="X",
         ),
-    ] = 0.99,
+    ] = 0.98,
     seed: Annotated[
         int, option("Decides initial weights, order, masks and dropout.", OPTIMIZATION, min=0, metavar="N")
     ] = 0,

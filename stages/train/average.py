@@ -14,7 +14,7 @@ class WeightAverage:
 
     Args:
         model: whose weights are averaged.
-        decay: share of the average that stays at each step, in [0, 1); 0.99 looks back about 100 steps, 0 follows the
+        decay: share of the average that stays at each step, in [0, 1); 0.98 looks back about 50 steps, 0 follows the
             model. It rises to that value over the first steps, so that the random start is soon forgotten.
 
     Reference: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.

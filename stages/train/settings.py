@@ -69,7 +69,7 @@ class Settings:
             if not getattr(self, name) > 0:
                 raise UsageError(f"{_option(name)} must be above 0, is {getattr(self, name)}")
         if not 0 <= self.ema < 1:
-            raise UsageError(f"--ema must be at least 0 and below 1, is {self.ema}", "A usual value is 0.99.")
+            raise UsageError(f"--ema must be at least 0 and below 1, is {self.ema}", "A usual value is 0.98.")
         if not 0 < self.mask_ratio <= 1:
             raise UsageError(f"--mask-ratio must be above 0 and at most 1, is {self.mask_ratio}")
 

@@ -58,7 +58,7 @@ def train(
     learning_rate: float = 0.004,
     warmup_steps: int = 100,
     weight_decay: float = 1e-4,
-    ema: float = 0.99,
+    ema: float = 0.98,
     negatives: int = 0,
     temperature: float = 0.07,
     mcm_weight: float = 0.4,
