@@ -40,7 +40,7 @@ def train(
     dropout: Annotated[float, option("Dropout probability of the backbone.", MODEL, min=0, metavar="P")] = 0.3,
     fusion_dropout: Annotated[
         float, option("Dropout probability of the item encoder.", MODEL, min=0, metavar="P")
-    ] = 0.3,
+    ] = 0.1,
     learnable_mask: Annotated[bool, option("Train [MASK] as an input; the authors' code does not.", MODEL)] = True,
     negatives: Annotated[
         int,

@@ -49,7 +49,7 @@ def train(
     text_dim: int = 128,
     max_history: int = 20,
     dropout: float = 0.3,
-    fusion_dropout: float = 0.3,
+    fusion_dropout: float = 0.1,
     learnable_mask: bool = True,
     targets: str = "all",
     batch_size: int = 512,
