@@ -77,6 +77,15 @@ def train(
     warmup_steps: Annotated[
         int, option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
     ] = 100,
+    lr_patience: Annotated[
+        int,
+        option(
+            "Epochs without a better validation NDCG@10 before the learning rate falls to a quarter; 0 keeps it.",
+            OPTIMIZATION,
+            min=0,
+            metavar="N",
+        ),
+    ] = 6,
     weight_decay: Annotated[float, option("Of AdamW.", OPTIMIZATION, min=0, metavar="X")] = 1e-4,
     ema: Annotated[
         float,

@@ -57,6 +57,7 @@ def train(
     patience: int = 10,
     learning_rate: float = 0.004,
     warmup_steps: int = 100,
+    lr_patience: int = 6,
     weight_decay: float = 1e-4,
     ema: float = 0.98,
     negatives: int = 0,
@@ -91,8 +92,8 @@ def train(
         dropout: dropout probability of the backbone.
         fusion_dropout: dropout probability of the item encoder.
         learnable_mask: train [MASK] as an input; the authors' code does not.
-        targets, batch_size, epochs, patience, learning_rate, warmup_steps, weight_decay, ema, negatives, temperature,
-        mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
+        targets, batch_size, epochs, patience, learning_rate, warmup_steps, lr_patience, weight_decay, ema, negatives,
+        temperature, mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
             :class:`stages.train.settings.Settings`.
         threads: CPU threads; ``None`` for as many as torch takes. Another number can change the last digits.
         resume: ``None`` continues an interrupted run of the same options and inputs if there is one, ``True``
@@ -112,6 +113,7 @@ def train(
         patience=patience,
         learning_rate=learning_rate,
         warmup_steps=warmup_steps,
+        lr_patience=lr_patience,
         weight_decay=weight_decay,
         ema=ema,
         negatives=negatives,
