@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.model.config import ModelConfig
-from stages.model.layers import AddNorm, Attend, Dropout, FeedForward
+from stages.model.layers import AddNorm, Attend, FeedForward
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ class CodeFusion(nn.Module):
         self.learnable_mask = config.learnable_mask
         self.codebook_size = config.codebook_size
         self.table = nn.Parameter(torch.empty(1 + config.codes * config.codebook_size, config.dim).normal_(std=0.02))
-        self.dropout = Dropout(config.fusion_dropout)
         self.layers = nn.ModuleList(FusionLayer(config) for _ in range(config.fusion_layers))
         n, m = config.items + 1, config.views
         self.register_buffer("rows", torch.zeros(n, config.codes, dtype=torch.int32), persistent=False)
