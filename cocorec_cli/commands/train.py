@@ -42,6 +42,9 @@ def train(
         float, option("Dropout probability of the item encoder.", MODEL, min=0, metavar="P")
     ] = 0.1,
     learnable_mask: Annotated[bool, option("Train [MASK] as an input; the authors' code does not.", MODEL)] = True,
+    repeat_bias: Annotated[
+        bool, option("Learn by how much items of the history rank lower or higher; the paper does not.", MODEL)
+    ] = True,
     negatives: Annotated[
         int,
         option(

@@ -33,6 +33,7 @@ class ModelConfig:
         dropout: dropout probability of the backbone.
         fusion_dropout: dropout probability of the item encoder.
         learnable_mask: [MASK] is trained as an input; ``False`` as in the authors' code, where it never is.
+        repeat_bias: see :class:`stages.model.repeats.RepeatBias`; ``False`` as in the paper.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class ModelConfig:
     dropout: float = 0.3
     fusion_dropout: float = 0.3
     learnable_mask: bool = True
+    repeat_bias: bool = True
 
     def __post_init__(self) -> None:
         """Refuse sizes that fit no model.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from stages.artifacts.sequences import Sequences
 from stages.model.backbone import Layout
 from stages.model.recommender import Recommender
+from stages.model.repeats import seen_items
 
 _SCORES = 1 << 23
 """Scores held at a time, 32 MiB: a few thousand users of a small catalogue, or a handful of a million items."""
@@ -60,6 +61,22 @@ def pack(items: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Layout]:
     return items[start[layout.rows] + layout.columns], layout
 
 
+def _repeat_shifts(model: Recommender, histories: Tensor, layout: Layout) -> Callable[[Tensor, int], None]:
+    """What adds the model's repeat bias, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
+    if model.repeats is None:
+        return lambda scores, first: None
+    last = torch.bincount(layout.rows, minlength=layout.batch).cumsum(0) - 1
+    seen = seen_items(histories, layout, last)
+    shifts = model.repeats(seen).float()
+
+    def shift(scores: Tensor, first: int) -> None:
+        low, high = torch.searchsorted(seen.rows, torch.tensor([first, first + len(scores)], device=scores.device))
+        place = (seen.rows[low:high] - first) * scores.shape[1] + seen.items[low:high]
+        scores.view(-1).index_add_(0, place, shifts[low:high])
+
+    return shift
+
+
 @torch.inference_mode()
 def target_ranks(
     model: Recommender,
@@ -69,7 +86,7 @@ def target_ranks(
     batch_size: int = 2048,
     progress: Callable[[int], None] = lambda done: None,
 ) -> npt.NDArray[np.int64]:
-    """Rank of each target among all items by cosine similarity, ties against the target.
+    """Rank of each target among all items by cosine similarity and repeat bias, ties against the target.
 
     Args:
         model: in evaluation mode, on its device.
@@ -95,10 +112,13 @@ def target_ranks(
         )
         histories, layout = pack(items, start, end)
         users = F.normalize(model.read(history_table, histories, layout).float(), dim=-1)
+        shift = _repeat_shifts(model, histories, layout)
         parts = []
-        for users_part, target_part in zip(torch.split(users, step), torch.split(target, step), strict=True):
+        for first in range(0, len(rows), step):
+            users_part, target_part = users[first : first + step], target[first : first + step]
             scores = users_part @ candidates.T
             scores[:, 0] = -torch.inf
+            shift(scores, first)
             at_target = scores.gather(1, target_part[:, None])
             parts.append((scores >= at_target).sum(1))  # counts the target itself, so the best rank is 1
         ranks[rows] = torch.cat(parts).cpu().numpy()

@@ -9,6 +9,7 @@ from stages.model.backbone import Backbone, Layout
 from stages.model.config import ModelConfig
 from stages.model.encoders import ItemTable, TextEncoder
 from stages.model.fusion import CodeFusion
+from stages.model.repeats import RepeatBias
 
 _CHUNK_ITEMS = 2048
 
@@ -33,6 +34,7 @@ class Recommender(nn.Module):
         self.config = config
         self.encoder = _ENCODERS[config.kind](config)
         self.backbone = Backbone(config)
+        self.repeats = RepeatBias(config.max_history) if config.repeat_bias else None
         self.apply(_initialise)
 
     def set_items(self, codes: Tensor | None, texts: Tensor | None, present: Tensor | None) -> None:

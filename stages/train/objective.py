@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from stages.model.fusion import CodeFusion
 from stages.model.losses import masked_code_modelling, masked_sequence_alignment, recommendation
 from stages.model.recommender import Recommender
+from stages.model.repeats import seen_items
 from stages.train.masking import CodeMasking
 from stages.train.windows import Batch
 
@@ -47,7 +48,12 @@ class Objective:
         outputs = model.backbone(history.index_select(0, rows), batch.layout).index_select(0, batch.counted)
         if candidates is not None:
             candidate = candidate.index_select(0, candidates)
-        losses = {"rec": recommendation(outputs.float(), candidate.float(), goals, self.temperature)}
+        shift_at, shifts = self._repeats(model, batch, items, candidates)
+        losses = {
+            "rec": recommendation(
+                outputs.float(), candidate.float(), goals, self.temperature, shift_at=shift_at, shifts=shifts
+            )
+        }
         total = losses["rec"]
         if isinstance(model.encoder, CodeFusion) and (self.mcm_weight or self.msa_weight):
             masked = self._masked_pass(model, model.encoder, batch, outputs)
@@ -67,6 +73,20 @@ class Objective:
         candidates = torch.unique(torch.cat([drawn, batch.targets]), sorted=True)
         items = torch.unique(torch.cat([candidates, batch.items]), sorted=True)
         return items, torch.searchsorted(items, candidates), torch.searchsorted(candidates, batch.targets)
+
+    def _repeats(
+        self, model: Recommender, batch: Batch, items: Tensor, candidates: Tensor | None
+    ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
+        """Where candidates are items of the history, and what their similarity is shifted by."""
+        if model.repeats is None:
+            return None, None
+        seen = seen_items(batch.items, batch.layout, batch.counted)
+        if candidates is None:
+            return (seen.rows, seen.items - 1), model.repeats(seen)
+        drawn = items[candidates]
+        column = torch.searchsorted(drawn, seen.items).clamp_(max=len(drawn) - 1)
+        among = (drawn[column] == seen.items).nonzero().squeeze(1)
+        return (seen.rows[among], column[among]), model.repeats(seen).index_select(0, among)
 
     def _masked_pass(self, model: Recommender, fusion: CodeFusion, batch: Batch, outputs: Tensor) -> dict[str, Tensor]:
         rows = fusion.rows[batch.items]

@@ -51,6 +51,7 @@ def train(
     dropout: float = 0.3,
     fusion_dropout: float = 0.1,
     learnable_mask: bool = True,
+    repeat_bias: bool = True,
     targets: str = "all",
     batch_size: int = 512,
     epochs: int = 200,
@@ -92,6 +93,7 @@ def train(
         dropout: dropout probability of the backbone.
         fusion_dropout: dropout probability of the item encoder.
         learnable_mask: train [MASK] as an input; the authors' code does not.
+        repeat_bias: learn by how much items of the history rank higher or lower; the paper does not.
         targets, batch_size, epochs, patience, learning_rate, warmup_steps, lr_patience, weight_decay, ema, negatives,
         temperature, mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
             :class:`stages.train.settings.Settings`.
@@ -139,6 +141,7 @@ def train(
         "dropout": dropout,
         "fusion_dropout": fusion_dropout,
         "learnable_mask": learnable_mask,
+        "repeat_bias": repeat_bias,
     }
     ModelConfig(kind=model, items=1, **sizes)  # refuses wrong options before anything is read
     if text_dim < 1:

@@ -6,7 +6,15 @@ from torch.nn import functional as F
 from stages.model.losses.cross_entropy import linear_cross_entropy
 
 
-def recommendation(users: Tensor, candidates: Tensor, targets: Tensor, temperature: float) -> Tensor:
+def recommendation(
+    users: Tensor,
+    candidates: Tensor,
+    targets: Tensor,
+    temperature: float,
+    *,
+    shift_at: tuple[Tensor, Tensor] | None = None,
+    shifts: Tensor | None = None,
+) -> Tensor:
     """Mean cross-entropy of the next item.
 
     Args:
@@ -14,6 +22,8 @@ def recommendation(users: Tensor, candidates: Tensor, targets: Tensor, temperatu
         candidates: v (n, d).
         targets: (R,) row of ``candidates`` that holds each position's next item.
         temperature: 0.07 in the paper.
+        shift_at, shifts: where and by how much similarities are shifted, see :func:`linear_cross_entropy`.
     """
     users, candidates = F.normalize(users, dim=-1), F.normalize(candidates, dim=-1)
-    return linear_cross_entropy(users, candidates, targets, temperature) / max(1, len(users))
+    total = linear_cross_entropy(users, candidates, targets, temperature, shift_at=shift_at, shifts=shifts)
+    return total / max(1, len(users))

@@ -54,6 +54,23 @@ def test_columns_of_the_row_s_group_are_no_negatives(problem):
     torch.testing.assert_close(actual, expected)
 
 
+def test_gradcheck_with_shifts(problem):
+    queries, table, targets = problem
+    rows = torch.tensor([0, 0, 3, 4, 4, 4, 10])
+    columns = torch.tensor([1, 6, 2, 0, 1, 5, int(targets[10])])
+    shifts = torch.randn(7, dtype=torch.float64, requires_grad=True)
+
+    def shifted(q, t, s):
+        return linear_cross_entropy(q, t, targets, 0.5, shift_at=(rows, columns), shifts=s)
+
+    dense = torch.zeros(11, 7, dtype=torch.float64)
+    dense[rows, columns] = shifts.detach()
+    expected = F.cross_entropy((queries @ table.T + dense) / 0.5, targets, reduction="sum")
+    torch.testing.assert_close(shifted(queries, table, shifts), expected)
+    assert torch.autograd.gradcheck(shifted, (queries, table, shifts))
+    assert torch.autograd.gradcheck(lambda s: shifted(queries.detach(), table.detach(), s), (shifts,))
+
+
 def test_gradient_of_one_side_alone(problem):
     queries, table, targets = problem
     linear_cross_entropy(queries.detach(), table, targets, 0.5).backward()

@@ -77,6 +77,7 @@ def model(golden):
         dropout=0.0,
         fusion_dropout=0.0,
         learnable_mask=False,
+        repeat_bias=False,
     )
     model = Recommender(config).double()
     weights = authors_weights(golden)

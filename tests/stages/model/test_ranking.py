@@ -31,6 +31,7 @@ def model(structured):
     catalogue = read_catalogue(structured, "cocorec", 8)
     model = Recommender(ModelConfig("cocorec", catalogue.items, 2, 4, 8, 8, dim=16, ffn_dim=32, fusion_ffn_dim=32))
     model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    torch.nn.init.normal_(model.repeats.by_age, std=0.3)
     return model.eval()
 
 
@@ -66,7 +67,10 @@ def test_ranks_equal_a_full_sort(model, sequences, monkeypatch, budget):
         read = items[wanted.start[row] : wanted.end[row]]
         layout = module.Layout.of_lengths(torch.tensor([len(read)]))
         user = torch.nn.functional.normalize(model.read(history, read, layout), dim=-1)[0]
-        order = torch.argsort(candidates @ user, descending=True).tolist()
+        shifts = torch.zeros(len(candidates))
+        for age, item in reversed(list(enumerate(reversed(read.tolist())))):  # a later place overrides an earlier one
+            shifts[item - 1] = model.repeats.by_age[age]
+        order = torch.argsort(candidates @ user + shifts, descending=True).tolist()
         assert ranks[row] == 1 + order.index(wanted.target[row] - 1)
 
 
@@ -75,6 +79,7 @@ def test_ties_count_against_the_target(model, sequences):
     encoder = model.encoder
     for buffer in (encoder.rows, encoder.texts, encoder.present):
         buffer[1:] = buffer[1].clone()
+    torch.nn.init.zeros_(model.repeats.by_age)
     wanted = queries(sequences, "test", 20)
     items = torch.from_numpy(sequences.items.astype(np.int64))
     assert target_ranks(model, items, wanted).tolist() == [60] * len(wanted.user)

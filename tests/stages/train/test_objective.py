@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 import stages.train.objective as objective_module
 from stages.artifacts.names import SEQUENCES
@@ -10,7 +11,7 @@ from stages.artifacts.sequences import read_sequences
 from stages.model import Recommender
 from stages.model.catalogue import read_catalogue
 from stages.model.config import ModelConfig
-from stages.model.losses import masked_code_modelling, masked_sequence_alignment, recommendation
+from stages.model.losses import masked_code_modelling, masked_sequence_alignment
 from stages.train.objective import Objective
 from stages.train.windows import Sampler, every_position
 
@@ -35,6 +36,7 @@ def setting(structured):
     )
     model = Recommender(config)
     model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    torch.nn.init.normal_(model.repeats.by_age, std=0.3)
     model = model.double()
     sequences = read_sequences(structured / SEQUENCES)
     items = torch.from_numpy(sequences.items.astype(np.int64))
@@ -50,16 +52,37 @@ class KeepCodes:
         return rows.masked_fill(chosen, 0), chosen
 
 
+def dense_shifts(model, batch, pool):
+    """What the repeat bias adds for each (target, candidate), by walking through every history."""
+    rows, columns = batch.layout.rows.tolist(), batch.layout.columns.tolist()
+    shifts = torch.zeros(len(batch.counted), len(pool), dtype=model.repeats.by_age.dtype)
+    for query, at in enumerate(batch.counted.tolist()):
+        ages = {}
+        for place in range(at + 1):
+            if rows[place] == rows[at]:
+                ages[batch.items[place].item()] = columns[at] - columns[place]
+        for item, age in ages.items():
+            if item in pool:
+                shifts[query, pool.index(item)] = model.repeats.by_age[age]
+    return shifts
+
+
+def naive_recommendation(model, batch, users, pool, temperature=0.07):
+    candidates = F.normalize(model.encode(torch.tensor(pool))[1], dim=-1)
+    scores = F.normalize(users, dim=-1) @ candidates.T + dense_shifts(model, batch, pool)
+    goals = torch.tensor([pool.index(target) for target in batch.targets.tolist()])
+    return F.cross_entropy(scores / temperature, goals)
+
+
 def naive(model, batch, masking, temperature=0.07, a=0.4, b=0.4):
     fused = model.encoder(batch.items)
     users = model.backbone(fused.history(), batch.layout)[batch.counted]
-    candidates = model.encode(torch.arange(1, model.config.items + 1))[1]
     rows = model.encoder.rows[batch.items]
     masked_rows, chosen = masking(rows, 8)
     masked = model.encoder(batch.items, masked_rows)
     masked_users = model.backbone(masked.history(), batch.layout)[batch.counted]
     return (
-        recommendation(users, candidates, batch.targets - 1, temperature)
+        naive_recommendation(model, batch, users, list(range(1, model.config.items + 1)), temperature)
         + a * masked_code_modelling(masked.codes, model.encoder.table, rows, chosen, temperature)
         + b * masked_sequence_alignment(users, masked_users, temperature, groups=batch.targets)
     )
@@ -106,8 +129,7 @@ def test_sampled_negatives_are_ranked_with_the_targets_of_the_batch(setting, mon
     loss = Objective(mcm_weight=0, msa_weight=0, negatives=4)(model, batch)["rec"]
     pool = sorted({*drawn.tolist(), *batch.targets.tolist()})
     users = model.backbone(model.encoder(batch.items).history(), batch.layout)[batch.counted]
-    goals = torch.tensor([pool.index(target) for target in batch.targets.tolist()])
-    expected = recommendation(users, model.encode(torch.tensor(pool))[1], goals, 0.07)
+    expected = naive_recommendation(model, batch, users, pool)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
 
 

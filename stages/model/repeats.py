@@ -1,0 +1,61 @@
+"""What a history says about itself: people hardly ever, or very often, take the same item again."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stages.model.backbone import Layout
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The distinct items that each query's history holds, one entry per (query, item).
+
+    Attributes:
+        rows: (P,) number of the query, ascending.
+        items: (P,) item numbers.
+        ages: (P,) how many items ago it was last taken; 0 is the history's last item.
+    """
+
+    rows: Tensor
+    items: Tensor
+    ages: Tensor
+
+
+def seen_items(histories: Tensor, layout: Layout, queries: Tensor) -> Seen:
+    """The items up to and with each query's position.
+
+    Args:
+        histories: (R,) packed item numbers.
+        layout: where they lie.
+        queries: (T,) ascending rows of ``histories``, the positions asked about.
+    """
+    places = torch.arange(layout.length, device=histories.device)
+    items = layout.unpack(histories[:, None])[..., 0]
+    again = (items[:, :, None] == items[:, None, :]) & (places[None, :] > places[:, None])
+    # The place where an item is taken again; from there on, the later one counts.
+    until = torch.where(again, places, layout.length).amin(2)
+    row, at = layout.rows[queries], layout.columns[queries]
+    holds = (places <= at[:, None]) & (at[:, None] < until[row])
+    query, place = holds.nonzero(as_tuple=True)
+    return Seen(query, items[row[query], place], at[query] - place)
+
+
+class RepeatBias(nn.Module):
+    """A learned number added to the similarity of an item that is in the history already, by how long ago.
+
+    The output of a history lies near its last items, so that these rank first, although in many shops nobody buys the
+    same thing twice (and in others everybody does). A softmax over all items teaches these numbers which shop it is.
+
+    Args:
+        max_history: longest history, A.
+    """
+
+    def __init__(self, max_history: int) -> None:
+        super().__init__()
+        self.by_age = nn.Parameter(torch.zeros(max_history))
+
+    def forward(self, seen: Seen) -> Tensor:
+        """What to add to the similarity (cosine) at each entry of ``seen``, (P,)."""
+        return torch.nn.functional.embedding(seen.ages, self.by_age[:, None])[:, 0]
