@@ -15,8 +15,8 @@ OPTIMIZATION = "Optimization"
 def train(
     ctx: typer.Context,
     model: Annotated[
-        Literal["cocorec", "sasrec", "text"],
-        option("The full model, or a baseline: item numbers alone (sasrec), texts alone (text).", MODEL),
+        Literal["cocorec", "text", "codes", "sasrec"],
+        option("The full model, or what it gives with texts, codes or item numbers (sasrec) alone.", MODEL),
     ] = "cocorec",
     dim: Annotated[int, option("Width of the model, in dimensions.", MODEL, min=1, metavar="D")] = 64,
     layers: Annotated[
@@ -45,6 +45,15 @@ def train(
     repeat_bias: Annotated[
         bool, option("Learn by how much items of the history rank lower or higher; the paper does not.", MODEL)
     ] = True,
+    text_residual: Annotated[
+        bool,
+        option(
+            "Let the texts reach an item's vector directly too, not through the codes alone as in the paper.", MODEL
+        ),
+    ] = True,
+    with_ids: Annotated[
+        bool, option("Add a free vector per item; helps where items are warm, and cannot rank new items.", MODEL)
+    ] = False,
     negatives: Annotated[
         int,
         option(

@@ -39,7 +39,7 @@ class Catalogue:
 
 def needed_files(kind: str) -> tuple[str, ...]:
     """The artifacts that describe the items for a kind of model."""
-    return {"cocorec": (EMBEDDINGS, CODES), "text": (EMBEDDINGS,), "sasrec": (ITEMS,)}[kind]
+    return {"cocorec": (EMBEDDINGS, CODES), "text": (EMBEDDINGS,), "codes": (CODES,), "sasrec": (ITEMS,)}[kind]
 
 
 def read_catalogue(
@@ -59,6 +59,9 @@ def read_catalogue(
     workdir = Path(workdir)
     if kind == "sasrec":
         return Catalogue(count_items(workdir / ITEMS))
+    if kind == "codes":
+        values, size = read_codes(workdir / CODES)
+        return Catalogue(len(values), torch.from_numpy(values.astype(np.int32)), size)
     path = workdir / EMBEDDINGS
     views = embedding_views(path)
     fitted: dict[str, Tensor] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.artifacts.errors import DataError, UsageError
 
-KINDS = ("cocorec", "sasrec", "text")
+KINDS = ("cocorec", "text", "codes", "sasrec")
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class ModelConfig:
     """Sizes of a model; saved as ``config.json`` beside its weights.
 
     Attributes:
-        kind: ``cocorec``; ``sasrec``, the same backbone over item numbers; ``text``, over the texts alone.
+        kind: ``cocorec``, or the same backbone over less: ``text``, the texts alone; ``codes``, the codes alone;
+            ``sasrec``, item numbers alone.
         items: N, the size of the catalogue.
         views: M, text views per item.
         codes: C, semantic codes per item.
@@ -34,6 +35,8 @@ class ModelConfig:
         fusion_dropout: dropout probability of the item encoder.
         learnable_mask: [MASK] is trained as an input; ``False`` as in the authors' code, where it never is.
         repeat_bias: see :class:`stages.model.repeats.RepeatBias`; ``False`` as in the paper.
+        text_residual: the texts reach an item's vector directly too; ``False`` as in the paper.
+        with_ids: a free vector per item is added; ``False`` as in the paper.
     """
 
     kind: str
@@ -54,6 +57,8 @@ class ModelConfig:
     fusion_dropout: float = 0.3
     learnable_mask: bool = True
     repeat_bias: bool = True
+    text_residual: bool = True
+    with_ids: bool = False
 
     def __post_init__(self) -> None:
         """Refuse sizes that fit no model.

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.model.config import ModelConfig
-from stages.model.layers import NORM_EPS, Dropout
+from stages.model.layers import TextPerceptron
 
 
 class ItemTable(nn.Module):
@@ -30,18 +30,15 @@ class TextEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.views = nn.Linear(config.views * config.text_dimension, config.fusion_ffn_dim)
-        self.out = nn.Linear(config.fusion_ffn_dim, config.dim)
-        self.dropout = Dropout(config.fusion_dropout)
-        self.norm = nn.LayerNorm(config.dim, eps=NORM_EPS)
         width = config.views * config.text_dimension
-        self.register_buffer("texts", torch.zeros(config.items + 1, width), persistent=False)
+        self.perceptron = TextPerceptron(width, config.fusion_ffn_dim, config.dim, config.fusion_dropout)
+        shape = (config.items + 1, config.views, config.text_dimension)
+        self.register_buffer("texts", torch.zeros(shape), persistent=False)
 
     def set_items(self, texts: Tensor) -> None:
         """Give the catalogue: (N, M, text_dimension), zero where a view is missing."""
-        self.texts[1:] = texts.flatten(1).to(self.texts)
+        self.texts[1:] = texts.to(self.texts)
 
     def forward(self, items: Tensor) -> Tensor:
         """(n,) item numbers to (n, d)."""
-        hidden = F.gelu(self.views(self.dropout(self.texts[items])))
-        return self.norm(self.out(self.dropout(hidden)))  # type: ignore[no-any-return]
+        return self.perceptron(self.texts[items])  # type: ignore[no-any-return]

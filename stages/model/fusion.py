@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.model.config import ModelConfig
-from stages.model.layers import AddNorm, Attend, FeedForward
+from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron
 
 
 @dataclass(frozen=True)
@@ -16,22 +16,28 @@ class Fused:
     Attributes:
         queries: Q0 (n, C, d), the raw code embeddings.
         codes: Q (n, C, d), the codes after fusion.
+        residual: (n, d) what the texts say directly, or ``None``.
     """
 
     queries: Tensor
     codes: Tensor
+    residual: Tensor | None = None
 
     def history(self) -> Tensor:
         """The vector h (n, d): the item as part of a history."""
-        return self.codes.mean(1)
+        mean = self.codes.mean(1)
+        return mean if self.residual is None else mean + self.residual
 
     def candidate(self) -> Tensor:
         """The vector v (n, d): the item as a candidate: the raw codes are added."""
-        return self.codes.mean(1) + self.queries.mean(1)
+        return self.history() + self.queries.mean(1)
 
 
 class FusionLayer(nn.Module):
-    """Self-attention among the codes, cross-attention to the texts, feed-forward; each with residual and norm."""
+    """Self-attention among the codes, cross-attention to the texts, feed-forward; each with residual and norm.
+
+    Without texts (the ablation ``codes``) there is nothing to attend to.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -39,18 +45,21 @@ class FusionLayer(nn.Module):
         self.self_qkv = nn.Linear(d, 3 * d)
         self.self_attend = Attend(config.fusion_heads, p)
         self.self_out = AddNorm(d, d, p)
-        self.cross_q = nn.Linear(d, d)
-        self.cross_kv = nn.Linear(config.text_dimension, 2 * d)
-        self.cross_attend = Attend(config.fusion_heads, p)
-        self.cross_out = AddNorm(d, d, p)
+        self.reads_texts = config.text_dimension > 0
+        if self.reads_texts:
+            self.cross_q = nn.Linear(d, d)
+            self.cross_kv = nn.Linear(config.text_dimension, 2 * d)
+            self.cross_attend = Attend(config.fusion_heads, p)
+            self.cross_out = AddNorm(d, d, p)
         self.feed_forward = FeedForward(d, config.fusion_ffn_dim, p)
 
     def forward(self, codes: Tensor, texts: Tensor, present: Tensor | None) -> Tensor:
         """Codes (n, C, d), texts (n, M, text_dimension) and present (n, M) in; codes (n, C, d) out."""
         query, key, value = self.self_qkv(codes).chunk(3, -1)
         codes = self.self_out(self.self_attend(query, key, value), codes)
-        key, value = self.cross_kv(texts).chunk(2, -1)
-        codes = self.cross_out(self.cross_attend(self.cross_q(codes), key, value, allowed=present), codes)
+        if self.reads_texts:
+            key, value = self.cross_kv(texts).chunk(2, -1)
+            codes = self.cross_out(self.cross_attend(self.cross_q(codes), key, value, allowed=present), codes)
         return self.feed_forward(codes)  # type: ignore[no-any-return]
 
 
@@ -78,22 +87,31 @@ class CodeFusion(nn.Module):
         self.table = nn.Parameter(torch.empty(1 + config.codes * config.codebook_size, config.dim).normal_(std=0.02))
         self.layers = nn.ModuleList(FusionLayer(config) for _ in range(config.fusion_layers))
         n, m = config.items + 1, config.views
+        self.residual = None
+        if config.text_residual and config.text_dimension:
+            self.residual = TextPerceptron(
+                m * config.text_dimension, config.fusion_ffn_dim, config.dim, config.fusion_dropout
+            )
         self.register_buffer("rows", torch.zeros(n, config.codes, dtype=torch.int32), persistent=False)
         self.register_buffer("texts", torch.zeros(n, m, config.text_dimension), persistent=False)
         self.register_buffer("present", torch.ones(n, m, dtype=torch.bool), persistent=False)
         self.all_present = True
 
-    def set_items(self, codes: Tensor, texts: Tensor, present: Tensor) -> None:
+    def set_items(self, codes: Tensor, texts: Tensor | None, present: Tensor | None) -> None:
         """Give the catalogue.
 
         Args:
             codes: (N, C) values 0..K-1.
-            texts: (N, M, text_dimension) whitened view vectors, zero where missing.
+            texts: (N, M, text_dimension) whitened view vectors; what a missing one holds does not count.
             present: (N, M) which views there are; an item without any attends to zero vectors.
+
+        Both are ``None`` where the model reads no texts.
         """
         first = 1 + self.codebook_size * torch.arange(codes.shape[1])
         self.rows[1:] = (codes.long() + first).to(self.rows)
-        self.texts[1:] = texts.to(self.texts)
+        if texts is None or present is None:
+            return
+        self.texts[1:] = (texts * present[..., None]).to(self.texts)
         self.present[1:] = (present | ~present.any(1, keepdim=True)).to(self.present)
         self.all_present = bool(self.present.all())
 
@@ -114,4 +132,4 @@ class CodeFusion(nn.Module):
         codes = queries
         for layer in self.layers:
             codes = layer(codes, texts, present)
-        return Fused(queries, codes)
+        return Fused(queries, codes, None if self.residual is None else self.residual(texts))

@@ -117,3 +117,26 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., dim) in and out."""
         return self.outer(F.gelu(self.inner(x)), x)  # type: ignore[no-any-return]
+
+
+class TextPerceptron(nn.Module):
+    """``LayerNorm(Linear(GELU(Linear(x))))`` over an item's view vectors side by side.
+
+    Args:
+        inputs: views x dimensions of a view's vector.
+        hidden: hidden width.
+        dim: d.
+        dropout: dropout probability of input and hidden layer.
+    """
+
+    def __init__(self, inputs: int, hidden: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.inner = nn.Linear(inputs, hidden)
+        self.outer = nn.Linear(hidden, dim)
+        self.dropout = Dropout(dropout)
+        self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
+
+    def forward(self, texts: Tensor) -> Tensor:
+        """(n, M, t) whitened view vectors, zero where missing, to (n, d)."""
+        hidden = F.gelu(self.inner(self.dropout(texts.flatten(1))))
+        return self.norm(self.outer(self.dropout(hidden)))  # type: ignore[no-any-return]

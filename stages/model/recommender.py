@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from stages.model.backbone import Backbone, Layout
 from stages.model.config import ModelConfig
 from stages.model.encoders import ItemTable, TextEncoder
-from stages.model.fusion import CodeFusion
+from stages.model.fusion import CodeFusion, Fused
 from stages.model.repeats import RepeatBias
 
 _CHUNK_ITEMS = 2048
@@ -17,6 +17,7 @@ Encoder = CodeFusion | ItemTable | TextEncoder
 
 _ENCODERS: dict[str, type[CodeFusion] | type[ItemTable] | type[TextEncoder]] = {
     "cocorec": CodeFusion,
+    "codes": CodeFusion,
     "sasrec": ItemTable,
     "text": TextEncoder,
 }
@@ -34,13 +35,16 @@ class Recommender(nn.Module):
         self.config = config
         self.encoder = _ENCODERS[config.kind](config)
         self.backbone = Backbone(config)
+        self.ids = (
+            nn.Parameter(torch.empty(config.items + 1, config.dim).normal_(std=0.02)) if config.with_ids else None
+        )
         self.repeats = RepeatBias(config.max_history) if config.repeat_bias else None
         self.apply(_initialise)
 
     def set_items(self, codes: Tensor | None, texts: Tensor | None, present: Tensor | None) -> None:
         """Give the catalogue; see :class:`CodeFusion` for the shapes. ``sasrec`` needs none."""
         if isinstance(self.encoder, CodeFusion):
-            assert codes is not None and texts is not None and present is not None
+            assert codes is not None
             self.encoder.set_items(codes, texts, present)
         elif isinstance(self.encoder, TextEncoder):
             assert texts is not None
@@ -50,9 +54,23 @@ class Recommender(nn.Module):
         """Vectors of items (n,) as part of a history and as candidates, each (n, d)."""
         if isinstance(self.encoder, CodeFusion):
             fused = self.encoder(items)
-            return fused.history(), fused.candidate()
-        vectors = self.encoder(items)
-        return vectors, vectors
+            history, candidate = fused.history(), fused.candidate()
+        else:
+            history = candidate = self.encoder(items)
+        return self._with_ids(history, items), self._with_ids(candidate, items)
+
+    def encode_masked(self, items: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Items (n,) as their masked codes have them: fused codes (n, C, d) and vectors in a history (n, d).
+
+        Args:
+            items: (n,) item numbers.
+            rows: (n, C) rows of the code table that stand in for the items' own.
+        """
+        fused: Fused = self.encoder(items, rows)
+        return fused.codes, self._with_ids(fused.history(), items)
+
+    def _with_ids(self, vectors: Tensor, items: Tensor) -> Tensor:
+        return vectors if self.ids is None else vectors + nn.functional.embedding(items, self.ids)
 
     def _encoded_chunks(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(1, self.config.items + 1, _CHUNK_ITEMS):

@@ -14,6 +14,8 @@ from stages.model.repeats import seen_items
 from stages.train.masking import CodeMasking
 from stages.train.windows import Batch
 
+Encoded = tuple[Tensor, Tensor]
+
 _RECOMPUTE_ABOVE = 1 << 23
 """Elements (items x codes x width) above which fusion keeps only its inputs and is run again on the way back."""
 
@@ -43,7 +45,7 @@ class Objective:
     def __call__(self, model: Recommender, batch: Batch) -> dict[str, Tensor]:
         """The losses of a batch by name; ``loss`` is their weighted sum."""
         items, candidates, goals = self._items_needed(model, batch)
-        history, candidate = _encode(model, items)
+        history, candidate = _in_pieces(model, model.encode, items)
         rows = torch.searchsorted(items, batch.items)
         outputs = model.backbone(history.index_select(0, rows), batch.layout).index_select(0, batch.counted)
         if candidates is not None:
@@ -91,11 +93,11 @@ class Objective:
     def _masked_pass(self, model: Recommender, fusion: CodeFusion, batch: Batch, outputs: Tensor) -> dict[str, Tensor]:
         rows = fusion.rows[batch.items]
         masked_rows, chosen = self.masking(rows, fusion.codebook_size)
-        fused = _in_pieces(model, lambda i, r: fusion(i, r).codes, batch.items, masked_rows)
+        codes, history = _in_pieces(model, model.encode_masked, batch.items, masked_rows)
         losses = {}
         if self.mcm_weight:
             losses["mcm"] = masked_code_modelling(
-                fused.float(),
+                codes.float(),
                 fusion.table,
                 rows,
                 chosen,
@@ -103,7 +105,7 @@ class Objective:
                 within_position=self.mcm_within_position,
             )
         if self.msa_weight:
-            masked_outputs = model.backbone(fused.mean(1), batch.layout).index_select(0, batch.counted)
+            masked_outputs = model.backbone(history, batch.layout).index_select(0, batch.counted)
             groups = None if self.msa_same_target else batch.targets
             losses["msa"] = masked_sequence_alignment(
                 outputs.float(), masked_outputs.float(), self.temperature, groups=groups
@@ -111,16 +113,12 @@ class Objective:
         return losses
 
 
-def _encode(model: Recommender, items: Tensor) -> tuple[Tensor, Tensor]:
-    both = _in_pieces(model, lambda part: torch.stack(model.encode(part)).transpose(0, 1), items)
-    return both[:, 0], both[:, 1]
-
-
-def _in_pieces(model: Recommender, encode: Callable[..., Tensor], items: Tensor, *others: Tensor) -> Tensor:
+def _in_pieces(model: Recommender, encode: Callable[..., Encoded], items: Tensor, *others: Tensor) -> Encoded:
     """Encode items, in pieces that are run again on the way back when their activations would not fit."""
     width = max(1, model.config.codes) * model.config.dim
     if len(items) * width <= _RECOMPUTE_ABOVE:
         return encode(items, *others)
     size = max(1, _RECOMPUTE_ABOVE // 4 // width)
     pieces = zip(*(torch.split(tensor, size) for tensor in (items, *others)), strict=True)
-    return torch.cat([checkpoint(encode, *piece, use_reentrant=False) for piece in pieces])
+    first, second = zip(*(checkpoint(encode, *piece, use_reentrant=False) for piece in pieces), strict=True)
+    return torch.cat(first), torch.cat(second)

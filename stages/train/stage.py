@@ -52,6 +52,8 @@ def train(
     fusion_dropout: float = 0.1,
     learnable_mask: bool = True,
     repeat_bias: bool = True,
+    text_residual: bool = True,
+    with_ids: bool = False,
     targets: str = "all",
     batch_size: int = 512,
     epochs: int = 200,
@@ -80,7 +82,7 @@ def train(
 
     Args:
         workdir: the work directory; ``model/`` is written there.
-        model: ``cocorec``, ``sasrec`` (item numbers alone) or ``text`` (texts alone).
+        model: ``cocorec``, or an ablation of it: ``text``, ``codes`` or ``sasrec`` (item numbers) alone.
         dim: d, the model's width.
         layers: Transformer layers of the backbone.
         heads: attention heads of the backbone.
@@ -94,6 +96,8 @@ def train(
         fusion_dropout: dropout probability of the item encoder.
         learnable_mask: train [MASK] as an input; the authors' code does not.
         repeat_bias: learn by how much items of the history rank higher or lower; the paper does not.
+        text_residual: let the texts reach an item's vector directly too; the paper does not.
+        with_ids: add a free vector per item to its fused vector.
         targets, batch_size, epochs, patience, learning_rate, warmup_steps, lr_patience, weight_decay, ema, negatives,
         temperature, mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
             :class:`stages.train.settings.Settings`.
@@ -142,6 +146,8 @@ def train(
         "fusion_dropout": fusion_dropout,
         "learnable_mask": learnable_mask,
         "repeat_bias": repeat_bias,
+        "text_residual": text_residual,
+        "with_ids": with_ids,
     }
     ModelConfig(kind=model, items=1, **sizes)  # refuses wrong options before anything is read
     if text_dim < 1:

@@ -78,6 +78,7 @@ def model(golden):
         fusion_dropout=0.0,
         learnable_mask=False,
         repeat_bias=False,
+        text_residual=False,
     )
     model = Recommender(config).double()
     weights = authors_weights(golden)

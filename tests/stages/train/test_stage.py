@@ -36,7 +36,7 @@ def contents(workdir):
     return {name: (workdir / name).read_bytes() for name in FILES}
 
 
-@pytest.mark.parametrize("kind", ["cocorec", "sasrec", "text"])
+@pytest.mark.parametrize("kind", ["cocorec", "sasrec", "text", "codes"])
 def test_each_kind_learns(structured, small, kind):
     result = train(workdir=structured, model=kind, epochs=6, **small)
     assert not result.skipped
@@ -44,7 +44,7 @@ def test_each_kind_learns(structured, small, kind):
     assert [row["epoch"] for row in history] == list(range(1, len(history) + 1))
     assert history[-1]["rec"] < history[0]["rec"]
     assert result.facts["validation"]["ndcg@10"] == max(row["ndcg@10"] for row in history)
-    assert ("mcm" in history[0]) == (kind == "cocorec")
+    assert ("mcm" in history[0]) == (kind in ("cocorec", "codes"))
     for name in FILES:
         assert read_lineage(structured / name).stage == "train"
 
