@@ -25,6 +25,9 @@ CONFIG_KEY = "cocorec.config"
 DEFAULT_CONFIG = Path("cocorec.toml")
 """What ``cocorec run`` reads when no file is named."""
 
+PRESETS = Path(__file__).with_name("presets")
+"""Folder of the named sets of options."""
+
 Defaults = dict[str, dict[str, Any]]
 
 
@@ -43,8 +46,19 @@ def load_config(ctx: typer.Context, path: Path | None) -> Path | None:
         assert isinstance(group, TyperGroup)
         defaults, workdir = read_config(path, group)
         ctx.meta[CONFIG_KEY] = defaults
-        ctx.default_map = {**defaults.get(ctx.info_name or "", {}), **({"workdir": workdir} if workdir else {})}
+        own = {**defaults.get(ctx.info_name or "", {}), **({"workdir": workdir} if workdir else {})}
+        ctx.default_map = {**(ctx.default_map or {}), **own}  # over what a preset has put there
     return path
+
+
+def load_preset(ctx: typer.Context, name: str | None) -> str | None:
+    """Make the options of ``--preset`` the defaults of this command, below ``--config``; that option's callback."""
+    group = ctx.find_root().command  # not the group while a value of a file is only checked
+    known = name is not None and (PRESETS / f"{name}.toml").is_file()  # lenient contexts take unknown names, too
+    if known and isinstance(group, TyperGroup):
+        defaults, _ = read_config(PRESETS / f"{name}.toml", group)
+        ctx.default_map = {**defaults[ctx.info_name or ""], **(ctx.default_map or {})}
+    return name
 
 
 def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:

@@ -4,7 +4,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from cocorec_cli.options import DEFAULT_WORKDIR, MACHINE, Config, Device, Force, Json, Quiet, Threads, Workdir, option
+from cocorec_cli.config import load_preset
+from cocorec_cli.options import (
+    DEFAULT_WORKDIR,
+    GENERAL,
+    MACHINE,
+    Config,
+    Device,
+    Force,
+    Json,
+    Quiet,
+    Threads,
+    Workdir,
+    option,
+)
 from cocorec_cli.runner import run_stage
 
 MODEL = "Model"
@@ -130,6 +143,17 @@ def train(
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
+    preset: Annotated[
+        Literal["paper"] | None,
+        option(
+            "Named set of options to start from; the configuration file, the environment and the command line win over "
+            "it.",
+            GENERAL,
+            is_eager=True,
+            callback=load_preset,
+            show_default="the defaults shown here",
+        ),
+    ] = None,
 ) -> None:
     """Train the recommender.
 
@@ -137,4 +161,4 @@ def train(
     longer improves and keeps the weights of the best epoch. Interrupted with Ctrl-C, the same command goes on after
     the last finished epoch.
     """
-    run_stage(ctx)
+    run_stage(ctx, leave_out=("preset",))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import stages.quantize
+import stages.train
 from cocorec_cli.main import main
 from stages.artifacts.names import CODES
 from stages.artifacts.reporter import Reporter
@@ -65,4 +66,12 @@ def quantize_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     """``cocorec quantize`` calls this instead of the stage."""
     recorder = Recorder()
     monkeypatch.setattr(stages.quantize, "quantize", recorder, raising=False)
+    yield recorder
+
+
+@pytest.fixture
+def train_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """``cocorec train`` calls this instead of the stage."""
+    recorder = Recorder(result=Result("train", {}, {}))
+    monkeypatch.setattr(stages.train, "train", recorder, raising=False)
     yield recorder

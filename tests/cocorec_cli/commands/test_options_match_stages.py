@@ -12,7 +12,7 @@ from cocorec_cli.main import app
 from cocorec_cli.options import COMMON
 from stages.artifacts.pipeline import STAGES
 
-OF_THE_COMMAND_ALONE = {"evaluate": {"fail_under"}}
+OF_THE_COMMAND_ALONE = {"train": {"preset"}, "evaluate": {"fail_under"}}
 """Options that are no arguments of the stage; the command passes them to ``run_stage(leave_out=...)``."""
 
 

@@ -1,0 +1,1 @@
+"""Named sets of options: TOML files beside this one, with a table per command as in any configuration file."""
