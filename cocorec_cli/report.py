@@ -93,6 +93,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     sys.stdout.flush()
 
 
+def print_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+    """Print a table on stdout as GitHub-flavoured Markdown."""
+    if title:
+        print(f"**{title}**\n")
+    for cells in (columns, ["---"] * len(columns), *rows):
+        print("| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells) + " |")
+    sys.stdout.flush()
+
+
 def _rows(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Facts that are single values, those of nested objects under joined names."""
     for name, value in facts.items():

@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: real data sets from outside the repository, and a small catalogue with structure."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,12 @@ def write_structured(folder: Path, seed: int = 0) -> Path:
     ]
     write_table(folder / SEQUENCES, pa.table(columns, schema=SEQUENCES_SCHEMA), Lineage("preprocess", {}, {}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_structured() -> Callable[..., Path]:
+    """:func:`write_structured`, for fixtures that live longer than a test."""
+    return write_structured
 
 
 @pytest.fixture

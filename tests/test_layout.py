@@ -17,9 +17,11 @@ MAY_IMPORT = {
     "preprocess": {"artifacts", "preprocess"},
     "embed": {"artifacts", "embed"},
     "quantize": {"artifacts", "quantize"},
+    "metrics": {"artifacts", "metrics"},
     "model": {"artifacts", "model"},
-    "train": {"artifacts", "model", "train"},
-    "evaluate": {"artifacts", "model", "evaluate"},
+    "train": {"artifacts", "metrics", "model", "train"},
+    "evaluate": {"artifacts", "metrics", "model", "evaluate"},
+    "compare": {"artifacts", "metrics", "compare"},
 }
 """Which parts of ``stages`` each part may import."""
 
@@ -101,6 +103,11 @@ def test_the_blocker_blocks():
     assert "polars is blocked" in done.stderr
 
 
+def test_comparison_needs_not_even_torch():
+    done = _without((*NEVER_IN_TRAINING, "torch", "scipy", "sklearn"), "import stages.compare")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("stage", ["train", "evaluate"])
 def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
     done = _without(NEVER_IN_TRAINING, f"import stages.{stage}")
@@ -114,9 +121,14 @@ def test_train_and_evaluate_run_with_only_torch_and_pyarrow(structured, small):
         done = _without(NEVER_IN_TRAINING, code, *command, f"--workdir={structured}", "--quiet")
         assert (done.returncode, done.stderr) == (0, "")
     assert (structured / "metrics.json").is_file()
+    runs = [f"{name}={structured}" for name in ("once", "again")]
+    done = _without((*NEVER_IN_TRAINING, "torch", "scipy"), code, "compare", *runs, "--samples=10", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", ["preprocess", "embed", "quantize", "train", "evaluate", "run", "status"])
+@pytest.mark.parametrize(
+    "command", ["preprocess", "embed", "quantize", "train", "evaluate", "compare", "run", "status"]
+)
 def test_help_needs_no_heavy_library(command):
     blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn")
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"

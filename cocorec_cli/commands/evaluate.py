@@ -42,6 +42,24 @@ def evaluate(
             callback=flatten,
         ),
     ] = DEFAULT_CUTOFFS,
+    top: Annotated[
+        int,
+        option(
+            "Length K of the recommendation lists, in items, which are also measured beyond accuracy; 0 makes none.",
+            PROTOCOL,
+            min=0,
+            metavar="K",
+        ),
+    ] = 10,
+    exclude_seen: Annotated[
+        bool,
+        option(
+            "Neither rank nor recommend what the user's history holds before the split; a target that it holds is a "
+            "miss.",
+            PROTOCOL,
+            "--exclude-seen",
+        ),
+    ] = False,
     bootstrap: Annotated[
         int, option("Resamples of the users for the 95 % intervals.", PROTOCOL, min=1, metavar="N")
     ] = 1000,
@@ -72,7 +90,8 @@ def evaluate(
 ) -> None:
     """Rank the whole catalogue for every user and measure where the next item stands.
 
-    Reads model/, sequences.parquet, embeddings.parquet and codes.parquet; makes metrics.json and ranks.parquet.
+    Reads model/, sequences.parquet, items.parquet, embeddings.parquet and codes.parquet; makes metrics.json,
+    ranks.parquet and recommendations.parquet.
     """
     bars = _parse(fail_under or [], ctx.params["cutoffs"])
 
@@ -88,6 +107,6 @@ def _parse(fail_under: list[str], cutoffs: list[int]) -> dict[str, float]:
     if not fail_under:
         return {}
     from stages.evaluate import parse_bars
-    from stages.model.metrics import metric_names
+    from stages.metrics.accuracy import metric_names
 
     return parse_bars([bar for text in fail_under for bar in text.split(",")], metric_names(cutoffs))

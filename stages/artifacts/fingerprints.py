@@ -18,10 +18,12 @@ class Fingerprints:
     Args:
         workdir: the work directory, whose ``.cocorec`` folder keeps the cache.
         trust_cache: ``False`` hashes every file again.
+        keep: ``False`` leaves the cache as it is, for those who only look at the work directory.
     """
 
-    def __init__(self, workdir: Path, *, trust_cache: bool = True) -> None:
+    def __init__(self, workdir: Path, *, trust_cache: bool = True, keep: bool = True) -> None:
         self._workdir = Path(workdir)
+        self._keep = keep
         self._trust_cache = trust_cache
         self._known: dict[str, list[object]] = {}
         try:
@@ -55,7 +57,7 @@ class Fingerprints:
         return digest
 
     def _save(self) -> None:
-        if not self._workdir.is_dir():
+        if not self._keep or not self._workdir.is_dir():
             return
         latest = dict(list(self._known.items())[-_KEEP:])
         with contextlib.suppress(DataError):  # a read-only work directory can still be read from

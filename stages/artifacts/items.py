@@ -39,6 +39,22 @@ def count_items(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
+def read_item_ids(path: Path) -> pa.ChunkedArray:
+    """The original ids (N,) in the order of the item numbers.
+
+    Raises:
+        DataError: when the file is missing or damaged, breaks the contract, or an item has no id.
+    """
+    with open_table(path) as file:
+        require_column(file.schema_arrow, Columns.ITEM_ID, "string", path)
+        check_item_numbers(file, path)
+        ids = file.read(columns=[Columns.ITEM_ID])[Columns.ITEM_ID].cast(pa.string())
+    if ids.null_count:
+        row = ids.is_null().index(True).as_py() + 1
+        raise DataError(f"{path}: column {Columns.ITEM_ID!r}, row {row} is null", "Every item needs an id.")
+    return ids
+
+
 def check_item_numbers(file: pq.ParquetFile, path: Path) -> int:
     """Check that the ``item`` column counts 1..N, and return N.
 

@@ -12,6 +12,7 @@ HISTORY = "model/history.parquet"
 CHECKPOINT_DIR = "model/checkpoint"
 METRICS = "metrics.json"
 RANKS = "ranks.parquet"
+RECOMMENDATIONS = "recommendations.parquet"
 
 
 class Columns:
@@ -27,6 +28,10 @@ class Columns:
     CODES = "codes"
     TARGET = "target"
     RANK = "rank"
+    HISTORY_LENGTH = "history_length"
+    TARGET_COUNT = "target_count"
+    ITEM_IDS = "item_ids"
+    SCORES = "scores"
 
 
 RESERVED_VIEW_NAMES = frozenset({Columns.ITEM, Columns.ITEM_ID})

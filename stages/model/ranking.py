@@ -1,4 +1,4 @@
-"""Ranks of the next items among the whole catalogue, in bounded memory."""
+"""Ranks of the next items among the whole catalogue, and the best items, in bounded memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from stages.artifacts.sequences import Sequences
 from stages.model.backbone import Layout
 from stages.model.recommender import Recommender
 from stages.model.repeats import seen_items
+from stages.model.tiles import best, hide, ranks_of
 
 _SCORES = 1 << 23
 """Scores held at a time, 32 MiB: a few thousand users of a small catalogue, or a handful of a million items."""
@@ -25,13 +26,31 @@ class Queries:
     Attributes:
         user: (R,) row of the user in the sequences.
         target: (R,) item to be found.
-        start, end: (R,) bounds of the history in ``Sequences.items``, already cut to the longest history.
+        first: (R,) where the user's items begin in ``Sequences.items``.
+        start: (R,) where the part of the history begins that the model reads, cut to the longest history.
+        end: (R,) where the history ends.
     """
 
     user: npt.NDArray[np.int64]
     target: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
     start: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a model says to some queries.
+
+    Attributes:
+        ranks: (R,) of the targets, from 1.
+        items: (R, k) the best items, best first; 0 where fewer than k could be recommended.
+        scores: (R, k) float32, their cosine similarities with the repeat bias.
+    """
+
+    ranks: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
 
 
 def queries(sequences: Sequences, split: str, max_history: int) -> Queries:
@@ -52,13 +71,82 @@ def queries(sequences: Sequences, split: str, max_history: int) -> Queries:
     within = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
     end = base[user] + first[user]
     start = np.maximum(base[user], end - max_history)
-    return Queries(user, sequences.items[end + within].astype(np.int64), start, end)
+    return Queries(user, sequences.items[end + within].astype(np.int64), base[user], start, end)
 
 
 def pack(items: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Layout]:
     """Histories ``items[start:end]`` one after the other (R,), and where they lie; no history may be empty."""
     layout = Layout.of_lengths(end - start)
     return items[start[layout.rows] + layout.columns], layout
+
+
+def target_ranks(model: Recommender, items: Tensor, wanted: Queries) -> npt.NDArray[np.int64]:
+    """Rank (R,) of each target among all items; see :func:`rank`."""
+    return rank(model, items, wanted).ranks
+
+
+@torch.inference_mode()
+def rank(
+    model: Recommender,
+    items: Tensor,
+    wanted: Queries,
+    *,
+    top: int = 0,
+    exclude_seen: bool = False,
+    batch_size: int = 2048,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Ranking:
+    """Rank all items by cosine similarity and repeat bias, ties against the target.
+
+    Args:
+        model: in evaluation mode, on its device.
+        items: ``Sequences.items`` as int64 on the same device.
+        wanted: targets and histories.
+        top: k, how many of the best items to keep; at most N.
+        exclude_seen: items anywhere in the history, also before the part that the model reads, are not ranked. A
+            target among them stands behind all items, at rank N + 1.
+        batch_size: histories read at a time; users x items is never held whole.
+        progress: called with how many more rows are done.
+    """
+    device = items.device
+    history_table, candidates = model.item_tables()
+    candidates = F.normalize(candidates.float(), dim=-1)
+    step = max(1, min(batch_size, _SCORES // len(candidates)))
+    # Histories of like length go together, so that little of the attention's rectangle is padding.
+    order = np.argsort(wanted.start - wanted.end, kind="stable")
+    ranking = Ranking(
+        np.empty(len(order), np.int64),
+        np.zeros((len(order), top), np.int32),
+        np.zeros((len(order), top), np.float32),
+    )
+    for low in range(0, len(order), batch_size):
+        rows = order[low : low + batch_size]
+        target, first, start, end = (
+            torch.from_numpy(part[rows]).to(device) for part in (wanted.target, wanted.first, wanted.start, wanted.end)
+        )
+        histories, layout = pack(items, start, end)
+        users = F.normalize(model.read(history_table, histories, layout).float(), dim=-1)
+        shift = _repeat_shifts(model, histories, layout)
+        ranks, chosen = [], []
+        for part in (slice(at, at + step) for at in range(0, len(rows), step)):
+            scores = users[part] @ candidates.T
+            shift(scores, part.start)
+            hide(scores, _seen(items, first[part], end[part]) if exclude_seen else None)
+            ranks.append(ranks_of(scores, target[part]))
+            if top:
+                chosen.append(best(scores, top))
+        ranking.ranks[rows] = torch.cat(ranks).cpu().numpy()
+        if top:
+            best_items, best_scores = (torch.cat(parts) for parts in zip(*chosen, strict=True))
+            ranking.items[rows] = best_items.cpu().numpy()
+            ranking.scores[rows] = best_scores.float().cpu().numpy()
+        progress(len(rows))
+    return ranking
+
+
+def _seen(items: Tensor, first: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    histories, layout = pack(items, first, end)
+    return layout.rows, histories
 
 
 def _repeat_shifts(model: Recommender, histories: Tensor, layout: Layout) -> Callable[[Tensor, int], None]:
@@ -75,52 +163,3 @@ def _repeat_shifts(model: Recommender, histories: Tensor, layout: Layout) -> Cal
         scores.view(-1).index_add_(0, place, shifts[low:high])
 
     return shift
-
-
-@torch.inference_mode()
-def target_ranks(
-    model: Recommender,
-    items: Tensor,
-    wanted: Queries,
-    *,
-    batch_size: int = 2048,
-    progress: Callable[[int], None] = lambda done: None,
-) -> npt.NDArray[np.int64]:
-    """Rank of each target among all items by cosine similarity and repeat bias, ties against the target.
-
-    Args:
-        model: in evaluation mode, on its device.
-        items: ``Sequences.items`` as int64 on the same device.
-        wanted: targets and histories.
-        batch_size: histories read at a time; users x items is never held whole.
-        progress: called with how many more rows are done.
-
-    Returns:
-        (R,) ranks from 1.
-    """
-    device = items.device
-    history_table, candidates = model.item_tables()
-    candidates = F.normalize(candidates.float(), dim=-1)
-    step = max(1, min(batch_size, _SCORES // len(candidates)))
-    # Histories of like length go together, so that little of the attention's rectangle is padding.
-    order = np.argsort(wanted.start - wanted.end, kind="stable")
-    ranks = np.empty(len(order), np.int64)
-    for low in range(0, len(order), batch_size):
-        rows = order[low : low + batch_size]
-        start, end, target = (
-            torch.from_numpy(part[rows]).to(device) for part in (wanted.start, wanted.end, wanted.target)
-        )
-        histories, layout = pack(items, start, end)
-        users = F.normalize(model.read(history_table, histories, layout).float(), dim=-1)
-        shift = _repeat_shifts(model, histories, layout)
-        parts = []
-        for first in range(0, len(rows), step):
-            users_part, target_part = users[first : first + step], target[first : first + step]
-            scores = users_part @ candidates.T
-            scores[:, 0] = -torch.inf
-            shift(scores, first)
-            at_target = scores.gather(1, target_part[:, None])
-            parts.append((scores >= at_target).sum(1))  # counts the target itself, so the best rank is 1
-        ranks[rows] = torch.cat(parts).cpu().numpy()
-        progress(len(rows))
-    return ranks

@@ -47,7 +47,7 @@ def test_version_by_both_entry_points():
 
 def test_help_imports_nothing_heavy():
     code = "import sys; from cocorec_cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
-    for args in (["--help"], ["quantize", "--help"], ["run", "--help"], ["status", "--help"]):
+    for args in (["--help"], ["quantize", "--help"], ["compare", "--help"], ["run", "--help"], ["status", "--help"]):
         done = _run(sys.executable, "-c", code, *args)
         assert done.returncode == 0
         assert "Usage: cocorec" in done.stdout
@@ -149,4 +149,4 @@ def test_status_in_a_pipe(tmp_path):
     assert done.returncode == 0
     states = {artifact["file"]: artifact["state"] for artifact in json.loads(done.stdout)["artifacts"]}
     assert states["items.parquet"] == "missing"
-    assert len(states) == 10
+    assert len(states) == 11

@@ -144,7 +144,7 @@ def test_the_same_bytes_in_another_work_directory(done):
     first, second = done / "artifacts", done / "second"
     names = sorted(str(path.relative_to(first)) for path in first.rglob("*") if path.is_file())
     compared = [name for name in names if not name.startswith((".cocorec", "model/checkpoint"))]
-    assert len(compared) == 10
+    assert len(compared) == 11
     for name in compared:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 

@@ -71,3 +71,10 @@ def test_missing_artifact_names_its_stage(tmp_path: Path) -> None:
         Fingerprints(tmp_path).of(tmp_path / "codes.parquet")
     with pytest.raises(DataError, match="cannot read"):
         Fingerprints(tmp_path).of(tmp_path)
+
+
+def test_who_only_looks_leaves_the_cache_alone(tmp_path: Path, file: Path) -> None:
+    known = Fingerprints(tmp_path, keep=False).of(file)
+    assert not (tmp_path / CACHE).exists()
+    assert Fingerprints(tmp_path).of(file) == known
+    assert (tmp_path / CACHE).exists()

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.items import check_item_numbers, count_items, item_views, items_schema
+from stages.artifacts.items import check_item_numbers, count_items, item_views, items_schema, read_item_ids
 from stages.artifacts.tables import open_table
 
 
@@ -60,3 +60,14 @@ def test_numbers_with_gaps_repetitions_or_nulls(tmp_path: Path, values: tuple[in
     path = save(tmp_path / "a", item=numbers(*values))
     with pytest.raises(DataError, match=message), open_table(path) as file:
         check_item_numbers(file, path)
+
+
+def test_ids_in_the_order_of_the_numbers(tmp_path: Path) -> None:
+    path = save(tmp_path / "i.parquet", item=numbers(1, 2, 3), item_id=["c", "a", "b"])
+    assert read_item_ids(path).to_pylist() == ["c", "a", "b"]
+    save(path, item=numbers(1, 2, 3), item_id=["c", "a", None])
+    with pytest.raises(DataError, match=r"i.parquet: column 'item_id', row 3 is null"):
+        read_item_ids(path)
+    save(path, item=numbers(2, 1), item_id=["c", "a"])
+    with pytest.raises(DataError, match="row 1 holds item 2"):
+        read_item_ids(path)

@@ -1,43 +1,73 @@
 import json
+from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from stages.artifacts.errors import DataError, QualityError, UsageError
-from stages.artifacts.lineage import read_lineage
-from stages.artifacts.names import CODES, METRICS, MODEL_CONFIG, MODEL_WEIGHTS, RANKS, SEQUENCES
+from stages.artifacts.lineage import Lineage, read_lineage
+from stages.artifacts.names import (
+    CODES,
+    EMBEDDINGS,
+    ITEMS,
+    METRICS,
+    MODEL_CONFIG,
+    MODEL_WEIGHTS,
+    RANKS,
+    RECOMMENDATIONS,
+    SEQUENCES,
+)
+from stages.artifacts.reporter import Reporter
 from stages.artifacts.sequences import Sequences, read_sequences
-from stages.evaluate import check_bars, evaluate, parse_bars
-from stages.evaluate.bootstrap import bootstrap_means, intervals
-from stages.evaluate.popularity import popularity_ranks
+from stages.artifacts.tables import write_table
+from stages.evaluate import check_bars, evaluate, parse_bars, popularity
+from stages.evaluate.popularity import counts_before, popularity_ranks
+from stages.model.files import load_tensors, save_tensors
+from stages.model.ranking import Queries, queries
 from stages.train import train
 
 
-def test_bootstrap_agrees_with_the_normal_approximation():
-    rng = np.random.default_rng(0)
-    values = rng.random((2000, 2))
-    low, high = intervals(bootstrap_means(values, np.arange(2000), samples=2000, seed=1))
-    half = 1.96 * values.std(0) / np.sqrt(2000)
-    np.testing.assert_allclose(low, values.mean(0) - half, atol=0.1 * half.max())
-    np.testing.assert_allclose(high, values.mean(0) + half, atol=0.1 * half.max())
-
-
-def test_bootstrap_draws_users_not_targets():
-    # Ten targets of one user tell no more than one: intervals must not shrink by repeating them.
-    rng = np.random.default_rng(0)
-    values = rng.random((300, 1))
-    once = bootstrap_means(values, np.arange(300), samples=500, seed=2)
-    tenfold = bootstrap_means(np.repeat(values, 10, 0), np.repeat(np.arange(300), 10), samples=500, seed=2)
-    np.testing.assert_allclose(once, tenfold)
+def _queries(sequences, targets, ends):
+    first = np.repeat(sequences.offsets[0], len(targets))
+    return Queries(np.zeros(len(targets), int), np.array(targets), first, first, first + ends)
 
 
 def test_popularity_counts_what_was_known_before_the_split():
     items = np.array([1, 1, 2, 3, 2, 1, 3, 4], dtype=np.int32)
     sequences = Sequences(items, np.array([0, 4, 8]), np.array([2, 2]), np.array([3, 3]))
     # Known before validation: 1 1 2 1; before test also 2 and 3. Ties rank behind.
-    assert popularity_ranks(sequences, "valid", np.array([1, 2, 3, 4]), 4).tolist() == [1, 2, 4, 4]
-    assert popularity_ranks(sequences, "test", np.array([1, 2, 3, 4]), 4).tolist() == [1, 2, 3, 4]
+    every = _queries(sequences, [1, 2, 3, 4], 2)
+    assert popularity_ranks(sequences, "valid", every, 4).tolist() == [1, 2, 4, 4]
+    assert popularity_ranks(sequences, "test", every, 4).tolist() == [1, 2, 3, 4]
+    # The first user has seen 1, twice: the others move up, and 1 itself stands behind all.
+    assert popularity_ranks(sequences, "valid", every, 4, exclude_seen=True).tolist() == [5, 1, 3, 3]
+
+
+def test_popularity_without_seen_items_equals_a_full_sort(monkeypatch):
+    monkeypatch.setattr(popularity, "_QUERIES", 7)
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(3, 9, 40)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    sequences = Sequences(rng.integers(1, 21, offsets[-1]).astype(np.int32), offsets, lengths - 2, lengths - 1)
+    wanted = queries(sequences, "test", 3)
+    counts = counts_before(sequences, sequences.valid_end, 20)
+    expected = []
+    for target, first, end in zip(wanted.target, wanted.first, wanted.end, strict=True):
+        seen = set(sequences.items[first:end].tolist())
+        left = [i for i in range(1, 21) if i not in seen]
+        expected.append(21 if target in seen else sum(counts[i - 1] >= counts[target - 1] for i in left))
+    assert 21 in expected
+    assert popularity_ranks(sequences, "test", wanted, 20, exclude_seen=True).tolist() == expected
+
+
+class Said(Reporter):
+    def __init__(self):
+        self.messages = []
+
+    def info(self, message):
+        self.messages.append(message)
 
 
 @pytest.fixture
@@ -49,10 +79,20 @@ def trained(structured, small):
 def test_evaluation_of_a_trained_model(trained):
     result = evaluate(workdir=trained, cutoffs=(10, 5), bootstrap=200, device="cpu")
     ranks = pq.read_table(trained / RANKS)
-    assert ranks.column_names == ["user_id", "target", "rank"]
+    assert ranks.column_names == ["user_id", "target", "rank", "history_length", "target_count"]
     sequences = read_sequences(trained / SEQUENCES, user_ids=True)
     assert ranks["user_id"].to_pylist() == sequences.user_ids.to_pylist()
     assert ranks["target"].to_pylist() == sequences.items[sequences.offsets[1:] - 1].tolist()
+    assert ranks["history_length"].to_pylist() == sequences.valid_end.tolist()
+    in_training = Counter(
+        item
+        for user in range(sequences.users)
+        for item in sequences.items[sequences.offsets[user] :][: sequences.train_end[user]].tolist()
+    )
+    assert ranks["target_count"].to_pylist() == [in_training[target] for target in ranks["target"].to_pylist()]
+    groups = {group["group"]: group for group in result.facts["popularity_groups"]}
+    assert sum(group["items"] for group in groups.values()) == 60
+    assert sum(group["targets"] for group in groups.values()) == ranks.num_rows
     values = ranks["rank"].to_numpy()
     metrics = result.facts["metrics"]
     assert metrics["recall@10"]["mean"] == pytest.approx((values <= 10).mean())
@@ -69,10 +109,11 @@ def test_evaluation_of_a_trained_model(trained):
 
 def test_same_bytes_skipped_when_fresh_and_valid_split_differs(trained):
     evaluate(workdir=trained, bootstrap=50, device="cpu")
-    first = (trained / METRICS).read_bytes(), (trained / RANKS).read_bytes()
+    files = [trained / name for name in (METRICS, RANKS, RECOMMENDATIONS)]
+    first = [path.read_bytes() for path in files]
     assert evaluate(workdir=trained, bootstrap=50, device="cpu").skipped
     assert not evaluate(workdir=trained, bootstrap=50, device="cpu", force=True).skipped
-    assert ((trained / METRICS).read_bytes(), (trained / RANKS).read_bytes()) == first
+    assert [path.read_bytes() for path in files] == first
     validation = evaluate(workdir=trained, split="valid", bootstrap=50, device="cpu")
     assert validation.facts["split"] == "valid"
     history = pq.read_table(trained / "model" / "history.parquet").to_pylist()
@@ -84,6 +125,118 @@ def test_same_bytes_skipped_when_fresh_and_valid_split_differs(trained):
 def test_baselines_are_evaluated_alike(structured, small, kind):
     train(workdir=structured, model=kind, epochs=1, **small)
     assert evaluate(workdir=structured, bootstrap=10, device="cpu").facts["model"] == kind
+
+
+def _lists(folder):
+    return {row["user_id"]: row["item_ids"] for row in pq.read_table(folder / RECOMMENDATIONS).to_pylist()}
+
+
+def test_lists_agree_with_the_ranks_and_carry_original_ids(trained):
+    facts = evaluate(workdir=trained, top=7, bootstrap=10, device="cpu").facts
+    table = pq.read_table(trained / RECOMMENDATIONS)
+    assert table.column_names == ["user_id", "item_ids", "scores"]
+    ranks = pq.read_table(trained / RANKS)
+    assert table["user_id"].to_pylist() == ranks["user_id"].to_pylist()
+    ids = pq.read_table(trained / ITEMS)["item_id"].to_pylist()
+    lists = table["item_ids"].to_pylist()
+    for items, scores, target, rank in zip(
+        lists, table["scores"].to_pylist(), ranks["target"].to_pylist(), ranks["rank"].to_pylist(), strict=True
+    ):
+        assert len(set(items)) == len(items) == 7
+        assert set(items) <= set(ids)
+        assert scores == sorted(scores, reverse=True)
+        # Items that tie with the target stand before it in the ranks, and in the order of their numbers in the list.
+        if rank <= 7:
+            assert ids[target - 1] in items
+    beyond = facts["beyond_accuracy"]
+    assert list(beyond) == ["coverage@7", "novelty@7", "arp@7", "gini@7", "diversity@7"]
+    shown = Counter(item for items in lists for item in items)
+    assert beyond["coverage@7"] == len(shown) / 60
+    assert 0 < beyond["gini@7"] < 1
+    assert 0 < beyond["diversity@7"] < 2
+
+
+def test_excluding_what_was_seen(trained, small):
+    open_facts = evaluate(workdir=trained, bootstrap=10, device="cpu").facts
+    before = pq.read_table(trained / RANKS)["rank"].to_numpy()
+    facts = evaluate(workdir=trained, bootstrap=10, exclude_seen=True, device="cpu").facts
+    ranks = pq.read_table(trained / RANKS)["rank"].to_numpy()
+    sequences = read_sequences(trained / SEQUENCES, user_ids=True)
+    ids = pq.read_table(trained / ITEMS)["item_id"].to_pylist()
+    lists = _lists(trained)
+    misses = []
+    for row, user in enumerate(sequences.user_ids.to_pylist()):
+        items = sequences.items[sequences.offsets[row] : sequences.offsets[row + 1]].tolist()
+        assert not {ids[item - 1] for item in items[:-1]} & set(lists[user])
+        assert len(lists[user]) == 10
+        misses.append(items[-1] in items[:-1])
+    misses = np.array(misses)
+    assert facts["seen_targets"] == misses.sum() > 0
+    assert (ranks[misses] == 61).all()
+    assert (ranks[~misses] <= before[~misses]).all()
+    assert (ranks[~misses] < before[~misses]).any()
+    assert "seen_targets" not in open_facts
+    assert facts["metrics"]["recall@10"]["mean"] == pytest.approx((ranks <= 10).mean())
+
+
+def test_a_user_who_has_seen_nearly_all_gets_a_short_list(trained):
+    evaluate(workdir=trained, top=200, exclude_seen=True, bootstrap=10, device="cpu")
+    sequences = read_sequences(trained / SEQUENCES, user_ids=True)
+    lists = _lists(trained)
+    for row, user in enumerate(sequences.user_ids.to_pylist()):
+        seen = set(sequences.items[sequences.offsets[row] :][: sequences.valid_end[row]].tolist())
+        assert len(lists[user]) == 60 - len(seen)
+
+
+def test_several_targets_of_a_user_share_a_list(trained, small):
+    table = pq.read_table(trained / SEQUENCES)
+    ends = [np.maximum(1, table[name].to_numpy() - 2) for name in ("train_end", "valid_end")]
+    for name, end in zip(("train_end", "valid_end"), ends, strict=True):
+        table = table.set_column(table.column_names.index(name), name, pa.array(end, pa.int32()))
+    pq.write_table(table.replace_schema_metadata(None), trained / SEQUENCES)
+    train(workdir=trained, epochs=1, **small)
+    facts = evaluate(workdir=trained, bootstrap=10, device="cpu").facts
+    assert facts["targets"] == 3 * facts["users"] == 3 * pq.read_table(trained / RECOMMENDATIONS).num_rows
+
+
+def test_no_lists(trained):
+    evaluate(workdir=trained, bootstrap=10, device="cpu")
+    (trained / ITEMS).unlink()
+    with pytest.raises(DataError, match=r"items.parquet does not exist.*\n.*--top 0"):
+        evaluate(workdir=trained, bootstrap=10, device="cpu")
+    facts = evaluate(workdir=trained, top=0, bootstrap=10, device="cpu").facts
+    assert facts["beyond_accuracy"] == {}
+    # The lists of an earlier run do not stay beside metrics that know none.
+    assert pq.read_table(trained / RECOMMENDATIONS).num_rows == 0
+    assert evaluate(workdir=trained, top=0, bootstrap=10, device="cpu").skipped
+
+
+def test_diversity_of_a_model_without_texts(structured, small):
+    train(workdir=structured, model="sasrec", epochs=1, **small)
+    facts = evaluate(workdir=structured, bootstrap=10, device="cpu").facts
+    assert facts["beyond_accuracy"]["diversity@10"] > 0
+    (structured / EMBEDDINGS).unlink()
+    reporter = Said()
+    result = evaluate(workdir=structured, bootstrap=10, device="cpu", reporter=reporter)
+    assert not result.skipped
+    assert "diversity@10" not in result.facts["beyond_accuracy"]
+    assert "coverage@10" in result.facts["beyond_accuracy"]
+    assert any("no embeddings.parquet" in message for message in reporter.messages)
+
+
+def test_items_of_another_size_are_refused(structured, small):
+    train(workdir=structured, model="text", epochs=1, **small)
+    write_table(structured / ITEMS, pq.read_table(structured / ITEMS).slice(0, 59), Lineage("preprocess", {}, {}))
+    with pytest.raises(DataError, match=r"items.parquet has 59 items, the model knows 60"):
+        evaluate(workdir=structured, device="cpu")
+
+
+def test_weights_that_are_not_finite_are_refused(trained):
+    tensors, metadata = load_tensors(trained / MODEL_WEIGHTS)
+    name = next(name for name in tensors if name.startswith("backbone."))
+    save_tensors(trained / MODEL_WEIGHTS, {**tensors, name: tensors[name] * float("nan")}, metadata)
+    with pytest.raises(DataError, match="scores are not finite"):
+        evaluate(workdir=trained, device="cpu")
 
 
 def test_model_and_items_of_different_runs_are_refused(trained, small):
@@ -124,6 +277,7 @@ def test_config_that_is_no_config(trained):
         ({"split": "train"}, "--split"),
         ({"cutoffs": []}, "--cutoffs"),
         ({"cutoffs": [0]}, "--cutoffs"),
+        ({"top": -1}, "--top"),
         ({"bootstrap": 0}, "--bootstrap"),
         ({"device": "gpu"}, "--device"),
     ],

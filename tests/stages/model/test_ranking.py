@@ -6,23 +6,8 @@ import stages.model.ranking as module
 from stages.artifacts.sequences import Sequences
 from stages.model.catalogue import read_catalogue
 from stages.model.config import ModelConfig
-from stages.model.metrics import mean_metrics, metric_names, per_rank
-from stages.model.ranking import queries, target_ranks
+from stages.model.ranking import queries, rank, target_ranks
 from stages.model.recommender import Recommender
-
-
-def test_metrics_of_known_ranks():
-    values = per_rank(np.array([1, 2, 10, 11]), [1, 10])
-    assert metric_names([1, 10]) == ["recall@1", "ndcg@1", "recall@10", "ndcg@10", "mrr"]
-    ten = 1 / np.log2(11)
-    expected = [
-        [1, 1, 1, 1, 1],
-        [0, 0, 1, 1 / np.log2(3), 1 / 2],
-        [0, 0, 1, ten, 1 / 10],
-        [0, 0, 0, 0, 1 / 11],
-    ]
-    np.testing.assert_allclose(values, expected)
-    assert mean_metrics(np.array([1, 11]), [10])["recall@10"] == 0.5
 
 
 @pytest.fixture
@@ -50,28 +35,55 @@ def test_queries(sequences):
     assert test.target.tolist() == sequences.items[[4, 35, 38, 39]].tolist()
     assert test.start.tolist() == [0, 15, 36, 36]
     assert test.end.tolist() == [4, 35, 38, 38]
+    assert test.first.tolist() == [0, 6, 36, 36]
     valid = queries(sequences, "valid", 20)
     assert valid.user.tolist() == [0, 2]
     assert valid.end.tolist() == [3, 34]
 
 
+def _scores(model, items, wanted, row):
+    """Cosines with items 1..N and the repeat bias, of one history on its own."""
+    history, candidates = model.item_tables()
+    candidates = torch.nn.functional.normalize(candidates[1:], dim=-1)
+    read = items[wanted.start[row] : wanted.end[row]]
+    layout = module.Layout.of_lengths(torch.tensor([len(read)]))
+    shifts = torch.zeros(len(candidates))
+    for age, item in reversed(list(enumerate(reversed(read.tolist())))):  # a later place overrides an earlier one
+        shifts[item - 1] = model.repeats.by_age[age]
+    return candidates @ torch.nn.functional.normalize(model.read(history, read, layout), dim=-1)[0] + shifts
+
+
 @pytest.mark.parametrize("budget", [1 << 23, 130])
-def test_ranks_equal_a_full_sort(model, sequences, monkeypatch, budget):
+def test_ranks_and_lists_equal_a_full_sort(model, sequences, monkeypatch, budget):
     monkeypatch.setattr(module, "_SCORES", budget)
     wanted = queries(sequences, "test", 20)
     items = torch.from_numpy(sequences.items.astype(np.int64))
-    ranks = target_ranks(model, items, wanted, batch_size=3)
-    history, candidates = model.item_tables()
-    candidates = torch.nn.functional.normalize(candidates[1:], dim=-1)
-    for row in range(len(ranks)):
-        read = items[wanted.start[row] : wanted.end[row]]
-        layout = module.Layout.of_lengths(torch.tensor([len(read)]))
-        user = torch.nn.functional.normalize(model.read(history, read, layout), dim=-1)[0]
-        shifts = torch.zeros(len(candidates))
-        for age, item in reversed(list(enumerate(reversed(read.tolist())))):  # a later place overrides an earlier one
-            shifts[item - 1] = model.repeats.by_age[age]
-        order = torch.argsort(candidates @ user + shifts, descending=True).tolist()
-        assert ranks[row] == 1 + order.index(wanted.target[row] - 1)
+    ranking = rank(model, items, wanted, top=7, batch_size=3)
+    for row in range(len(ranking.ranks)):
+        scores = _scores(model, items, wanted, row)
+        order = torch.argsort(scores, descending=True).tolist()
+        assert ranking.ranks[row] == 1 + order.index(wanted.target[row] - 1)
+        assert ranking.items[row].tolist() == [number + 1 for number in order[:7]]
+        np.testing.assert_allclose(ranking.scores[row], scores[order[:7]], atol=1e-6)
+    assert (target_ranks(model, items, wanted) == ranking.ranks).all()
+
+
+@pytest.mark.parametrize("budget", [1 << 23, 130])
+def test_seen_items_are_left_out_of_ranks_and_lists(model, sequences, monkeypatch, budget):
+    monkeypatch.setattr(module, "_SCORES", budget)
+    # The target of the second query stands at the start of its history, far before the 20 items that are read.
+    sequences.items[35] = sequences.items[6]
+    wanted = queries(sequences, "test", 20)
+    items = torch.from_numpy(sequences.items.astype(np.int64))
+    ranking = rank(model, items, wanted, top=60, exclude_seen=True, batch_size=3)
+    for row in range(len(ranking.ranks)):
+        seen = set(sequences.items[wanted.first[row] : wanted.end[row]].tolist())
+        order = (1 + torch.argsort(_scores(model, items, wanted, row), descending=True)).tolist()
+        left = [number for number in order if number not in seen]
+        target = int(wanted.target[row])
+        assert ranking.ranks[row] == (61 if target in seen else 1 + left.index(target))
+        assert ranking.items[row].tolist() == left + [0] * (60 - len(left))
+    assert ranking.ranks[1] == 61
 
 
 def test_ties_count_against_the_target(model, sequences):
@@ -82,7 +94,9 @@ def test_ties_count_against_the_target(model, sequences):
     torch.nn.init.zeros_(model.repeats.by_age)
     wanted = queries(sequences, "test", 20)
     items = torch.from_numpy(sequences.items.astype(np.int64))
-    assert target_ranks(model, items, wanted).tolist() == [60] * len(wanted.user)
+    ranking = rank(model, items, wanted, top=5)
+    assert ranking.ranks.tolist() == [60] * len(wanted.user)
+    assert ranking.items.tolist() == [[1, 2, 3, 4, 5]] * len(wanted.user)
 
 
 def test_an_item_without_any_view_still_has_a_vector(model):

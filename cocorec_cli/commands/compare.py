@@ -1,0 +1,136 @@
+"""``cocorec compare``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from cocorec_cli.console import ConsoleReporter
+from cocorec_cli.options import Json, Quiet, flatten, option, split_commas, whole_numbers
+from cocorec_cli.report import print_json, print_markdown, print_table
+from stages.artifacts.errors import UsageError
+
+COMPARISON = "Comparison"
+
+DEFAULT_METRICS = ["ndcg@10", "recall@10"]
+DEFAULT_BUCKETS = [5, 10, 20, 50]
+
+DIFFERENCES = ["metric", "run", "reference", "mean", "difference", "95 % interval", "relative", "p", "p (Holm)"]
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Work directories, or tables of ranks kept elsewhere; NAME=PATH gives one a name of its own.",
+        ),
+    ],
+    baseline: Annotated[
+        str | None,
+        option("Name of the run the others are compared with.", COMPARISON, metavar="NAME", show_default="the first"),
+    ] = None,
+    metrics: Annotated[
+        list[str],
+        option(
+            "Of recall@K, ndcg@K and mrr, for any K: ndcg@10,recall@50 or given several times.",
+            COMPARISON,
+            metavar="METRIC,...",
+            callback=split_commas,
+        ),
+    ] = DEFAULT_METRICS,
+    history_buckets: Annotated[
+        list[int],
+        option(
+            "Longest history of each slice by history length, in items; the last slice is open.",
+            COMPARISON,
+            metavar="N,N",
+            parser=whole_numbers,
+            callback=flatten,
+        ),
+    ] = DEFAULT_BUCKETS,
+    samples: Annotated[
+        int, option("Resamples for the intervals, and random swaps for p.", COMPARISON, min=1, metavar="N")
+    ] = 10_000,
+    seed: Annotated[int, option("Decides the resamples and swaps.", COMPARISON, min=0, metavar="N")] = 0,
+    markdown: Annotated[bool, option("Print Markdown tables.", COMPARISON, "--markdown")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare evaluated runs: is one better, by how much, for whom.
+
+    A run is a work directory after `cocorec evaluate`, or its ranks.parquet under any name. Runs of other data, another
+    split or another protocol are refused. Differences from the first run are paired user by user, with 95 % bootstrap
+    intervals and the p-values of a randomization test, after Holm's correction for several comparisons. Nothing is
+    written.
+    """
+    import importlib
+
+    if json and markdown:
+        raise UsageError("--json and --markdown exclude each other", "Choose one.")
+    stage = importlib.import_module("stages.compare")
+    found = stage.compare(
+        runs=runs,
+        baseline=baseline,
+        metrics=metrics,
+        history_buckets=history_buckets,
+        samples=samples,
+        seed=seed,
+        reporter=ConsoleReporter(quiet=quiet),
+    )
+    if json:
+        print_json(found)
+    else:
+        _print(found, print_markdown if markdown else print_table)
+
+
+def _print(found: Mapping[str, Any], table: Any) -> None:
+    names = list(found["runs"])
+    method = found["method"]
+    seen = {True: ", seen items excluded", False: "", None: ""}[found["exclude_seen"]]
+    items = f" among {found['items']:,} items" if found["items"] else ""
+    split = f" of the {found['split']} split" if found["split"] else ""
+    table(
+        ["metric", *names],
+        [[row["metric"], *(_number(row[name]) if name in row else "-" for name in names)] for row in found["metrics"]],
+        title=f"{found['targets']:,} targets{split} of {found['users']:,} users{items}{seen}",
+    )
+    print()
+    table(
+        DIFFERENCES,
+        [_row(row) for row in found["differences"]],
+        title=f"differences from {found['baseline']}",
+    )
+    for by in dict.fromkeys(row["by"] for row in found["slices"]):
+        print()
+        table(
+            [by, "targets", *DIFFERENCES],
+            [[row["slice"], f"{row['targets']:,}", *_row(row)] for row in found["slices"] if row["by"] == by],
+            title=f"differences from {found['baseline']} by {by}",
+        )
+    print()
+    for line in (
+        f"p: {method['test']}, {method['samples']:,} samples; {method['correction']}.",
+        f"interval: {method['interval']}.",
+        *found["notes"],
+    ):
+        print(line)
+
+
+def _row(row: Mapping[str, Any]) -> Sequence[str]:
+    relative = f"{row['difference'] / row['reference']:+.1%}" if row["reference"] else "-"
+    return [
+        row["metric"],
+        row["run"],
+        _number(row["reference"]),
+        _number(row["mean"]),
+        f"{row['difference']:+.4f}",
+        f"{row['low']:+.4f} to {row['high']:+.4f}",
+        relative,
+        f"{row['p']:.4f}",
+        f"{row['p_holm']:.4f}",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,194 @@
+"""Evaluated runs: where their ranks lie, what they are called, and whether they may be compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.fingerprints import Fingerprints
+from stages.artifacts.lineage import Lineage, read_lineage, require_consistent
+from stages.artifacts.names import METRICS, RANKS, SEQUENCES, Columns
+from stages.artifacts.tables import open_table, require_column
+
+Integers = npt.NDArray[np.int64]
+
+_ALIKE = "Compare runs that were evaluated alike on the same sequences.parquet."
+
+
+@dataclass(frozen=True)
+class Run:
+    """An evaluated run.
+
+    Attributes:
+        name: what it is called.
+        path: its ``ranks.parquet``.
+        user_ids: (R,) user of each target.
+        target: (R,) items to be found.
+        rank: (R,) their ranks, from 1.
+        history_length: (R,) items in the history before the split; ``None`` in a file of another tool.
+        target_count: (R,) interactions of the target in training; ``None`` in a file of another tool.
+        lineage: where it comes from; ``None`` for a file of another tool.
+    """
+
+    name: str
+    path: Path
+    user_ids: pa.Array
+    target: Integers
+    rank: Integers
+    history_length: Integers | None
+    target_count: Integers | None
+    lineage: Lineage | None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its evaluation reported."""
+        return dict(self.lineage.facts) if self.lineage else {}
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What must be equal for a comparison to be fair, by the words for it."""
+        if self.lineage is None:
+            return {}
+        options = self.lineage.options
+        return {
+            "split": options.get("split"),
+            "protocol (--exclude-seen)": bool(options.get("exclude_seen")),
+            "data (sequences.parquet)": self.lineage.inputs.get(SEQUENCES),
+            "number of items": self.facts.get("items"),
+        }
+
+
+def locate(texts: Sequence[str]) -> dict[str, Path]:
+    """Names and paths of runs given as ``PATH`` or ``NAME=PATH``.
+
+    A work directory is called like its folder, a file like itself, or, where its name is that of the contract, like
+    its folder.
+
+    Raises:
+        UsageError: for a path that does not exist or a name that occurs twice.
+    """
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, separator, rest = text.partition("=")
+        if Path(text).exists() or not separator:
+            name, path = "", Path(text)
+        else:
+            path = Path(rest)
+        if not path.exists():
+            raise UsageError(f"{text!r}: {path} does not exist", "A run is a work directory, or NAME=PATH.")
+        of_the_folder = path.is_dir() or path.name in (RANKS, METRICS)
+        folder = path if path.is_dir() else path.parent
+        name = name.strip() or (folder.resolve().name if of_the_folder else path.stem)
+        if name in found:
+            raise UsageError(f"two runs are called {name!r}: {found[name]} and {path}", "Name them, NAME=PATH.")
+        found[name] = path
+    return found
+
+
+def read_run(name: str, path: Path) -> Run:
+    """Read the ranks of a run.
+
+    Args:
+        name: what it is called.
+        path: a work directory, its ``metrics.json``, or a table of ranks wherever it lies. A work directory is only
+            read, and refused when its model or data have changed since the evaluation.
+
+    Raises:
+        DataError: when the table is missing, damaged or breaks the contract, or does not belong to its neighbours.
+    """
+    if path.is_dir():
+        require_consistent(path, (RANKS,), Fingerprints(path, keep=False))
+        path = path / RANKS
+    elif path.name == METRICS:
+        metrics, path = path, path.with_name(RANKS)
+        if read_lineage(metrics) != read_lineage(path):
+            raise DataError(f"{metrics} and {path} are of different evaluations", "Run `cocorec evaluate` again.")
+    needed = {Columns.USER_ID: "string", Columns.TARGET: "int32", Columns.RANK: "int32"}
+    optional = {Columns.HISTORY_LENGTH: "int32", Columns.TARGET_COUNT: "int32"}
+    with open_table(path) as file:
+        schema = file.schema_arrow
+        columns = {**needed, **{column: kind for column, kind in optional.items() if column in schema.names}}
+        for column, kind in columns.items():
+            require_column(schema, column, kind, path)
+        table = file.read(columns=list(columns))
+    for column in columns:
+        if table[column].null_count:
+            raise DataError(f"{path}: column {column!r} has nulls", "The README documents the columns of every file.")
+    numbers = {column: table[column].to_numpy().astype(np.int64) for column in list(columns)[1:]}
+    wrong = np.flatnonzero(numbers[Columns.RANK] < 1)
+    if wrong.size:
+        raise DataError(
+            f"{path}: column {Columns.RANK!r}, row {wrong[0] + 1}: rank {numbers[Columns.RANK][wrong[0]]}",
+            "Ranks count from 1.",
+        )
+    if not table.num_rows:
+        raise DataError(f"{path} has no rows", "Run `cocorec evaluate`.")
+    return Run(
+        name,
+        path,
+        pa.concat_arrays(table[Columns.USER_ID].cast(pa.string()).chunks),
+        numbers[Columns.TARGET],
+        numbers[Columns.RANK],
+        numbers.get(Columns.HISTORY_LENGTH),
+        numbers.get(Columns.TARGET_COUNT),
+        read_lineage(path),
+    )
+
+
+def require_same_protocol(runs: Sequence[Run]) -> None:
+    """Refuse runs whose lineages differ in split, protocol or data; files of other tools say nothing of these.
+
+    Raises:
+        DataError: naming two runs and what differs.
+    """
+    telling = [run for run in runs if run.lineage]
+    for run in telling[1:]:
+        for what, wanted in telling[0].protocol.items():
+            if run.protocol[what] != wanted:
+                raise DataError(
+                    f"{telling[0].name} and {run.name} differ in {what}: {wanted} in {telling[0].path}, "
+                    f"{run.protocol[what]} in {run.path}",
+                    _ALIKE,
+                )
+
+
+def aligned(run: Run, reference: Run) -> Run:
+    """The run with its rows in the order of the reference.
+
+    Raises:
+        DataError: when the two differ in users or targets.
+    """
+    if run.user_ids.equals(reference.user_ids) and np.array_equal(run.target, reference.target):
+        return run
+    mine, theirs = _order(run), _order(reference)
+    same = len(mine) == len(theirs) and (
+        run.user_ids.take(mine).equals(reference.user_ids.take(theirs))
+        and np.array_equal(run.target[mine], reference.target[theirs])
+    )
+    if not same:
+        raise DataError(
+            f"{run.path} ({len(run.rank)} rows) has other users or targets than {reference.path} "
+            f"({len(reference.rank)} rows)",
+            _ALIKE,
+        )
+    to = np.empty(len(mine), np.int64)
+    to[theirs.to_numpy()] = mine.to_numpy()
+    return replace(
+        run,
+        user_ids=reference.user_ids,
+        target=reference.target,
+        rank=run.rank[to],
+        history_length=None if run.history_length is None else run.history_length[to],
+        target_count=None if run.target_count is None else run.target_count[to],
+    )
+
+
+def _order(run: Run) -> pa.Array:
+    table = pa.table({Columns.USER_ID: run.user_ids, Columns.TARGET: run.target})
+    return pc.sort_indices(table, [(Columns.USER_ID, "ascending"), (Columns.TARGET, "ascending")])

@@ -1,0 +1,186 @@
+"""The entry point of comparison."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.artifacts.errors import UsageError
+from stages.artifacts.reporter import Reporter
+from stages.compare.runs import Run, aligned, locate, read_run, require_same_protocol
+from stages.metrics.accuracy import named_metrics
+from stages.metrics.bootstrap import bootstrap_means, intervals
+from stages.metrics.randomization import holm, randomization_test
+from stages.metrics.slices import POPULARITY_GROUPS, length_group, popularity_group
+
+Integers = npt.NDArray[np.int64]
+
+LEVEL = 0.95
+METHOD = {
+    "test": "two-sided paired randomization test over users",
+    "correction": "Holm, over all comparisons of a table",
+    "interval": f"{LEVEL:.0%} percentile bootstrap over users, of the paired difference",
+}
+"""How differences are judged."""
+
+
+def compare(
+    *,
+    runs: Sequence[str],
+    baseline: str | None = None,
+    metrics: Sequence[str] = ("ndcg@10", "recall@10"),
+    history_buckets: Sequence[int] = (5, 10, 20, 50),
+    samples: int = 10_000,
+    seed: int = 0,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Compare evaluated runs with a reference, user by user, over all targets and over slices of them.
+
+    The slices are the lengths of the histories before the split, and the popularity of the targets in training, see
+    :mod:`stages.metrics.slices`. Nothing is written. The figures of a run do not depend on which others are compared,
+    but for the correction for several comparisons.
+
+    Args:
+        runs: work directories, or tables of ranks, as ``PATH`` or ``NAME=PATH``; at least two.
+        baseline: name of the reference; ``None`` for the first run.
+        metrics: ``recall@K``, ``ndcg@K`` or ``mrr``, for any K.
+        history_buckets: ascending; the longest history of each bucket, the last one being open.
+        samples: resamples of the users for the intervals, and random swaps for the p-values.
+        seed: decides both.
+        reporter: is told about progress.
+
+    Returns:
+        JSON values. ``metrics``, ``differences`` and ``slices`` are tables with a row per metric, per metric and run,
+        and per slice, metric and run; ``p_holm`` is corrected within ``differences``, and within each kind of slice.
+
+    Raises:
+        UsageError: for options that do not fit.
+        DataError: for runs that cannot be read or must not be compared.
+    """
+    reporter = reporter or Reporter()
+    names = [name.strip().lower() for name in dict.fromkeys(metrics)]
+    if not names:
+        raise UsageError("--metrics names no metric", "For example --metrics ndcg@10,recall@10.")
+    if samples < 1:
+        raise UsageError(f"--samples must be at least 1, is {samples}")
+    bounds = list(history_buckets)
+    if bounds != sorted(set(bounds)) or bounds[:1] < [1]:
+        raise UsageError(
+            "--history-buckets must be ascending whole numbers from 1", "For example --history-buckets 5,10."
+        )
+    named_metrics(np.ones(1, np.int64), names)  # refuses unknown ones before anything is read
+    paths = locate(runs)
+    if len(paths) < 2:
+        raise UsageError("a comparison needs at least two runs", "Name their work directories.")
+    reference = next(iter(paths)) if baseline is None else baseline
+    if reference not in paths:
+        raise UsageError(f"--baseline {reference!r} is none of the runs", f"Choose one of {', '.join(paths)}.")
+    read = {name: read_run(name, path) for name, path in paths.items()}
+    require_same_protocol(list(read.values()))
+    first = read[reference]
+    found = [aligned(run, first) for run in read.values()]
+    notes = [
+        f"{run.name}: {run.path} carries no lineage; its split, data and protocol are taken on trust"
+        for run in found
+        if run.lineage is None
+    ]
+    told = next((run.facts for run in found if run.lineage), {})
+    slices = _slices(found, bounds, notes)
+    values = {run.name: named_metrics(run.rank, names) for run in found}
+    users = first.user_ids.dictionary_encode().indices.to_numpy().astype(np.int64)
+    everything = np.ones(len(users), bool)
+    differences: list[dict[str, Any]] = []
+    by_slice: list[dict[str, Any]] = []
+    with reporter.track("comparing", 1 + len(slices), "groups of targets") as advance:
+        for labels, chosen in [({}, everything), *slices]:
+            part = {name: matrix[chosen] for name, matrix in values.items()}
+            rows = _differences(part, reference, users[chosen], names, samples, seed)
+            advance(1)
+            if labels:
+                by_slice += [{**labels, "targets": int(chosen.sum()), **row} for row in rows]
+            else:
+                differences = rows
+    kinds = dict.fromkeys(row["by"] for row in by_slice)
+    for table in (differences, *([row for row in by_slice if row["by"] == by] for by in kinds)):
+        for row, corrected in zip(table, holm([row["p"] for row in table]), strict=True):
+            row["p_holm"] = float(corrected)
+    return {
+        "baseline": reference,
+        "runs": {run.name: {"path": str(run.path), "model": run.facts.get("model")} for run in found},
+        "users": int(users.max()) + 1,
+        "targets": len(users),
+        **{name: told.get(name) for name in ("split", "items", "exclude_seen")},
+        "method": {**METHOD, "samples": samples, "seed": seed},
+        "metrics": _side_by_side(found, values, names),
+        "differences": differences,
+        "slices": by_slice,
+        "notes": notes,
+    }
+
+
+def _side_by_side(
+    runs: Sequence[Run], values: dict[str, npt.NDArray[np.float64]], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    means = {name: matrix.mean(axis=0) for name, matrix in values.items()}
+    table: list[dict[str, Any]] = [
+        {"metric": metric, **{name: float(means[name][i]) for name in values}} for i, metric in enumerate(names)
+    ]
+    beyond = {run.name: run.facts.get("beyond_accuracy", {}) for run in runs}
+    for metric in dict.fromkeys(metric for measured in beyond.values() for metric in measured):
+        table.append({"metric": metric, **{name: measured.get(metric) for name, measured in beyond.items()}})
+    return table
+
+
+def _slices(runs: Sequence[Run], bounds: Sequence[int], notes: list[str]) -> list[tuple[dict[str, Any], Any]]:
+    """Labels and mask (R,) of every slice that has targets; what cannot be sliced is noted."""
+    slices: list[tuple[dict[str, Any], Any]] = []
+    lengths = next((run.history_length for run in runs if run.history_length is not None), None)
+    if lengths is None:
+        notes.append("no run tells the lengths of the histories: no slices by history length")
+    else:
+        group, labels = length_group(lengths, bounds)
+        slices += [({"by": "history length", "slice": label}, group == i) for i, label in enumerate(labels)]
+    counted = next((run for run in runs if run.target_count is not None and "popularity_groups" in run.facts), None)
+    if counted is None:
+        notes.append("no run tells the popularity of the targets: no slices by item popularity")
+    else:
+        assert counted.target_count is not None
+        starts = [row["from_interactions"] for row in counted.facts["popularity_groups"]]
+        group = popularity_group(counted.target_count, starts)
+        slices += [({"by": "item popularity", "slice": label}, group == i) for i, label in enumerate(POPULARITY_GROUPS)]
+    return [(labels, chosen) for labels, chosen in slices if chosen.any()]
+
+
+def _differences(
+    values: dict[str, npt.NDArray[np.float64]],
+    reference: str,
+    users: Integers,
+    names: Sequence[str],
+    samples: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """A row per metric and run other than the reference, from (R, m) metrics of each target."""
+    others = [name for name in values if name != reference]
+    between = np.concatenate([values[name] - values[reference] for name in others], axis=1)
+    low, high = intervals(bootstrap_means(between, users, samples=samples, seed=seed), LEVEL)
+    rows = []
+    for k, name in enumerate(others):
+        # One run at a time: which users differ, and so the swaps that are drawn, depends on the two alone.
+        columns = between[:, k * len(names) : (k + 1) * len(names)]
+        p_values = randomization_test(columns, users, samples=samples, seed=seed)
+        for i, metric in enumerate(names):
+            at = k * len(names) + i
+            rows.append(
+                {
+                    "metric": metric,
+                    "run": name,
+                    "mean": float(values[name][:, i].mean()),
+                    "reference": float(values[reference][:, i].mean()),
+                    "difference": float(columns[:, i].mean()),
+                    "low": float(low[at]),
+                    "high": float(high[at]),
+                    "p": float(p_values[i]),
+                }
+            )
+    return sorted(rows, key=lambda row: names.index(row["metric"]))

@@ -1,0 +1,80 @@
+import json
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cocorec_cli.report import print_markdown
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[str]:
+    """Two tables of ranks of 40 users, of which the second is better for all."""
+    users = [f"u{i:02}" for i in range(40)]
+    lengths = [3] * 20 + [8] * 20
+    for name, ranks in (("old", [12] * 40), ("new", [1] * 40)):
+        table = {"user_id": users, "target": list(range(1, 41)), "rank": ranks, "history_length": lengths}
+        pq.write_table(pa.table(table), tmp_path / f"{name}.parquet")
+    return ["old.parquet", "new.parquet"]
+
+
+def test_tables(cli, runs):
+    outcome = cli("compare", *runs, "--samples", "999")
+    assert outcome.code == 0
+    lines = [re.split(r"\s{2,}", line.strip()) for line in outcome.out.splitlines()]
+    assert ["metric", "old", "new"] in lines
+    assert ["recall@10", "0.0000", "1.0000"] in lines
+    assert ["ndcg@10", "new", "0.0000", "1.0000", "+1.0000", "+1.0000 to +1.0000", "-", "0.0010", "0.0020"] in lines
+    assert ["1-5", "20", "ndcg@10", "new", "0.0000", "1.0000"] in [line[:6] for line in lines]
+    assert "differences from old by history length" in outcome.out
+    assert "two-sided paired randomization test over users, 999 samples; Holm" in outcome.out
+    assert "no slices by item popularity" in outcome.out
+
+
+def test_markdown(cli, runs):
+    outcome = cli("compare", *runs, "--samples", "99", "--markdown", "--metrics", "recall@20,mrr")
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    at = lines.index("| metric | old | new |")
+    assert lines[at + 1] == "| --- | --- | --- |"
+    assert lines[at + 2] == "| recall@20 | 1.0000 | 1.0000 |"
+    assert "**differences from old**" in lines
+    assert any(line.startswith("| mrr | new | 0.0833 | 1.0000 | +0.9167 |") for line in lines)
+
+
+def test_markdown_escapes_what_would_end_a_cell(capsys):
+    print_markdown(["a|b"], [["c\\d"]])
+    assert capsys.readouterr().out == "| a\\|b |\n| --- |\n| c\\\\d |\n"
+
+
+def test_json_is_one_object(cli, runs):
+    outcome = cli("compare", *runs, "--json", "--samples", "99", "--baseline", "new", "--history-buckets", "4")
+    value = json.loads(outcome.out)
+    assert (value["baseline"], value["method"]["samples"]) == ("new", 99)
+    assert {row["slice"] for row in value["slices"]} == {"1-4", "5+"}
+    assert [row["p"] for row in value["differences"]] == [0.01, 0.01]
+
+
+def test_options_come_from_the_environment(cli, runs, monkeypatch):
+    monkeypatch.setenv("COCOREC_COMPARE_METRICS", "mrr")
+    value = json.loads(cli("compare", *runs, "--json", "--samples", "9").out)
+    assert [row["metric"] for row in value["differences"]] == ["mrr"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["old.parquet"], 2, "at least two runs"),
+        (["old.parquet", "gone"], 2, "gone does not exist"),
+        (["old.parquet", "new.parquet", "--json", "--markdown"], 2, "--json and --markdown exclude each other"),
+        (["old.parquet", "new.parquet", "--metrics", "map@5"], 2, "unknown metric 'map@5'"),
+        (["old.parquet", "text.parquet"], 3, "text.parquet is damaged or not a Parquet file"),
+    ],
+)
+def test_errors(cli, runs, tmp_path, arguments, code, said):
+    (tmp_path / "text.parquet").write_text("no table")
+    outcome = cli("compare", *arguments)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert said in outcome.err
