@@ -13,6 +13,9 @@ CHECKPOINT_DIR = "model/checkpoint"
 METRICS = "metrics.json"
 RANKS = "ranks.parquet"
 
+DOWNLOAD = "download.json"
+"""What was downloaded into a folder; stands beside the raw data, not in a work directory."""
+
 
 class Columns:
     """Column names; view columns carry the names of the views."""
