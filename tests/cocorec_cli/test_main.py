@@ -47,7 +47,7 @@ def test_version_by_both_entry_points():
 
 def test_help_imports_nothing_heavy():
     code = "import sys; from cocorec_cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
-    for args in (["--help"], ["quantize", "--help"], ["run", "--help"], ["status", "--help"]):
+    for args in (["--help"], ["download", "--help"], ["quantize", "--help"], ["run", "--help"], ["status", "--help"]):
         done = _run(sys.executable, "-c", code, *args)
         assert done.returncode == 0
         assert "Usage: cocorec" in done.stdout
