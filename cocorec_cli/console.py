@@ -21,10 +21,11 @@ class ConsoleReporter(Reporter):
 
     Args:
         quiet: say nothing but warnings.
+        lines: write lines about progress where stderr is not a terminal.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
+    def __init__(self, *, quiet: bool = False, lines: bool = True) -> None:
+        self._quiet, self._show_lines = quiet, lines
         self._progress: Progress | None = None
         self._tracked = 0
         self.warned: list[str] = []
@@ -51,6 +52,8 @@ class ConsoleReporter(Reporter):
                     yield lambda done: progress.advance(task, done)
                 finally:
                     progress.stop_task(task)
+        elif not self._show_lines:
+            yield lambda done: None
         else:
             lines = _Lines(label, total, unit)
             yield lines.advance

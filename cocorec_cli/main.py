@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from cocorec_cli.commands import compare, embed, evaluate, preprocess, quantize, run, status, train
+from cocorec_cli.commands import compare, download, embed, evaluate, preprocess, quantize, run, status, train
 from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
 from cocorec_cli.options import EPILOG
 from stages import __version__
@@ -27,6 +27,7 @@ app = typer.Typer(
     context_settings={"auto_envvar_prefix": "COCOREC", "help_option_names": ["--help", "-h"]},
 )
 
+app.command(rich_help_panel="Before the stages", epilog=EPILOG)(download.download)
 for _stage in (preprocess.preprocess, embed.embed, quantize.quantize, train.train, evaluate.evaluate):
     app.command(rich_help_panel="Stages, in order", epilog=EPILOG)(_stage)
 app.command(rich_help_panel="After evaluation", epilog=EPILOG)(compare.compare)

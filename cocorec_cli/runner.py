@@ -18,6 +18,7 @@ from cocorec_cli.config import CONFIG_KEY
 from cocorec_cli.console import ConsoleReporter, say
 from cocorec_cli.options import COMMON
 from cocorec_cli.report import Report, print_json, print_report
+from stages.artifacts.reporter import Reporter
 from stages.artifacts.result import Result
 
 
@@ -56,8 +57,7 @@ def run_stage(
     workdir: Path = ctx.params["workdir"]
     batch = ctx.find_object(Batch)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"])
-    for variable in _unknown_variables(ctx):
-        reporter.warn(f"{variable} in the environment is no option of `cocorec {name}`")
+    warn_of_unknown_variables(ctx, reporter)
     started = time.perf_counter()
     lock = contextlib.nullcontext() if batch else locked(workdir, name)
     # Threads that spin while they wait slow each other down several times over as soon as another program computes
@@ -117,8 +117,9 @@ def stage_context(
     return cast(typer.Context, made)
 
 
-def _unknown_variables(ctx: typer.Context) -> list[str]:
-    """Variables meant for this command that it does not know; a misspelt option must not go unnoticed."""
+def warn_of_unknown_variables(ctx: typer.Context, reporter: Reporter) -> None:
+    """Name variables meant for this command that it does not know; a misspelt option must not go unnoticed."""
     prefix = f"{ctx.auto_envvar_prefix}_"
     known = {prefix + parameter.name.upper() for parameter in ctx.command.params}
-    return sorted(name for name in os.environ if name.startswith(prefix) and name not in known)
+    for variable in sorted(name for name in os.environ if name.startswith(prefix) and name not in known):
+        reporter.warn(f"{variable} in the environment is no option of `cocorec {ctx.command.name}`")

@@ -1,12 +1,13 @@
 """Fixtures shared by all tests: real data sets from outside the repository, and a small catalogue with structure."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from mirror import Mirror, running
 
 from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import Lineage
@@ -36,6 +37,14 @@ def scientific(data_root: Path) -> Path:
     if missing:
         pytest.skip(f"{folder} lacks {', '.join(missing)}; set COCOREC_TEST_DATA to the folder that holds scientific/")
     return folder
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    """A web server on this machine, without files as yet."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with running() as server:
+        yield server
 
 
 ITEM_COUNT, GROUPS, USERS, LEVELS, CODEBOOK = 60, 6, 300, 2, 8

@@ -14,6 +14,7 @@ PACKAGES = ("stages", "cocorec_cli")
 
 MAY_IMPORT = {
     "artifacts": {"artifacts"},
+    "download": {"artifacts", "download"},
     "preprocess": {"artifacts", "preprocess"},
     "embed": {"artifacts", "embed"},
     "quantize": {"artifacts", "quantize"},
@@ -127,7 +128,7 @@ def test_train_and_evaluate_run_with_only_torch_and_pyarrow(structured, small):
 
 
 @pytest.mark.parametrize(
-    "command", ["preprocess", "embed", "quantize", "train", "evaluate", "compare", "run", "status"]
+    "command", ["download", "preprocess", "embed", "quantize", "train", "evaluate", "compare", "run", "status"]
 )
 def test_help_needs_no_heavy_library(command):
     blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn")
@@ -135,6 +136,22 @@ def test_help_needs_no_heavy_library(command):
     done = _without(blocked, code, command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"Usage: cocorec {command}" in done.stdout
+
+
+def test_a_download_needs_only_the_standard_library():
+    blocked = (
+        *NEVER_IN_TRAINING,
+        "torch",
+        "numpy",
+        "pyarrow",
+        "safetensors",
+        "sklearn",
+        "requests",
+        "httpx",
+        "urllib3",
+    )
+    done = _without(blocked, "import stages.download")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_files_fit_in_one_sitting():

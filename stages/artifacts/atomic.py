@@ -14,8 +14,12 @@ _TEMPORARY = ".tmp-"
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the name of ``path`` when the block ends without an error.
+
+    Args:
+        path: the file to be written.
+        option: the option that names its folder, for the remedy.
 
     Raises:
         DataError: when the folder cannot be written or the disk is full; what stood at ``path`` is intact.
@@ -27,26 +31,31 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        put_in_place(temporary, path)
     except OSError as error:
         raise DataError(
             f"cannot write {path}: {error.strerror or error}",
-            "Make room or choose a folder that can be written with --workdir; files already there are untouched.",
+            f"Make room or choose a folder that can be written with {option}; files already there are untouched.",
         ) from error
     finally:
         with suppress(OSError):  # the first error is the one to tell
             temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON in the order of its keys, whole or not at all."""
-    with atomic_path(path) as temporary:
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, so that it survives a crash of the machine; both are in the same folder.
+
+    Raises:
+        OSError: when the file system refuses.
+    """
+    _sync(temporary)
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def write_json(path: Path, value: Any, *, option: str = "--workdir") -> None:
+    """Write ``value`` as indented JSON in the order of its keys, whole or not at all; see :func:`atomic_path`."""
+    with atomic_path(path, option=option) as temporary:
         temporary.write_text(json.dumps(value, indent=2, default=dict, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -79,8 +88,9 @@ def missing(path: Path) -> DataError:
     return DataError(f"{path} does not exist", remedy)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -14,12 +14,13 @@ LOCK = ".cocorec/lock"
 
 
 @contextmanager
-def locked(workdir: Path, command: str) -> Iterator[None]:
+def locked(workdir: Path, command: str, *, option: str = "--workdir") -> Iterator[None]:
     """Hold the work directory's lock; the system drops it when the process ends, however it ends.
 
     Args:
         workdir: the work directory, made when missing.
         command: what is being run, told to whoever finds the lock taken.
+        option: the option that names the folder, for the remedies.
 
     Raises:
         DataError: when another run holds the lock (naming it), or the folder cannot be written.
@@ -30,7 +31,7 @@ def locked(workdir: Path, command: str) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise DataError(
-            f"cannot write in {workdir}: {error.strerror}", "Choose a folder that can be written with --workdir."
+            f"cannot write in {workdir}: {error.strerror}", f"Choose a folder that can be written with {option}."
         ) from error
     try:
         try:
@@ -38,7 +39,7 @@ def locked(workdir: Path, command: str) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(descriptor, 500).decode(errors="replace").strip() or "another run"
             raise DataError(
-                f"{workdir} is in use by {holder}", "Wait for it to end, or give this run its own --workdir."
+                f"{workdir} is in use by {holder}", f"Wait for it to end, or give this run its own {option}."
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"`cocorec {command}` (process {os.getpid()})\n".encode(), 0)

@@ -14,6 +14,9 @@ METRICS = "metrics.json"
 RANKS = "ranks.parquet"
 RECOMMENDATIONS = "recommendations.parquet"
 
+DOWNLOAD = "download.json"
+"""What was downloaded into a folder; stands beside the raw data, not in a work directory."""
+
 
 class Columns:
     """Column names; view columns carry the names of the views."""

@@ -88,3 +88,12 @@ def test_quiet(capsys, monkeypatch):
     reporter.info("information")
     reporter.warn("few items")
     assert capsys.readouterr().err == "warning: few items\n"
+
+
+def test_a_log_without_lines_about_progress(capsys, clock):
+    reporter = ConsoleReporter(lines=False)
+    with reporter.track("downloading", 100, "bytes") as advance:
+        clock[0] += 60
+        advance(50)
+    reporter.info("half")
+    assert capsys.readouterr().err == "half\n"

@@ -47,7 +47,8 @@ def test_version_by_both_entry_points():
 
 def test_help_imports_nothing_heavy():
     code = "import sys; from cocorec_cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
-    for args in (["--help"], ["quantize", "--help"], ["compare", "--help"], ["run", "--help"], ["status", "--help"]):
+    for command in ([], ["download"], ["quantize"], ["compare"], ["run"], ["status"]):
+        args = [*command, "--help"]
         done = _run(sys.executable, "-c", code, *args)
         assert done.returncode == 0
         assert "Usage: cocorec" in done.stdout

@@ -52,6 +52,8 @@ def test_folder_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot write [\s\S]*--workdir"), atomic_path(tmp_path / "file" / "a"):
         pass
+    with pytest.raises(DataError, match="with --to"), atomic_path(tmp_path / "file" / "a", option="--to"):
+        pass
 
 
 def test_full_disk_keeps_what_was_there(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_ranks_and_lists_equal_a_full_sort(model, sequences, monkeypatch, budget
         order = torch.argsort(scores, descending=True).tolist()
         assert ranking.ranks[row] == 1 + order.index(wanted.target[row] - 1)
         assert ranking.items[row].tolist() == [number + 1 for number in order[:7]]
-        np.testing.assert_allclose(ranking.scores[row], scores[order[:7]], atol=1e-6)
+        np.testing.assert_allclose(ranking.scores[row], scores[order[:7]].detach(), atol=1e-6)
     assert (target_ranks(model, items, wanted) == ranking.ranks).all()
 
 
