@@ -28,8 +28,12 @@ OPTIMIZATION = "Optimization"
 def train(
     ctx: typer.Context,
     model: Annotated[
-        Literal["cocorec", "text", "codes", "sasrec"],
-        option("The full model, or what it gives with texts, codes or item numbers (sasrec) alone.", MODEL),
+        Literal["cocorec", "text", "codes", "sasrec", "transitions", "popularity"],
+        option(
+            "The full model; with texts, codes or item numbers (sasrec) alone; or counts: how often an item followed "
+            "another (transitions), or occurred (popularity).",
+            MODEL,
+        ),
     ] = "cocorec",
     dim: Annotated[int, option("Width of the model, in dimensions.", MODEL, min=1, metavar="D")] = 64,
     layers: Annotated[

@@ -39,7 +39,7 @@ class Catalogue:
 
 def needed_files(kind: str) -> tuple[str, ...]:
     """The artifacts that describe the items for a kind of model."""
-    return {"cocorec": (EMBEDDINGS, CODES), "text": (EMBEDDINGS,), "codes": (CODES,), "sasrec": (ITEMS,)}[kind]
+    return {"cocorec": (EMBEDDINGS, CODES), "text": (EMBEDDINGS,), "codes": (CODES,)}.get(kind, (ITEMS,))
 
 
 def read_catalogue(
@@ -49,7 +49,7 @@ def read_catalogue(
 
     Args:
         workdir: the work directory.
-        kind: of the model; ``sasrec`` needs only the number of items.
+        kind: of the model; those without texts and codes need only the number of items.
         text_dimension: t, to which each view is whitened; a view of lower rank is padded with zeros.
         whitening: of a trained model; ``None`` fits it to these items.
 
@@ -57,7 +57,7 @@ def read_catalogue(
         DataError: when a file is missing, breaks the contract, or does not fit the trained model or its neighbours.
     """
     workdir = Path(workdir)
-    if kind == "sasrec":
+    if needed_files(kind) == (ITEMS,):
         return Catalogue(count_items(workdir / ITEMS))
     if kind == "codes":
         values, size = read_codes(workdir / CODES)

@@ -8,7 +8,10 @@ from typing import Any
 
 from stages.artifacts.errors import DataError, UsageError
 
-KINDS = ("cocorec", "text", "codes", "sasrec")
+COUNTING = ("transitions", "popularity")
+"""Kinds of models that count and learn nothing."""
+
+KINDS = ("cocorec", "text", "codes", "sasrec", *COUNTING)
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class ModelConfig:
 
     Attributes:
         kind: ``cocorec``, or the same backbone over less: ``text``, the texts alone; ``codes``, the codes alone;
-            ``sasrec``, item numbers alone.
+            ``sasrec``, item numbers alone. Or a baseline that counts: ``transitions``, ``popularity``.
         items: N, the size of the catalogue.
         views: M, text views per item.
         codes: C, semantic codes per item.

@@ -14,8 +14,10 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
 from stages.artifacts.names import MODEL_CONFIG, MODEL_WEIGHTS
 from stages.model.catalogue import Catalogue, read_catalogue
-from stages.model.config import ModelConfig
+from stages.model.config import COUNTING, ModelConfig
+from stages.model.counting import Counts
 from stages.model.recommender import Recommender
+from stages.model.scoring import Model
 
 _WHITENING = "whitening."
 
@@ -24,7 +26,7 @@ _WHITENING = "whitening."
 class Trained:
     """A model ready to use, and what it was made of."""
 
-    model: Recommender
+    model: Model
     catalogue: Catalogue
     lineage: Lineage | None
 
@@ -66,7 +68,7 @@ def save_model(workdir: Path, config: ModelConfig, tensors: dict[str, Tensor], l
     write_json(workdir / MODEL_CONFIG, content)
 
 
-def model_tensors(model: Recommender, catalogue: Catalogue) -> dict[str, Tensor]:
+def model_tensors(model: Model, catalogue: Catalogue) -> dict[str, Tensor]:
     """A model's weights with the whitening of its texts, by name."""
     whitening = {_WHITENING + name: tensor for name, tensor in catalogue.whitening.items()}
     return {**model.state_dict(), **whitening}
@@ -109,11 +111,24 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
             f"{workdir} has {catalogue.items} of {len(catalogue.views)} and {codes}",
             "Run `cocorec train` again.",
         )
-    model = Recommender(config)
     weights = {k: v for k, v in tensors.items() if not k.startswith(_WHITENING)}
     try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
+        model = _counts(config, weights) if config.kind in COUNTING else _recommender(config, weights, catalogue)
+    except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{workdir / MODEL_WEIGHTS} does not fit {path}: {error}", "Train again.") from error
-    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
     return Trained(model.to(device).eval(), catalogue, read_lineage(path))
+
+
+def _recommender(config: ModelConfig, weights: dict[str, Tensor], catalogue: Catalogue) -> Model:
+    model = Recommender(config)
+    model.load_state_dict(weights)
+    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    return model
+
+
+def _counts(config: ModelConfig, tensors: dict[str, Tensor]) -> Model:
+    model = Counts(config, **tensors)
+    n, starts = config.items, model.starts
+    if (len(model.occurrences), len(starts)) != (n + 1, n + 2) or int(starts[-1]) != len(model.followers):
+        raise ValueError("the counts are of another catalogue")
+    return model

@@ -7,12 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from stages.artifacts.sequences import Sequences
 from stages.model.backbone import Layout
-from stages.model.recommender import Recommender
-from stages.model.repeats import seen_items
+from stages.model.scoring import Model, scorer_of
 from stages.model.tiles import best, hide, ranks_of
 
 _SCORES = 1 << 23
@@ -45,7 +43,7 @@ class Ranking:
     Attributes:
         ranks: (R,) of the targets, from 1.
         items: (R, k) the best items, best first; 0 where fewer than k could be recommended.
-        scores: (R, k) float32, their cosine similarities with the repeat bias.
+        scores: (R, k) float32, the model's own: cosine similarities with the repeat bias, or counts.
     """
 
     ranks: npt.NDArray[np.int64]
@@ -80,14 +78,14 @@ def pack(items: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Layout]:
     return items[start[layout.rows] + layout.columns], layout
 
 
-def target_ranks(model: Recommender, items: Tensor, wanted: Queries) -> npt.NDArray[np.int64]:
+def target_ranks(model: Model, items: Tensor, wanted: Queries) -> npt.NDArray[np.int64]:
     """Rank (R,) of each target among all items; see :func:`rank`."""
     return rank(model, items, wanted).ranks
 
 
 @torch.inference_mode()
 def rank(
-    model: Recommender,
+    model: Model,
     items: Tensor,
     wanted: Queries,
     *,
@@ -96,7 +94,7 @@ def rank(
     batch_size: int = 2048,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Ranking:
-    """Rank all items by cosine similarity and repeat bias, ties against the target.
+    """Rank all items by the model's scores, ties against the target.
 
     Args:
         model: in evaluation mode, on its device.
@@ -109,9 +107,8 @@ def rank(
         progress: called with how many more rows are done.
     """
     device = items.device
-    history_table, candidates = model.item_tables()
-    candidates = F.normalize(candidates.float(), dim=-1)
-    step = max(1, min(batch_size, _SCORES // len(candidates)))
+    score = scorer_of(model)
+    step = max(1, min(batch_size, _SCORES // (model.config.items + 1)))
     # Histories of like length go together, so that little of the attention's rectangle is padding.
     order = np.argsort(wanted.start - wanted.end, kind="stable")
     ranking = Ranking(
@@ -125,12 +122,10 @@ def rank(
             torch.from_numpy(part[rows]).to(device) for part in (wanted.target, wanted.first, wanted.start, wanted.end)
         )
         histories, layout = pack(items, start, end)
-        users = F.normalize(model.read(history_table, histories, layout).float(), dim=-1)
-        shift = _repeat_shifts(model, histories, layout)
+        tile = score(histories, layout)
         ranks, chosen = [], []
-        for part in (slice(at, at + step) for at in range(0, len(rows), step)):
-            scores = users[part] @ candidates.T
-            shift(scores, part.start)
+        for part in (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step)):
+            scores = tile(part)
             hide(scores, _seen(items, first[part], end[part]) if exclude_seen else None)
             ranks.append(ranks_of(scores, target[part]))
             if top:
@@ -147,19 +142,3 @@ def rank(
 def _seen(items: Tensor, first: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
     histories, layout = pack(items, first, end)
     return layout.rows, histories
-
-
-def _repeat_shifts(model: Recommender, histories: Tensor, layout: Layout) -> Callable[[Tensor, int], None]:
-    """What adds the model's repeat bias, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
-    if model.repeats is None:
-        return lambda scores, first: None
-    last = torch.bincount(layout.rows, minlength=layout.batch).cumsum(0) - 1
-    seen = seen_items(histories, layout, last)
-    shifts = model.repeats(seen).float()
-
-    def shift(scores: Tensor, first: int) -> None:
-        low, high = torch.searchsorted(seen.rows, torch.tensor([first, first + len(scores)], device=scores.device))
-        place = (seen.rows[low:high] - first) * scores.shape[1] + seen.items[low:high]
-        scores.view(-1).index_add_(0, place, shifts[low:high])
-
-    return shift

@@ -20,7 +20,7 @@ from stages.artifacts.result import Result
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
 from stages.model.catalogue import Catalogue, needed_files, read_catalogue
-from stages.model.config import ModelConfig
+from stages.model.config import COUNTING, ModelConfig
 from stages.model.device import resolve_device
 from stages.model.files import model_tensors, save_model
 from stages.model.memory import keep_freed_memory
@@ -28,6 +28,7 @@ from stages.model.ranking import queries
 from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
+from stages.train.counting import train_counts
 from stages.train.loop import Loop
 from stages.train.masking import CodeMasking
 from stages.train.objective import Objective
@@ -82,7 +83,8 @@ def train(
 
     Args:
         workdir: the work directory; ``model/`` is written there.
-        model: ``cocorec``, or an ablation of it: ``text``, ``codes`` or ``sasrec`` (item numbers) alone.
+        model: ``cocorec``; ``text``, ``codes`` or ``sasrec`` (item numbers) alone; ``transitions`` or ``popularity``,
+            which count and take no notice of the options below.
         dim: d, the model's width.
         layers: Transformer layers of the backbone.
         heads: attention heads of the backbone.
@@ -175,6 +177,10 @@ def train(
         validation = queries(sequences, "valid", max_history)
         if not len(validation.user):
             raise DataError(f"{workdir / SEQUENCES}: no user has an item to validate on", "Choose another split.")
+        if model in COUNTING:
+            return train_counts(
+                workdir, config, sequences, validation, Lineage("train", options, inputs), outputs, began
+            )
         recommender = _build(config, catalogue).to(where)
         items = torch.from_numpy(sequences.items.astype("int64")).to(where)
         objective = Objective(

@@ -121,7 +121,7 @@ def test_same_bytes_skipped_when_fresh_and_valid_split_differs(trained):
     assert validation.facts["metrics"]["ndcg@10"]["mean"] == pytest.approx(best, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["sasrec", "text", "codes"])
+@pytest.mark.parametrize("kind", ["sasrec", "text", "codes", "transitions", "popularity"])
 def test_baselines_are_evaluated_alike(structured, small, kind):
     train(workdir=structured, model=kind, epochs=1, **small)
     assert evaluate(workdir=structured, bootstrap=10, device="cpu").facts["model"] == kind
