@@ -1,6 +1,5 @@
 """Writes the configuration file that a search has found."""
 
-import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +18,13 @@ def check_output(output: Path, *, force: bool) -> None:
     Raises:
         UsageError: when the file is there, or cannot be made.
     """
-    if importlib.util.find_spec("tomlkit") is None:
+    try:
+        import tomlkit  # noqa: F401
+    except ImportError as error:
         raise UsageError(
-            "the search needs the package tomlkit, which is not installed",
+            f"the search needs the package tomlkit, which cannot be imported: {error}",
             "Install the extra that brings it: pip install 'cocorec[tune]'.",
-        )
+        ) from error
     if output.exists() and not force:
         raise UsageError(
             f"--output {output} is there already", "Name another file with --output, or write over it with --force."

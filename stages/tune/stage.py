@@ -1,6 +1,5 @@
 """The entry point of the search."""
 
-import importlib.util
 import tempfile
 import time
 from collections.abc import Mapping
@@ -126,11 +125,13 @@ def tune(
 
 
 def _require_optuna() -> None:
-    if importlib.util.find_spec("optuna") is None:
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
         raise UsageError(
-            "the search needs the package optuna, which is not installed",
+            f"the search needs the package optuna, which cannot be imported: {error}",
             "Install the extra that brings it: pip install 'cocorec[tune]'.",
-        )
+        ) from error
 
 
 def _try_values(space: Space, stages: Mapping[str, Stage], fixed: Tables) -> None:

@@ -64,9 +64,10 @@ def open_study(
     pruner = optuna.pruners.MedianPruner(startup_trials, warmup_epochs + 1, n_min_trials=least)
     try:
         storage = JournalStorage(JournalFileBackend(str(path)))
-        study = optuna.create_study(
-            storage=storage, study_name=NAME, direction="maximize", pruner=pruner, load_if_exists=True
-        )
+        if NAME in optuna.get_all_study_names(storage):
+            study = optuna.load_study(study_name=NAME, storage=storage, pruner=pruner)
+        else:
+            study = optuna.create_study(study_name=NAME, storage=storage, pruner=pruner, direction="maximize")
         recorded = study.user_attrs.get(_SEARCH)
     except (ValueError, KeyError, AssertionError) as error:
         raise DataError(f"{path} is damaged: {error}", "Begin the search again with --no-resume.") from error
