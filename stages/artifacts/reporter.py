@@ -18,7 +18,7 @@ class Reporter:
         """Say something the user should act on."""
         _log.warning(message)
 
-    def epoch(self, number: int, metric: float) -> None:
+    def on_epoch(self, number: int, metric: float) -> None:
         """Hear of a finished epoch of training and, by raising, end the run there as an interruption would.
 
         A run that goes on after an interruption tells first of the epochs it had finished before.

@@ -62,7 +62,7 @@ class Loop:
         """
         seconds = {"training": 0.0, "validation": 0.0}
         for row in progress.history:
-            self.reporter.epoch(row["epoch"], row[SELECTION_METRIC])
+            self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
         while not self.finished(progress):
             began = time.perf_counter()
             row = self._epoch(progress, optimizer)
@@ -81,7 +81,7 @@ class Loop:
                 f"recall@10 {metrics['recall@10']:.4f} (best in epoch {progress.best_epoch}); "
                 f"{trained - began:.1f} s"
             )
-            self.reporter.epoch(progress.epoch, metrics[SELECTION_METRIC])
+            self.reporter.on_epoch(progress.epoch, metrics[SELECTION_METRIC])
         return seconds
 
     def finished(self, progress: Progress) -> bool:

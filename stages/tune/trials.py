@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from stages.artifacts.errors import UsageError
+from stages.artifacts.errors import UsageError, is_out_of_memory
 from stages.artifacts.reporter import Reporter
 from stages.artifacts.result import Result
 from stages.tune.folders import Folders
@@ -73,15 +73,22 @@ class Trials:
             reports = self._study.trials[trial.number].intermediate_values
             self._say(trial, f"pruned after epoch {max(reports)}, at best {max(reports.values()):.4f}")
         except UsageError as error:  # values that fit alone, but not with each other
-            trial.set_user_attr(REASON, error.message)
-            self._study.tell(trial, state=TrialState.FAIL)
-            self._reporter.warn(f"trial {trial.number} failed: {error.message}")
+            self._fail(trial, error.message)
+        except (MemoryError, RuntimeError) as error:  # a model too large for the machine
+            if not is_out_of_memory(error):
+                raise
+            self._fail(trial, f"out of memory: {str(error).partition(chr(10))[0] or type(error).__name__}")
         else:
             value = sum(values) / len(values)
             self._study.tell(trial, value)
             self._say(trial, f"validation {METRIC} {value:.4f}")
         for run in range(self._seeds):
             self._folders.tidy(self._folders.trial(trial.number, run))
+
+    def _fail(self, trial: Trial, reason: str) -> None:
+        trial.set_user_attr(REASON, reason)
+        self._study.tell(trial, state=TrialState.FAIL)
+        self._reporter.warn(f"trial {trial.number} failed: {reason}")
 
     def _train(self, trial: Trial, options: Mapping[str, Mapping[str, Any]]) -> list[float]:
         codes = self._workdir
@@ -154,7 +161,7 @@ class _TrialReporter(Reporter):
         with self._reporter.track(f"{self._label}: {label}", total, unit) as advance:
             yield advance
 
-    def epoch(self, number: int, metric: float) -> None:
+    def on_epoch(self, number: int, metric: float) -> None:
         if self._heard:
             self._heard(number, metric)
 

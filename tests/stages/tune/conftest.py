@@ -42,7 +42,7 @@ class Training:
         self.calls.append({"workdir": workdir, "rate": rate, "dim": dim, "heads": heads, "seed": seed})
         for epoch in range(1, EPOCHS + 1):
             self.on_epoch(epoch)
-            (reporter or Reporter()).epoch(epoch, rate * epoch / EPOCHS)
+            (reporter or Reporter()).on_epoch(epoch, rate * epoch / EPOCHS)
         return Result("train", {}, {"validation": {"ndcg@10": rate + seed}, "best_epoch": EPOCHS})
 
 

@@ -223,6 +223,27 @@ def test_values_that_fit_alone_but_not_together(structured, training):
     assert all(row["state"] == "complete" for row in found if row not in failed)
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")])
+def test_a_model_too_large_fails_its_trial_alone(structured, training, error):
+    def run_out(epoch):
+        if len(training.calls) == 2:
+            raise error
+
+    training.on_epoch = run_out
+    result = tune(workdir=structured, stages={"train": training}, space=RATE, trials=3)
+    assert result.facts["trials"] == {"complete": 2, "pruned": 0, "failed": 1, "unfinished": 0}
+    assert rows(structured)[1]["reason"].startswith("out of memory: ")
+
+
+def test_other_errors_end_the_search(structured, training):
+    def break_down(epoch):
+        raise RuntimeError("a bug")
+
+    training.on_epoch = break_down
+    with pytest.raises(RuntimeError, match="a bug"):
+        tune(workdir=structured, stages={"train": training}, space=RATE, trials=3)
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
