@@ -153,4 +153,4 @@ def _command(group: TyperGroup, stage: str) -> TyperCommand:
 def _options(group: TyperGroup, stage: str) -> list[str]:
     from cocorec_cli.options import COMMON
 
-    return [str(param.name) for param in _command(group, stage).params if param.name not in COMMON]
+    return [str(param.name) for param in _command(group, stage).params if param.name not in COMMON | {"preset"}]

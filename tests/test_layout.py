@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "evaluate": {"artifacts", "metrics", "model", "evaluate"},
     "compare": {"artifacts", "metrics", "compare"},
     # The search is handed the stages as functions.
-    "tune": {"artifacts", "tune"},
+    "tune": {"artifacts", "model", "tune"},
 }
 """Which parts of ``stages`` each part may import."""
 

@@ -168,13 +168,13 @@ def _space(ctx: typer.Context, group: TyperGroup, search: list[str] | None) -> d
 
 
 def _set_options(ctx: typer.Context, name: str) -> dict[str, Any]:
-    """The options of a stage that the configuration file or the environment sets."""
+    """The options of a stage that the configuration file, its preset or the environment sets."""
     context = stage_context(ctx, name)
     own: dict[str, Any] = {}
     for parameter, value in context.params.items():
         source = context.get_parameter_source(parameter)
         if source is None:
             raise UsageError(f"{name}: the source of {parameter} is not known")
-        if parameter not in COMMON | {"resume"} and source.name != "DEFAULT" and value is not None:
+        if parameter not in COMMON | {"resume", "preset"} and source.name != "DEFAULT" and value is not None:
             own[parameter] = value
     return own

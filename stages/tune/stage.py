@@ -185,11 +185,13 @@ def _describe(
     Raises:
         DataError: when inputs are missing, do not belong together, or are not what the options say.
     """
+    from stages.model.catalogue import needed_files
+
     codes_vary = "quantize" in space.stages
-    wanted = [EMBEDDINGS] if codes_vary else [EMBEDDINGS, CODES]
-    # The baselines need less; what is there counts all the same.
-    needed = {SEQUENCES, *(wanted if standing["train"]["model"] == "cocorec" else ())}
-    files = [name for name in (SEQUENCES, *wanted, ITEMS) if name in needed or (workdir / name).exists()]
+    wanted = [SEQUENCES, EMBEDDINGS, ITEMS, *([] if codes_vary else [CODES])]
+    needed = {SEQUENCES, *needed_files(standing["train"]["model"])}
+    # What a trial would not read counts all the same where it is there: the kind of model may vary.
+    files = [name for name in wanted if name in needed or (workdir / name).exists()]
     fingerprints = Fingerprints(workdir)
     inputs = {name: fingerprints.of(workdir / name) for name in files}
     require_consistent(workdir, files, fingerprints)

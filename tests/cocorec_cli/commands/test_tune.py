@@ -110,6 +110,14 @@ def test_the_space_of_the_file_and_of_the_command_line(cli, config, structured, 
     assert [name for name in _rows(structured)[0] if "." in name] == ["train.dropout"]
 
 
+def test_a_preset_counts(cli, config, structured, monkeypatch):
+    config.write_text(config.read_text().replace("[train]", '[train]\npreset = "paper"'))
+    monkeypatch.setenv("COCOREC_TRAIN_MODEL", "sasrec")
+    assert cli("tune", "--config", config, "-q", "--trials", "1", "--search", "dropout=0.2,0.4").code == 0
+    options = read_lineage(structured / TRIALS).options["options"]
+    assert (options["train.targets"], options["train.dim"]) == ("last", 16)
+
+
 def test_without_a_configuration_file(cli, structured, small):
     texts = [f"{name.replace('_', '-')}={value}" for name, value in small.items() if name != "device"]
     search = [part for text in [*texts, "epochs=1", "model=sasrec"] for part in ("--search", text)]
