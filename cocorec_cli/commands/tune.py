@@ -29,7 +29,7 @@ def tune(
         option(
             "An option of train or quantize and its values: dropout=0.1:0.5, learning_rate=1e-4:1e-2:log, "
             "layers=1:4, batch_size=128:1024:step=128, dim=64,128 or quantize.levels=2,4,8; may be repeated. Replaces "
-            "the tables [tune.space.*] of the configuration file.",
+            "the tables tune.space.train and tune.space.quantize of the configuration file.",
             SPACE_PANEL,
             metavar="OPTION=VALUES",
             show_default="a space that suits the kind of model",
@@ -103,7 +103,7 @@ def tune(
 
     Reads what train reads and works in the folder tune/ of the work directory. Trials are judged by their validation
     NDCG@10 and never see a test item; those that lag behind are ended early. Options that are not searched come from
-    the tables [train] and [quantize] of the configuration file, or from the environment. Interrupted with Ctrl-C or
+    the tables train and quantize of the configuration file, or from the environment. Interrupted with Ctrl-C or
     killed, the same command goes on. Then: cocorec run --config best.toml.
     """
     from cocorec_cli.tuned import check_output, write_tuned

@@ -199,3 +199,9 @@ def test_a_missing_package_names_the_extra(cli, config, structured, monkeypatch,
     assert f"needs the package {package}" in outcome.err
     assert "pip install 'cocorec[tune]'" in outcome.err
     assert not (structured / STUDY).exists()
+
+
+def test_help_names_the_tables_of_the_file(cli):
+    text = " ".join(cli("tune", "--help").out.replace("│", " ").split())
+    assert "the tables train and quantize of the configuration file" in text
+    assert "tables tune.space.train and tune.space.quantize" in text
