@@ -5,6 +5,13 @@
     [embed]                      # a table per stage, keys as the options of its command
     views = ["title", "brand"]
 
+    [tune]                       # the search, likewise, and
+    trials = 50
+
+    [tune.space.train]           # what it varies
+    dropout = {low = 0.1, high = 0.5}
+    dim = [64, 128]
+
 Relative paths are taken from the folder of the file, so that it works from anywhere. The file says what a stage
 does; ``--force``, ``--json``, ``--quiet`` and ``--config`` say how this one run behaves and stay out of it.
 """
@@ -27,6 +34,9 @@ DEFAULT_CONFIG = Path("cocorec.toml")
 
 PRESETS = Path(__file__).with_name("presets")
 """Folder of the named sets of options."""
+
+SEARCH, SPACE = "tune", "space"
+"""The command that has a table as well, though it is no stage, and the tables below it."""
 
 Defaults = dict[str, dict[str, Any]]
 
@@ -69,7 +79,8 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
         group: the ``cocorec`` command, whose subcommands say which options there are.
 
     Returns:
-        For each command the defaults of its parameters, by parameter name; and the work directory, if it names one.
+        For each command the defaults of its parameters, by parameter name, and for the search its ``space``; and the
+        work directory, if the file names one.
 
     Raises:
         UsageError: listing every problem of the file.
@@ -87,30 +98,49 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
     problems: list[str] = []
     defaults: Defaults = {}
     folder = path.absolute().parent
-    stages = [name for name in STAGES if name in group.commands]
+    stages = [name for name in (*STAGES, SEARCH) if name in group.commands]
     workdir = content.pop("workdir", None)
     if workdir is not None and not isinstance(workdir, str):
-        problems.append(f"workdir: expected text, got {_shown(workdir)}")
+        problems.append(f"workdir: expected text, got {shown(workdir)}")
         workdir = None
     for name, table in content.items():
         if name not in stages:
-            problems.append(f"[{name}]: unknown; {_nearest(name, ['workdir', *stages])}")
+            problems.append(f"[{name}]: unknown; {nearest(name, ['workdir', *stages])}")
         elif not isinstance(table, dict):
-            problems.append(f"{name}: expected a table [{name}], got {_shown(table)}")
+            problems.append(f"{name}: expected a table [{name}], got {shown(table)}")
         else:
             command = group.commands[name]
             assert isinstance(command, TyperCommand)
-            defaults[name] = _check_table(command, table, folder, problems)
+            space = table.pop(SPACE, None) if name == SEARCH else None
+            defaults[name] = check_table(command, table, folder, problems)
+            if space is not None:
+                from cocorec_cli.search import check_space
+
+                defaults[name][SPACE] = check_space(space, group, problems)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise UsageError(f"{path}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
     return defaults, str(folder / Path(workdir).expanduser()) if workdir else None
 
 
-def _check_table(command: TyperCommand, table: Mapping[str, Any], folder: Path, problems: list[str]) -> dict[str, Any]:
-    """Values by parameter name; what is wrong with them is appended to ``problems``."""
+def check_table(
+    command: TyperCommand, table: Mapping[str, Any], folder: Path, problems: list[str], *, title: str | None = None
+) -> dict[str, Any]:
+    """Hold a table against the options of a command.
+
+    Args:
+        command: whose options they are.
+        table: values by option.
+        folder: where relative paths start.
+        problems: what is wrong is appended.
+        title: what to call the table there.
+
+    Returns:
+        Values by parameter name.
+    """
     from cocorec_cli.options import COMMON
 
+    title = title or f"[{command.name}]"
     types = get_type_hints(command.callback)
     context = typer.Context(command, info_name=command.name)
     parameters = {param.name: param for param in command.params if isinstance(param, TyperOption | TyperArgument)}
@@ -119,18 +149,18 @@ def _check_table(command: TyperCommand, table: Mapping[str, Any], folder: Path, 
     for key, value in table.items():
         name = key.replace("-", "_")
         if name == "workdir":
-            problems.append(f"[{command.name}] {key}: stands above the tables, for all commands")
+            problems.append(f"{title} {key}: stands above the tables, for all commands")
         elif name in COMMON:
-            problems.append(f"[{command.name}] {key}: belongs on the command line")
+            problems.append(f"{title} {key}: belongs on the command line")
         elif name not in known:
-            problems.append(f"[{command.name}] {key}: unknown option; {_nearest(name, known)}")
+            problems.append(f"{title} {key}: unknown option; {nearest(name, known)}")
         else:
             try:
                 checked[name] = _convert(value, types[name], folder)
                 parameters[name].process_value(context, checked[name])
             except (ValueError, typer.BadParameter) as error:
                 said = error.message if isinstance(error, typer.BadParameter) else str(error)
-                problems.append(f"[{command.name}] {key}: {said}")
+                problems.append(f"{title} {key}: {said}")
     return checked
 
 
@@ -144,11 +174,11 @@ def _convert(value: Any, kind: Any, folder: Path) -> Any:
         return [_convert(part, element, folder) for part in (value if isinstance(value, list) else [value])]
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise ValueError(f"{_shown(value)} is not one of {', '.join(map(str, get_args(kind)))}")
+            raise ValueError(f"{shown(value)} is not one of {', '.join(map(str, get_args(kind)))}")
         return value
     accepted, name = _TOML_TYPES[kind]
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"expected {name}, got {_shown(value)}")
+        raise ValueError(f"expected {name}, got {shown(value)}")
     return str(folder / Path(str(value)).expanduser()) if kind is Path else value
 
 
@@ -161,13 +191,15 @@ _TOML_TYPES: dict[Any, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What may have been meant: the known name most like this one, or all of them."""
     import difflib
 
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as an error tells it."""
     kinds = {bool: "", int: "", float: "", str: "the text ", list: "the list ", dict: "the table "}
     return kinds.get(type(value), "") + (str(value).lower() if isinstance(value, bool) else repr(value))

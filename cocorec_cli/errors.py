@@ -12,7 +12,7 @@ import traceback
 import typer
 
 from cocorec_cli.console import say
-from stages.artifacts.errors import CocorecError, DataError
+from stages.artifacts.errors import CocorecError, DataError, is_out_of_memory
 
 BUG = 1
 BROKEN_PIPE = 128 + signal.SIGPIPE
@@ -27,7 +27,7 @@ def report_error(error: Exception) -> int:
         return error.exit_code
     if isinstance(error, typer.TyperException):
         return _report_usage(error)
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         _explain(
             f"out of memory: {str(error) or type(error).__name__}".splitlines()[0],
             "Work in smaller batches (`cocorec train --help` and `cocorec embed --help` list the options), "
@@ -62,12 +62,3 @@ def _explain(message: str, remedy: str | None) -> None:
     say(message, "error: ", "bold red")
     if remedy:
         say(remedy, "remedy: ", "bold")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Also torch's own errors, told by their names because torch may not be imported here."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
-    )

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from cocorec_cli.commands import compare, download, embed, evaluate, preprocess, quantize, run, status, train
+from cocorec_cli.commands import compare, download, embed, evaluate, preprocess, quantize, run, status, train, tune
 from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
 from cocorec_cli.options import EPILOG
 from stages import __version__
@@ -31,7 +31,7 @@ app.command(rich_help_panel="Before the stages", epilog=EPILOG)(download.downloa
 for _stage in (preprocess.preprocess, embed.embed, quantize.quantize, train.train, evaluate.evaluate):
     app.command(rich_help_panel="Stages, in order", epilog=EPILOG)(_stage)
 app.command(rich_help_panel="After evaluation", epilog=EPILOG)(compare.compare)
-for _command in (run.run, status.status):
+for _command in (run.run, tune.tune, status.status):
     app.command(rich_help_panel="The whole pipeline")(_command)
 
 

@@ -51,6 +51,25 @@ def run_stage(
         leave_out: parameters of the command that are not arguments of the stage.
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
     """
+    name = str(ctx.command.name)
+
+    def call(reporter: ConsoleReporter) -> Result:
+        stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
+        return stage(**stage_arguments(ctx, leave_out), reporter=reporter)
+
+    run_call(ctx, call, check=check)
+
+
+def run_call(
+    ctx: typer.Context, call: Callable[[ConsoleReporter], Result], *, check: Callable[[Result], None] | None = None
+) -> None:
+    """Do the work of a command under the lock of its work directory, and print what came of it.
+
+    Args:
+        ctx: the command's context.
+        call: does the work; heavy libraries are imported only here.
+        check: called with the result once it is printed; may raise, for example a ``QualityError``.
+    """
     from stages.artifacts.lock import locked
 
     name = str(ctx.command.name)
@@ -65,8 +84,7 @@ def run_stage(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Libraries that print must not mix with the result on stdout.
     with lock, contextlib.redirect_stdout(sys.stderr):
-        stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
-        result = stage(**stage_arguments(ctx, leave_out), reporter=reporter)
+        result = call(reporter)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     report = Report(result, workdir, time.perf_counter() - started, peak)
     for warning in result.warnings:

@@ -33,3 +33,12 @@ class QualityError(CocorecError):
     """A metric below the bar that the user set (exit code 4)."""
 
     exit_code = 4
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was short. Also torch's own errors, told by their names because torch may not be imported here."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )

@@ -13,6 +13,9 @@ CHECKPOINT_DIR = "model/checkpoint"
 METRICS = "metrics.json"
 RANKS = "ranks.parquet"
 RECOMMENDATIONS = "recommendations.parquet"
+TUNE_DIR = "tune"
+STUDY = "tune/study.jsonl"
+TRIALS = "tune/trials.parquet"
 
 DOWNLOAD = "download.json"
 """What was downloaded into a folder; stands beside the raw data, not in a work directory."""
@@ -35,6 +38,18 @@ class Columns:
     TARGET_COUNT = "target_count"
     ITEM_IDS = "item_ids"
     SCORES = "scores"
+
+
+class TrialColumns:
+    """Column names of the trials of a search; options carry their own names, such as ``train.dropout``."""
+
+    TRIAL = "trial"
+    STATE = "state"
+    METRIC = "ndcg@10"
+    EPOCHS = "epochs"
+    BEST_EPOCH = "best_epoch"
+    VALIDATION = "validation"
+    REASON = "reason"
 
 
 RESERVED_VIEW_NAMES = frozenset({Columns.ITEM, Columns.ITEM_ID})

@@ -18,6 +18,16 @@ class Reporter:
         """Say something the user should act on."""
         _log.warning(message)
 
+    def on_epoch(self, number: int, metric: float) -> None:
+        """Hear of a finished epoch of training and, by raising, end the run there as an interruption would.
+
+        A run that goes on after an interruption tells first of the epochs it had finished before.
+
+        Args:
+            number: of the epoch, from 1.
+            metric: its validation NDCG@10.
+        """
+
     @contextmanager
     def track(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Callable[[int], None]]:
         """Follow long work: yields a function to be called with how many more units are done.

@@ -64,6 +64,8 @@ def quantize(
     """
     workdir, reporter = Path(workdir), reporter or Reporter()
     options = QuantizeOptions(method, levels, codebook_size, dimension, seed)
+    if codebooks is None:
+        options.check()
     embeddings = workdir / names.EMBEDDINGS
     dimensions = embedding_views(embeddings)
     fingerprints = Fingerprints(workdir)
@@ -73,9 +75,7 @@ def quantize(
     if source and names.ITEMS in source.inputs:
         inputs[names.ITEMS] = source.inputs[names.ITEMS]
     saved = None
-    if codebooks is None:
-        options.check()
-    else:
+    if codebooks is not None:
         saved = load_quantizer(Path(codebooks))
         options = options.of_codebooks(str(codebooks), saved.options)
         _check_views(Path(codebooks), saved, embeddings, dimensions)

@@ -61,6 +61,8 @@ class Loop:
             Seconds spent on training and on validation by this process.
         """
         seconds = {"training": 0.0, "validation": 0.0}
+        for row in progress.history:
+            self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
         while not self.finished(progress):
             began = time.perf_counter()
             row = self._epoch(progress, optimizer)
@@ -79,6 +81,7 @@ class Loop:
                 f"recall@10 {metrics['recall@10']:.4f} (best in epoch {progress.best_epoch}); "
                 f"{trained - began:.1f} s"
             )
+            self.reporter.on_epoch(progress.epoch, metrics[SELECTION_METRIC])
         return seconds
 
     def finished(self, progress: Progress) -> bool:

@@ -58,3 +58,14 @@ def test_options_match_the_stage(name):
         assert stage["force"].default is options["force"].default is False
     required = {option for option in own if stage[option].default is inspect.Parameter.empty}
     assert required == {option for option in own if options[option].default is inspect.Parameter.empty}
+
+
+def test_options_match_the_search():
+    from stages.tune import tune
+
+    search = inspect.signature(tune).parameters
+    options = inspect.signature(get_command(app).commands["tune"].callback).parameters
+    shared = set(search) - {"workdir", "stages", "space", "fixed", "reporter"}
+    # Of the command alone: the space as text, where the best goes, and two options of train.
+    assert shared == set(options) - COMMON - {"ctx", "search", "output", "device", "threads"}
+    assert {name: options[name].default for name in shared} == {name: search[name].default for name in shared}

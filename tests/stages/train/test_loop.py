@@ -2,6 +2,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.artifacts.names import HISTORY
+from stages.artifacts.reporter import Reporter
 from stages.train import train
 from stages.train.loop import reductions
 
@@ -37,3 +38,27 @@ def test_warm_up_is_linear(structured, small):
     train(workdir=structured, epochs=1, **{**small, "warmup_steps": 1000})
     (row,) = pq.read_table(structured / HISTORY).to_pylist()
     assert row["learning_rate"] == pytest.approx(small["learning_rate"] * row["step"] / 1000)
+
+
+class Hearer(Reporter):
+    """Remembers the epochs it hears of, and ends the run at one of them."""
+
+    def __init__(self, end: int) -> None:
+        self.end, self.heard = end, {}
+
+    def on_epoch(self, number: int, metric: float) -> None:
+        self.heard[number] = metric
+        if number == self.end:
+            raise InterruptedError
+
+
+def test_a_run_that_goes_on_tells_of_all_its_epochs(structured, small):
+    options = {"workdir": structured, "epochs": 4, "model": "sasrec", **small}
+    first, second = Hearer(2), Hearer(5)
+    with pytest.raises(InterruptedError):
+        train(reporter=first, **options)
+    assert list(first.heard) == [1, 2]
+    train(reporter=second, resume=True, **options)
+    rows = pq.read_table(structured / HISTORY).to_pylist()
+    assert second.heard == {row["epoch"]: row["ndcg@10"] for row in rows}
+    assert first.heard.items() <= second.heard.items()

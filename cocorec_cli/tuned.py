@@ -1,0 +1,92 @@
+"""Writes the configuration file that a search has found."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from typer.core import TyperGroup
+
+from stages.artifacts.errors import UsageError
+
+_MARK = "# Found by `cocorec tune`: "
+
+
+def check_output(output: Path, *, force: bool) -> None:
+    """Refuse to write over a file, before any work is done.
+
+    Raises:
+        UsageError: when the file is there, or cannot be made.
+    """
+    try:
+        import tomlkit  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"the search needs the package tomlkit, which cannot be imported: {error}",
+            "Install the extra that brings it: pip install 'cocorec[tune]'.",
+        ) from error
+    if output.exists() and not force:
+        raise UsageError(
+            f"--output {output} is there already", "Name another file with --output, or write over it with --force."
+        )
+    if output.is_dir() or not output.absolute().parent.is_dir():
+        raise UsageError(f"--output {output}: {output.absolute().parent} is not a folder to write a file in")
+
+
+def write_tuned(
+    output: Path,
+    config: Path | None,
+    group: TyperGroup,
+    workdir: Path,
+    options: Mapping[str, Mapping[str, Any]],
+    headline: str,
+) -> None:
+    """Write the configuration file ``config`` with other options, keeping all else in it, comments included.
+
+    Args:
+        output: the file to write; relative paths in it start at its folder.
+        config: the file to take the rest from, ``None`` for none.
+        group: the ``cocorec`` command, whose subcommands say which options are paths.
+        workdir: the work directory.
+        options: by command, those to put in.
+        headline: where they come from, for the first line.
+
+    Raises:
+        DataError: when the file cannot be written.
+    """
+    import tomlkit
+    from tomlkit.items import Table
+
+    from stages.artifacts.atomic import atomic_path
+
+    folder = output.absolute().parent
+    text = config.read_text(encoding="utf-8") if config else ""
+    if text.startswith(_MARK):
+        text = text.partition("\n")[2]
+    content = tomlkit.parse(text)
+    if config and config.absolute().parent != folder:
+        for name, table in content.items():
+            if isinstance(table, Table) and name in group.commands:
+                _move_paths(table, get_type_hints(group.commands[name].callback), config.absolute().parent, folder)
+    content["workdir"] = os.path.relpath(workdir.absolute(), folder)
+    for name, values in options.items():
+        if values and name not in content:
+            content[name] = tomlkit.table()
+        for key, value in values.items():
+            spelt = next((found for found in content[name] if found.replace("-", "_") == key), key)
+            content[name][spelt] = str(value) if isinstance(value, Path) else value
+    with atomic_path(output) as temporary:
+        temporary.write_text(f"{_MARK}{headline}\n{tomlkit.dumps(content)}", encoding="utf-8")
+
+
+def _move_paths(table: Any, types: Mapping[str, Any], old: Path, new: Path) -> None:
+    """Let the relative paths of a table start at another folder."""
+
+    def moved(value: Any) -> Any:
+        path = Path(str(value)).expanduser()
+        return value if path.is_absolute() else os.path.relpath(old / path, new)
+
+    for key, value in table.items():
+        kind = types.get(key.replace("-", "_"))
+        if kind is Path or any(part is Path or Path in get_args(part) for part in get_args(kind)):
+            table[key] = [moved(part) for part in value] if isinstance(value, list) else moved(value)

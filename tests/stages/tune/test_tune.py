@@ -1,0 +1,314 @@
+import shutil
+import sys
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.lineage import Lineage, read_lineage
+from stages.artifacts.names import CODES, EMBEDDINGS, SEQUENCES, STUDY, TRIALS, TUNE_DIR
+from stages.artifacts.sequences import read_sequences
+from stages.artifacts.tables import read_table, write_table
+from stages.quantize import quantize
+from stages.train import train
+from stages.tune import check_codes, tune
+
+RATE = {"train": {"rate": {"low": 0.0, "high": 1.0}}}
+SASREC = {"train": {"dropout": {"low": 0.0, "high": 0.5}, "dim": [8, 16]}}
+
+
+def rows(workdir):
+    return pq.read_table(workdir / TRIALS).to_pylist()
+
+
+def poison(workdir):
+    """Put other test items in the place of those that are there."""
+    table = read_table(workdir / SEQUENCES)
+    lists = table["items"].to_pylist()
+    for items, end in zip(lists, table["valid_end"].to_pylist(), strict=True):
+        items[end:] = [item % 60 + 1 for item in items[end:]]
+    column = table.schema.get_field_index("items")
+    table = table.set_column(column, table.schema.field(column), [pa.array(lists, pa.list_(pa.int32()))])
+    write_table(workdir / SEQUENCES, table, Lineage("preprocess", {}, {}))
+
+
+def sasrec(small):
+    return {"train": {**small, "model": "sasrec", "epochs": 2}}
+
+
+def test_the_best_trial_is_what_training_gives(structured, small):
+    fixed = sasrec(small)
+    result = tune(workdir=structured, stages={"train": train}, space=SASREC, fixed=fixed, trials=3)
+    found = rows(structured)
+    assert [row["trial"] for row in found] == [0, 1, 2]
+    assert (found[0]["train.dropout"], found[0]["train.dim"]) == (small["dropout"], small["dim"])
+    assert len({row["train.dropout"] for row in found}) == 3
+    best = max(found, key=lambda row: row["ndcg@10"])
+    assert result.facts["best"]["trial"] == best["trial"]
+    assert result.facts["best_options"] == {name: best[name] for name in ("train.dropout", "train.dim")}
+    assert result.facts["trials"] == {"complete": 3, "pruned": 0, "failed": 0, "unfinished": 0}
+    options = {name.removeprefix("train."): value for name, value in result.facts["best_options"].items()}
+    trained = train(workdir=structured, **{**fixed["train"], **options})
+    assert trained.facts["validation"]["ndcg@10"] == best["ndcg@10"] == max(best["validation"])
+
+
+def test_test_items_have_no_part(structured, small, tmp_path):
+    other = shutil.copytree(structured, tmp_path / "other")
+    poison(other)
+    assert (structured / SEQUENCES).read_bytes() != (other / SEQUENCES).read_bytes()
+    for workdir in (structured, other):
+        tune(workdir=workdir, stages={"train": train}, space=SASREC, fixed=sasrec(small), trials=2)
+        shown = read_sequences(workdir / TUNE_DIR / SEQUENCES)
+        whole = read_sequences(workdir / SEQUENCES)
+        assert shown.valid_end.tolist() == whole.valid_end.tolist() == (shown.offsets[1:] - shown.offsets[:-1]).tolist()
+        for user in (0, 7, whole.users - 1):
+            start = whole.offsets[user]
+            history = whole.items[start : start + whole.valid_end[user]]
+            assert shown.items[shown.offsets[user] : shown.offsets[user + 1]].tolist() == history.tolist()
+        seen = {path.resolve() for path in (workdir / TUNE_DIR).rglob("*")}
+        assert (workdir / SEQUENCES).resolve() not in seen
+    assert rows(structured) == rows(other)
+
+
+def test_codes_are_made_once_for_each_setting(structured, small):
+    made = []
+
+    def counted(*, workdir, levels=4, codebook_size=256, dimension=128, codebooks=None, force=False, reporter=None):
+        options = {"levels": levels, "codebook_size": codebook_size, "dimension": dimension}
+        result = quantize(workdir=workdir, **options, reporter=reporter)
+        if not result.skipped:
+            made.append(levels)
+        return result
+
+    fixed = {"train": {**small, "epochs": 1}, "quantize": {"codebook_size": 8, "dimension": 8, "levels": 2}}
+    before = (structured / CODES).read_bytes()
+    tune(
+        workdir=structured,
+        stages={"train": train, "quantize": counted},
+        space={"quantize": {"levels": [1, 2]}},
+        fixed=fixed,
+        trials=4,
+    )
+    used = [row["quantize.levels"] for row in rows(structured)]
+    assert sorted(made) == sorted(set(used))
+    assert len(used) > len(made)
+    for number, levels in enumerate(used):
+        codes = structured / TUNE_DIR / f"trial-{number:04}" / "run-0" / CODES
+        assert read_lineage(codes).options["levels"] == levels
+    assert (structured / CODES).read_bytes() == before
+
+
+def test_a_trial_that_lags_behind_is_ended_early(structured, training):
+    tune(
+        workdir=structured,
+        stages={"train": training},
+        space=RATE,
+        trials=8,
+        startup_trials=1,
+        warmup_epochs=2,
+    )
+    found = rows(structured)
+    assert found[0]["state"] == "complete" and found[0]["train.rate"] == 0.8
+    behind = [row for row in found if row["train.rate"] < 0.6]
+    assert behind
+    for row in behind:
+        assert (row["state"], row["epochs"]) == ("pruned", 3)
+        assert row["ndcg@10"] == pytest.approx(row["train.rate"] / 2)
+    for row in found:
+        if row["train.rate"] > 0.8 and row["trial"] < behind[0]["trial"]:
+            assert row["state"] == "complete"
+
+
+def test_none_is_ended_before_enough_are_complete(structured, training):
+    result = tune(workdir=structured, stages={"train": training}, space=RATE, trials=4, startup_trials=4)
+    assert result.facts["trials"]["complete"] == 4
+
+
+@pytest.mark.parametrize("after", [1, 9, 14, 20])
+def test_an_interrupted_search_goes_on_as_if_nothing_had_happened(structured, training, tmp_path, after):
+    other = shutil.copytree(structured, tmp_path / "other")
+    options = {"stages": {"train": training}, "space": RATE, "trials": 14, "startup_trials": 2, "warmup_epochs": 1}
+    expected = tune(workdir=structured, **options)
+    epochs = 0
+
+    def interrupt(epoch):
+        nonlocal epochs
+        epochs += 1
+        if epochs == after:
+            raise KeyboardInterrupt
+
+    training.on_epoch = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        tune(workdir=other, **options)
+    result = tune(workdir=other, **options)
+    assert rows(other) == rows(structured)
+    assert result.facts == expected.facts
+
+
+def test_a_search_that_is_done_runs_no_more_and_can_be_extended(structured, training):
+    options = {"workdir": structured, "stages": {"train": training}, "space": RATE}
+    first = tune(trials=2, **options)
+    runs = len(training.calls)
+    assert tune(trials=2, **options).facts == first.facts
+    assert len(training.calls) == runs
+    assert tune(trials=3, **options).facts["trials"]["complete"] == 3
+
+
+def test_what_a_killed_process_left_is_cleared_away(structured, training):
+    options = {"workdir": structured, "stages": {"train": training}, "space": RATE}
+    tune(trials=2, **options)
+    with (structured / STUDY).open("ab") as file:
+        file.write(b'{"op_code": 4, "wor')
+    lock = structured / f"{STUDY}.lock"
+    lock.symlink_to(structured / STUDY)
+    began = time.monotonic()
+    assert tune(trials=3, **options).facts["trials"]["complete"] == 3
+    assert time.monotonic() - began < 20  # Optuna waits 30 s for a lock that nobody holds
+    assert not lock.is_symlink()
+
+
+def test_a_damaged_study_is_named(structured, training):
+    options = {"workdir": structured, "stages": {"train": training}, "space": RATE, "trials": 1}
+    tune(**options)
+    (structured / STUDY).write_text("not a study\n" + (structured / STUDY).read_text())
+    with pytest.raises(DataError, match=r"study.jsonl is damaged.*\n.*--no-resume"):
+        tune(**options)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"space": {"train": {"rate": {"low": 0.0, "high": 0.9}}}}, "space train.rate high was 1.0, is 0.9"),
+        ({"space": {"train": {"dim": [4, 8]}}}, "space train.rate was part of it"),
+        ({"fixed": {"train": {"dim": 8}}}, "options train.dim was 4, is 8"),
+        ({"seed": 1}, "sampler seed was 0, is 1"),
+        ({"seeds": 2}, "seeds was 1, is 2"),
+        ({"warmup_epochs": 1}, "pruner warmup_epochs was 5, is 1"),
+    ],
+)
+def test_another_search_is_refused(structured, training, changed, expected):
+    options = {"workdir": structured, "stages": {"train": training}, "space": RATE, "trials": 1}
+    tune(**options)
+    before = (structured / STUDY).read_bytes()
+    with pytest.raises(UsageError, match=rf"of another search: {expected}\n.*--no-resume"):
+        tune(**{**options, **changed})
+    assert (structured / STUDY).read_bytes() == before
+    assert tune(**{**options, **changed}, resume=False).facts["trials"]["complete"] == 1
+
+
+def test_other_inputs_are_refused(structured, training):
+    options = {"workdir": structured, "stages": {"train": training}, "space": RATE, "trials": 1}
+    tune(**options)
+    poison(structured)
+    with pytest.raises(UsageError, match=r"inputs sequences.parquet was"):
+        tune(**options)
+
+
+def test_there_must_be_a_search_to_resume(structured, training):
+    with pytest.raises(DataError, match="--resume"):
+        tune(workdir=structured, stages={"train": training}, space=RATE, trials=1, resume=True)
+
+
+def test_values_that_fit_alone_but_not_together(structured, training):
+    space = {"train": {"dim": [4, 6, 9], "heads": [2, 3]}}
+    result = tune(workdir=structured, stages={"train": training}, space=space, trials=12)
+    found = rows(structured)
+    failed = [row for row in found if row["train.dim"] % row["train.heads"]]
+    assert failed and result.facts["trials"]["failed"] == len(failed)
+    for row in failed:
+        assert row["state"] == "failed"
+        assert row["reason"] == f"--heads {row['train.heads']} does not divide --dim {row['train.dim']}"
+    assert all(row["state"] == "complete" for row in found if row not in failed)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")])
+def test_a_model_too_large_fails_its_trial_alone(structured, training, error):
+    def run_out(epoch):
+        if len(training.calls) == 2:
+            raise error
+
+    training.on_epoch = run_out
+    result = tune(workdir=structured, stages={"train": training}, space=RATE, trials=3)
+    assert result.facts["trials"] == {"complete": 2, "pruned": 0, "failed": 1, "unfinished": 0}
+    assert rows(structured)[1]["reason"].startswith("out of memory: ")
+
+
+def test_other_errors_end_the_search(structured, training):
+    def break_down(epoch):
+        raise RuntimeError("a bug")
+
+    training.on_epoch = break_down
+    with pytest.raises(RuntimeError, match="a bug"):
+        tune(workdir=structured, stages={"train": training}, space=RATE, trials=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"space": {"train": {"rate": {"low": 0.5, "high": 1.5}}}}, r"train.rate 1.5: --rate 1.5 is not within"),
+        ({"space": {"train": {"heads": [2, 3]}}}, "train.heads 3: --heads 3 does not divide --dim 4"),
+        ({"fixed": {"train": {"rate": 2}}, "space": {"train": {"dim": [2, 4]}}}, "--rate 2 is not within"),
+        ({"trials": 0}, "--trials at least 1"),
+        ({"minutes": 0}, "--minutes above 0"),
+        ({"seeds": 0}, "--seeds must be at least 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_first_trial(structured, training, options, expected):
+    with pytest.raises(UsageError, match=expected):
+        tune(**{"workdir": structured, "stages": {"train": training}, "space": RATE, **options})
+    assert not training.calls
+    assert not (structured / TUNE_DIR).exists()
+
+
+@pytest.mark.parametrize("name", [SEQUENCES, EMBEDDINGS, CODES])
+def test_a_missing_input_is_named_before_the_first_trial(structured, training, name):
+    (structured / name).unlink()
+    with pytest.raises(DataError, match=rf"{structured / name} does not exist"):
+        tune(workdir=structured, stages={"train": training}, space=RATE, trials=1)
+    assert not (structured / TUNE_DIR).exists()
+
+
+def test_several_seeds_count_as_their_mean(structured, training):
+    result = tune(
+        workdir=structured,
+        stages={"train": training},
+        space={"train": {"rate": [0.25]}},
+        fixed={"train": {"seed": 5}},
+        trials=1,
+        seeds=3,
+    )
+    assert [call["seed"] for call in training.calls] == [5, 6, 7]
+    assert len({call["workdir"] for call in training.calls}) == 3
+    assert result.facts["best"]["of each seed"] == [5.25, 6.25, 7.25]
+    assert result.facts["best"]["validation ndcg@10"] == 6.25
+
+
+def test_when_the_minutes_are_over_the_trial_waits_for_the_next_search(structured, training):
+    options = {"workdir": structured, "stages": {"train": training}, "space": RATE}
+    training.on_epoch = lambda epoch: time.sleep(1.0 if epoch == 2 else 0.0)
+    with pytest.raises(DataError, match="no trial is complete"):
+        tune(minutes=0.5 / 60, **options)
+    (row,) = rows(structured)
+    assert row["state"] == "unfinished"
+    assert 1 <= row["epochs"] <= 2
+    training.on_epoch = lambda epoch: None
+    tune(trials=1, **options)
+    (row,) = rows(structured)
+    assert (row["trial"], row["state"], row["epochs"]) == (0, "complete", 6)
+
+
+def test_codes_of_another_configuration_are_refused(structured):
+    table = read_table(structured / CODES)
+    write_table(structured / CODES, table, Lineage("quantize", {"levels": 2}, {}, {"codebook_size": 8}))
+    check_codes(structured, {"levels": 2})
+    check_codes(structured, {})
+    with pytest.raises(DataError, match=r"made with levels 2, the configuration says 4\nRun `cocorec quantize`"):
+        check_codes(structured, {"levels": 4})
+
+
+def test_without_optuna_the_extra_is_named(structured, training, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UsageError, match=r"needs the package optuna.*\n.*cocorec\[tune\]"):
+        tune(workdir=structured, stages={"train": training}, space=RATE)
