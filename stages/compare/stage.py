@@ -161,25 +161,22 @@ def _differences(
     seed: int,
 ) -> list[dict[str, Any]]:
     """A row per metric and run other than the reference, from (R, m) metrics of each target."""
-    others = [name for name in values if name != reference]
-    between = np.concatenate([values[name] - values[reference] for name in others], axis=1)
-    low, high = intervals(bootstrap_means(between, users, samples=samples, seed=seed), LEVEL)
     rows = []
-    for k, name in enumerate(others):
-        # One run at a time: which users differ, and so the swaps that are drawn, depends on the two alone.
-        columns = between[:, k * len(names) : (k + 1) * len(names)]
-        p_values = randomization_test(columns, users, samples=samples, seed=seed)
+    for name in (name for name in values if name != reference):
+        # One run at a time: who differs, and so what is drawn, depends on the two alone.
+        between = values[name] - values[reference]
+        low, high = intervals(bootstrap_means(between, users, samples=samples, seed=seed), LEVEL)
+        p_values = randomization_test(between, users, samples=samples, seed=seed)
         for i, metric in enumerate(names):
-            at = k * len(names) + i
             rows.append(
                 {
                     "metric": metric,
                     "run": name,
-                    "mean": float(values[name][:, i].mean()),
                     "reference": float(values[reference][:, i].mean()),
-                    "difference": float(columns[:, i].mean()),
-                    "low": float(low[at]),
-                    "high": float(high[at]),
+                    "mean": float(values[name][:, i].mean()),
+                    "difference": float(between[:, i].mean()),
+                    "low": float(low[i]),
+                    "high": float(high[i]),
                     "p": float(p_values[i]),
                 }
             )
