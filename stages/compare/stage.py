@@ -59,7 +59,7 @@ def compare(
         DataError: for runs that cannot be read or must not be compared.
     """
     reporter = reporter or Reporter()
-    names = [name.strip().lower() for name in dict.fromkeys(metrics)]
+    names = list(dict.fromkeys(name.strip().lower() for name in metrics))
     if not names:
         raise UsageError("--metrics names no metric", "For example --metrics ndcg@10,recall@10.")
     if samples < 1:
@@ -124,11 +124,11 @@ def _side_by_side(
 ) -> list[dict[str, Any]]:
     means = {name: matrix.mean(axis=0) for name, matrix in values.items()}
     table: list[dict[str, Any]] = [
-        {"metric": metric, **{name: float(means[name][i]) for name in values}} for i, metric in enumerate(names)
+        {"metric": metric, "values": {name: float(means[name][i]) for name in values}} for i, metric in enumerate(names)
     ]
     beyond = {run.name: run.facts.get("beyond_accuracy", {}) for run in runs}
     for metric in dict.fromkeys(metric for measured in beyond.values() for metric in measured):
-        table.append({"metric": metric, **{name: measured.get(metric) for name, measured in beyond.items()}})
+        table.append({"metric": metric, "values": {name: measured.get(metric) for name, measured in beyond.items()}})
     return table
 
 
