@@ -92,7 +92,7 @@ def _print(found: Mapping[str, Any], table: Any) -> None:
     split = f" of the {found['split']} split" if found["split"] else ""
     table(
         ["metric", *names],
-        [[row["metric"], *(_number(row[name]) if name in row else "-" for name in names)] for row in found["metrics"]],
+        [[row["metric"], *(_number(row["values"][name]) for name in names)] for row in found["metrics"]],
         title=f"{found['targets']:,} targets{split} of {found['users']:,} users{items}{seen}",
     )
     print()

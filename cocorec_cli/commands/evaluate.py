@@ -57,7 +57,6 @@ def evaluate(
             "Neither rank nor recommend what the user's history holds before the split; a target that it holds is a "
             "miss.",
             PROTOCOL,
-            "--exclude-seen",
         ),
     ] = False,
     bootstrap: Annotated[

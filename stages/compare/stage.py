@@ -59,7 +59,7 @@ def compare(
         DataError: for runs that cannot be read or must not be compared.
     """
     reporter = reporter or Reporter()
-    names = [name.strip().lower() for name in dict.fromkeys(metrics)]
+    names = list(dict.fromkeys(name.strip().lower() for name in metrics))
     if not names:
         raise UsageError("--metrics names no metric", "For example --metrics ndcg@10,recall@10.")
     if samples < 1:
@@ -124,11 +124,11 @@ def _side_by_side(
 ) -> list[dict[str, Any]]:
     means = {name: matrix.mean(axis=0) for name, matrix in values.items()}
     table: list[dict[str, Any]] = [
-        {"metric": metric, **{name: float(means[name][i]) for name in values}} for i, metric in enumerate(names)
+        {"metric": metric, "values": {name: float(means[name][i]) for name in values}} for i, metric in enumerate(names)
     ]
     beyond = {run.name: run.facts.get("beyond_accuracy", {}) for run in runs}
     for metric in dict.fromkeys(metric for measured in beyond.values() for metric in measured):
-        table.append({"metric": metric, **{name: measured.get(metric) for name, measured in beyond.items()}})
+        table.append({"metric": metric, "values": {name: measured.get(metric) for name, measured in beyond.items()}})
     return table
 
 
@@ -161,25 +161,22 @@ def _differences(
     seed: int,
 ) -> list[dict[str, Any]]:
     """A row per metric and run other than the reference, from (R, m) metrics of each target."""
-    others = [name for name in values if name != reference]
-    between = np.concatenate([values[name] - values[reference] for name in others], axis=1)
-    low, high = intervals(bootstrap_means(between, users, samples=samples, seed=seed), LEVEL)
     rows = []
-    for k, name in enumerate(others):
-        # One run at a time: which users differ, and so the swaps that are drawn, depends on the two alone.
-        columns = between[:, k * len(names) : (k + 1) * len(names)]
-        p_values = randomization_test(columns, users, samples=samples, seed=seed)
+    for name in (name for name in values if name != reference):
+        # One run at a time: who differs, and so what is drawn, depends on the two alone.
+        between = values[name] - values[reference]
+        low, high = intervals(bootstrap_means(between, users, samples=samples, seed=seed), LEVEL)
+        p_values = randomization_test(between, users, samples=samples, seed=seed)
         for i, metric in enumerate(names):
-            at = k * len(names) + i
             rows.append(
                 {
                     "metric": metric,
                     "run": name,
-                    "mean": float(values[name][:, i].mean()),
                     "reference": float(values[reference][:, i].mean()),
-                    "difference": float(columns[:, i].mean()),
-                    "low": float(low[at]),
-                    "high": float(high[at]),
+                    "mean": float(values[name][:, i].mean()),
+                    "difference": float(between[:, i].mean()),
+                    "low": float(low[i]),
+                    "high": float(high[i]),
                     "p": float(p_values[i]),
                 }
             )

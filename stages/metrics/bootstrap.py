@@ -3,7 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
+from stages.metrics.users import kinds, per_user
+
 Floats = npt.NDArray[np.float64]
+
+_CELLS = 1 << 22
+"""Counts held at a time, 32 MiB."""
 
 
 def bootstrap_means(values: Floats, groups: npt.NDArray[np.int64], *, samples: int, seed: int) -> Floats:
@@ -20,12 +25,20 @@ def bootstrap_means(values: Floats, groups: npt.NDArray[np.int64], *, samples: i
 
     Reference: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (the percentile method).
     """
-    users, user_of = np.unique(groups, return_inverse=True)
-    n = len(users)
-    targets = np.bincount(user_of, minlength=n).astype(np.float64)
-    sums = np.stack([np.bincount(user_of, weights=column, minlength=n) for column in values.T], axis=1)
+    sums, targets = per_user(values, groups)
+    n = len(sums)
     generator = np.random.default_rng(seed)
     means = np.empty((samples, values.shape[1]))
+    alike = kinds(np.column_stack([sums, targets]))
+    if alike is not None:
+        # How often each kind of user is drawn is multinomial: the same distribution, without drawing each user.
+        rows, counts = alike
+        step = max(1, _CELLS // len(rows))
+        for start in range(0, samples, step):
+            part = slice(start, min(samples, start + step))
+            times = generator.multinomial(n, counts / n, size=part.stop - start).astype(np.float64)
+            means[part] = times @ rows[:, :-1] / (times @ rows[:, -1])[:, None]
+        return means
     for sample in range(samples):
         times = np.bincount(generator.integers(n, size=n), minlength=n).astype(np.float64)
         means[sample] = times @ sums / (times @ targets)

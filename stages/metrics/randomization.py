@@ -3,10 +3,15 @@
 import numpy as np
 import numpy.typing as npt
 
+from stages.metrics.users import kinds, per_user
+
 Floats = npt.NDArray[np.float64]
 
 _CELLS = 1 << 22
-"""Signs held at a time, 32 MiB."""
+"""Swaps held at a time, 32 MiB."""
+
+_EXACT = 16
+"""Users who differ, at most, for all their swaps to be held and counted."""
 
 _ROUNDING = 1e-12
 """Sums that differ by less than this share of their terms are equal but for the order of addition."""
@@ -15,9 +20,9 @@ _ROUNDING = 1e-12
 def randomization_test(differences: Floats, groups: npt.NDArray[np.int64], *, samples: int, seed: int) -> Floats:
     """Two-sided p-values of mean differences, if which of the two recommenders is which were left to chance per user.
 
-    Swapping the two for a user flips the sign of all the user's differences. Where there are no more ways to do so
-    than ``samples``, all are counted and the p-values are exact; else they are estimated from random ones, of which
-    the one observed counts as one, so that no p-value is 0.
+    Swapping the two for a user flips the sign of all the user's differences. Where few users differ and there are no
+    more ways to swap them than ``samples``, all are counted and the p-values are exact; else they are estimated from
+    random ones, of which the one observed counts as one, so that no p-value is 0.
 
     Args:
         differences: (R, m) metrics of each target with one recommender minus those with the other.
@@ -32,27 +37,40 @@ def randomization_test(differences: Floats, groups: npt.NDArray[np.int64], *, sa
         Smucker, Allan and Carterette, A comparison of statistical significance tests for information retrieval
         evaluation, CIKM 2007. Phipson and Smyth, Permutation p-values should never be zero, 2010.
     """
-    users, user_of = np.unique(groups, return_inverse=True)
-    sums = np.stack([np.bincount(user_of, weights=column, minlength=len(users)) for column in differences.T], axis=1)
+    sums, _ = per_user(differences, groups)
     sums = sums[(sums != 0).any(axis=1)]  # the sign of nothing does not matter
     n = len(sums)
     reach = np.abs(sums.sum(axis=0)) - _ROUNDING * np.abs(sums).sum(axis=0)
-    exact = n < 63 and 2**n <= samples
-    total = 2**n if exact else samples
-    generator = np.random.default_rng(seed)
+    if n <= _EXACT and 2**n <= samples:
+        swaps = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        exact: Floats = _as_far(swaps, sums, np.ones(n, np.int64), reach) / 2**n
+        return exact
     as_far = np.zeros(differences.shape[1], np.int64)
-    step = max(1, _CELLS // max(1, n))
-    flipped: npt.NDArray[np.integer]
-    for start in range(0, total, step):
-        count = min(step, total - start)
-        if exact:
-            flipped = (np.arange(start, start + count)[:, None] >> np.arange(n)) & 1
-        else:
-            width = -(-n // 32) * 4  # whole words, as the generator draws them, whatever the step
-            packed = np.frombuffer(generator.bytes(count * width), np.uint8).reshape(count, width)
-            flipped = np.unpackbits(packed, axis=1, count=n)
-        as_far += (np.abs((1.0 - 2.0 * flipped) @ sums) >= reach).sum(axis=0)
-    return as_far / total if exact else (as_far + 1) / (total + 1)
+    generator = np.random.default_rng(seed)
+    alike = kinds(sums)
+    rows, counts = alike or (sums, np.ones(n, np.int64))
+    step = max(1, _CELLS // len(rows))
+    for start in range(0, samples, step):
+        size = (min(step, samples - start), len(rows))
+        # How many users of a kind are swapped is binomial: the same distribution, without drawing each user.
+        swapped = generator.binomial(counts, 0.5, size=size) if alike else _bits(generator, size)
+        as_far += _as_far(swapped, rows, counts, reach)
+    return (as_far + 1) / (samples + 1)
+
+
+def _bits(generator: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Fair coins, the same whatever the number of rows drawn at a time."""
+    width = -(-size[1] // 32) * 4  # whole words, as the generator draws them
+    packed = np.frombuffer(generator.bytes(size[0] * width), np.uint8).reshape(size[0], width)
+    return np.unpackbits(packed, axis=1, count=size[1])
+
+
+def _as_far(
+    swapped: npt.NDArray[np.integer], rows: Floats, counts: npt.NDArray[np.int64], reach: Floats
+) -> npt.NDArray[np.int64]:
+    """In how many samples (m,) the sum reaches as far as observed, given how many users of each row are swapped."""
+    sums = np.abs((counts - 2.0 * swapped) @ rows)
+    return np.asarray((sums >= reach).sum(axis=0), np.int64)
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:

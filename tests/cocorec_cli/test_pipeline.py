@@ -155,6 +155,23 @@ def test_a_quality_bar(done):
     assert _cocorec(done, *arguments, "recall@5=1.01", code=4)["stage"] == "evaluate"
 
 
+def test_a_comparison_of_runs_in_other_processes(done, tmp_path):
+    shutil.copytree(done / "artifacts", tmp_path / "other")
+    _cocorec(tmp_path, *TRAIN.split(), "--model", "sasrec", "--workdir", "other")
+    _cocorec(tmp_path, "evaluate", "--workdir", "other")
+    runs = [str(done / "artifacts"), f"SASRec={tmp_path / 'other'}"]
+    value = _cocorec(tmp_path, "compare", *runs, "--samples", "100")
+    assert (value["baseline"], value["targets"]) == ("artifacts", 40)
+    assert {row["run"] for row in value["differences"]} == {"SASRec"}
+    assert not (tmp_path / "artifacts").exists()
+    _cocorec(tmp_path, "evaluate", "--workdir", "other", "--exclude-seen")
+    refused = subprocess.run(
+        ["cocorec", "compare", *runs], env=_environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert refused.returncode == 3
+    assert "differ in protocol (--exclude-seen): False in" in refused.stderr
+
+
 def test_train_and_evaluate_run_with_only_torch_and_pyarrow(done, tmp_path):
     code = WITHOUT + "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     shutil.copytree(done / "artifacts", tmp_path / "artifacts")

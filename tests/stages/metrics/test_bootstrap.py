@@ -19,3 +19,16 @@ def test_bootstrap_draws_users_not_targets():
     once = bootstrap_means(values, np.arange(300), samples=500, seed=2)
     tenfold = bootstrap_means(np.repeat(values, 10, 0), np.repeat(np.arange(300), 10), samples=500, seed=2)
     np.testing.assert_allclose(once, tenfold)
+
+
+def test_users_of_few_kinds_are_drawn_by_kind_to_the_same_effect(monkeypatch):
+    rng = np.random.default_rng(0)
+    values = rng.choice([0.0, 0.5, 1.0], size=(4000, 2))
+    users = np.minimum(np.arange(4000), 2999)  # one user has a thousand targets, which the mean heeds
+    users[3000:3010] = np.arange(10)
+    by_kind = intervals(bootstrap_means(values, users, samples=4000, seed=1))
+    monkeypatch.setattr("stages.metrics.users.ALIKE", 10**6)
+    by_user = intervals(bootstrap_means(values, users, samples=4000, seed=1))
+    width = (by_user[1] - by_user[0]).max()
+    np.testing.assert_allclose(by_kind, by_user, atol=0.06 * width)
+    assert (np.array(by_kind) != np.array(by_user)).any()

@@ -45,6 +45,16 @@ def test_random_swaps_agree_with_the_normal_approximation():
     assert _p(differences, samples=40_000)[0] == pytest.approx(erfc(z / sqrt(2)), abs=0.006)
 
 
+def test_users_of_few_kinds_are_drawn_by_kind_to_the_same_effect(monkeypatch):
+    differences = np.random.default_rng(6).choice([-0.5, 0, 0.25, 1], size=(3000, 2), p=[0.3, 0.4, 0.2, 0.1])
+    by_kind = _p(differences, samples=20_000)
+    monkeypatch.setattr("stages.metrics.users.ALIKE", 10**6)
+    by_user = _p(differences, samples=20_000)
+    assert by_kind == pytest.approx(by_user, abs=0.015)
+    assert (by_kind != by_user).any()
+    assert (by_user > 0.02).all()
+
+
 def test_the_smallest_p_is_one_in_samples_plus_one():
     assert _p(np.ones(200), samples=999)[0] == 1 / 1000
 
