@@ -77,7 +77,7 @@ def _bounds(shift_at: tuple[Tensor, Tensor] | None, rows: int, step: int) -> lis
     if shift_at is None:
         return []
     starts = torch.arange(0, rows + step, step, device=shift_at[0].device)
-    return torch.searchsorted(shift_at[0].contiguous(), starts).tolist()  # type: ignore[no-any-return]
+    return torch.searchsorted(shift_at[0].contiguous(), starts).tolist()
 
 
 def linear_cross_entropy(

@@ -1,6 +1,7 @@
 """The counting baselines against counts made by walking through the histories."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def test_transitions(sequences):
     followed, occurred = Counter(), Counter()
     for items in histories(sequences):
         occurred.update(items)
-        followed.update(zip(items, items[1:], strict=False))
+        followed.update(pairwise(items))
     scores = model.scores(torch.arange(61))
     assert followed
     for last in range(1, 61):
