@@ -106,9 +106,10 @@ class Objective:
             )
         if self.msa_weight:
             masked_outputs = model.backbone(history, batch.layout).index_select(0, batch.counted)
-            groups = None if self.msa_same_target else batch.targets
+            # Neighbouring positions of one history are nearly the same sequence, never negatives of each other.
+            groups = [batch.layout.rows[batch.counted]] + ([] if self.msa_same_target else [batch.targets])
             losses["msa"] = masked_sequence_alignment(
-                outputs.float(), masked_outputs.float(), self.temperature, groups=groups
+                outputs.float(), masked_outputs.float(), self.temperature, groups=torch.stack(groups, 1)
             )
         return losses
 

@@ -16,8 +16,8 @@ def masked_sequence_alignment(
         users: u (R, d).
         masked_users: u~ (R, d), the same positions read from masked codes.
         temperature: 0.07 in the paper.
-        groups: (R,) next items; rows with the same next item are then no negatives of each other (the authors
-            keep them).
+        groups: (R, G) integers of G kinds, for example users and next items; rows with the same group of any kind are
+            no negatives of each other.
     """
     users, masked_users = F.normalize(users, dim=-1), F.normalize(masked_users, dim=-1)
     own = torch.arange(len(users), device=users.device)

@@ -43,7 +43,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     scores.view(-1).index_add_(0, shifted, shifts[here].to(total.dtype))
                 scores.div_(temperature)
                 if row_groups is not None and column_groups is not None:
-                    same = row_groups[part, None] == column_groups[None]
+                    same = _share_a_group(row_groups[part], column_groups)
                     same.view(-1).index_fill_(0, goal, False)
                     scores.masked_fill_(same, -torch.inf)
                 at_goal = scores.view(-1).index_select(0, goal)[:, None]
@@ -70,6 +70,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None if saved is None else saved * grads[0].to(saved.dtype) for saved in ctx.saved_tensors
         )
         return d_queries, d_table, None, None, None, None, None, d_shifts
+
+
+def _share_a_group(row_groups: Tensor, column_groups: Tensor) -> Tensor:
+    """(r, n): whether row and column have any of their G groups in common."""
+    same = row_groups[:, None, 0] == column_groups[None, :, 0]
+    for kind in range(1, row_groups.shape[1]):
+        same |= row_groups[:, None, kind] == column_groups[None, :, kind]
+    return same
 
 
 def _bounds(shift_at: tuple[Tensor, Tensor] | None, rows: int, step: int) -> list[int]:
@@ -100,8 +108,8 @@ def linear_cross_entropy(
         table: (n, d).
         targets: (R,) column of each row's target.
         temperature: divides the inner products.
-        row_groups: (R,) integers; a column of the same group as the row is no negative of it.
-        column_groups: (n,) integers; give both or neither.
+        row_groups: (R, G) integers, of G kinds; a column of the same group as the row in any kind is no negative of it.
+        column_groups: (n, G) integers; give both or neither.
         shift_at: (P,) rows, ascending, and (P,) columns of inner products to shift, each pair once.
         shifts: (P,) what is added there, before the division by the temperature; give both or neither.
 

@@ -81,10 +81,11 @@ def naive(model, batch, masking, temperature=0.07, a=0.4, b=0.4):
     masked_rows, chosen = masking(rows, 8)
     masked = model.encoder(batch.items, masked_rows)
     masked_users = model.backbone(masked.history(), batch.layout)[batch.counted]
+    groups = torch.stack([batch.layout.rows[batch.counted], batch.targets], 1)
     return (
         naive_recommendation(model, batch, users, list(range(1, model.config.items + 1)), temperature)
         + a * masked_code_modelling(masked.codes, model.encoder.table, rows, chosen, temperature)
-        + b * masked_sequence_alignment(users, masked_users, temperature, groups=batch.targets)
+        + b * masked_sequence_alignment(users, masked_users, temperature, groups=groups)
     )
 
 
