@@ -11,6 +11,7 @@ from cocorec_cli.runner import run_stage
 FILES = "Files"
 COLUMNS = "Columns"
 FILTERS = "Filters"
+SPLIT = "Split"
 
 
 def preprocess(
@@ -76,6 +77,19 @@ def preprocess(
         float | None,
         option("Drop interactions rated lower, or not rated.", FILTERS, metavar="X", show_default="keep all"),
     ] = None,
+    since: Annotated[
+        str | None,
+        option(
+            "Drop interactions before this moment: 2024-05-31, 2024-05-31T12:00:00Z or a number in the log's unit.",
+            FILTERS,
+            metavar="TIME",
+            show_default="keep all",
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        option("Drop interactions at this moment and later.", FILTERS, metavar="TIME", show_default="keep all"),
+    ] = None,
     k_core: Annotated[
         int | None,
         option(
@@ -86,6 +100,58 @@ def preprocess(
             show_default="5; 0 for a published split",
         ),
     ] = None,
+    sample_users: Annotated[
+        int | None,
+        option(
+            "Keep only this many users, drawn after the k-core filter.",
+            FILTERS,
+            min=1,
+            metavar="N",
+            show_default="all users",
+        ),
+    ] = None,
+    seed: Annotated[int, option("Seed of the draw of users.", FILTERS, min=0, metavar="N")] = 0,
+    split: Annotated[
+        Literal["auto", "leave-one-out", "temporal"],
+        option(
+            "auto keeps a published split, else leaves one out. leave-one-out: each user's last item is for test, the "
+            "one before for validation; training sees what other users did later. temporal: training ends at one "
+            "moment for all users.",
+            SPLIT,
+        ),
+    ] = "auto",
+    targets: Annotated[
+        Literal["first", "last", "all"] | None,
+        option(
+            "Temporal split: which of a user's items in validation and test are targets. With first and last the "
+            "user's other items there are left out; with all each is ranked from the history before the part.",
+            SPLIT,
+            show_default="first",
+        ),
+    ] = None,
+    valid_from: Annotated[
+        str | None,
+        option("Temporal split: first moment of validation, as --since.", SPLIT, metavar="TIME", show_default="share"),
+    ] = None,
+    test_from: Annotated[
+        str | None,
+        option("Temporal split: first moment of test, as --since.", SPLIT, metavar="TIME", show_default="share"),
+    ] = None,
+    valid_share: Annotated[
+        float | None,
+        option(
+            "Temporal split: share of all interactions, by time, for validation.",
+            SPLIT,
+            metavar="X",
+            show_default="0.1",
+        ),
+    ] = None,
+    test_share: Annotated[
+        float | None,
+        option(
+            "Temporal split: share of all interactions, the latest, for test.", SPLIT, metavar="X", show_default="0.1"
+        ),
+    ] = None,
     workdir: Workdir = DEFAULT_WORKDIR,
     config: Config = None,
     force: Force = False,
@@ -94,7 +160,7 @@ def preprocess(
 ) -> None:
     """Turn an interaction log and the texts of the items into a catalogue and histories.
 
-    Makes items.parquet and sequences.parquet. Of each user the last item is for test, the one before for validation,
-    unless the log comes with a split of its own.
+    Makes items.parquet and sequences.parquet. A split that the log comes with is kept; else the last item of each
+    user is for test and the one before for validation.
     """
     run_stage(ctx)

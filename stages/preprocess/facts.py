@@ -8,7 +8,7 @@ import polars as pl
 
 from stages.preprocess.catalogue.base import Catalogue
 from stages.preprocess.interactions import Interactions
-from stages.preprocess.split import MINIMUM, Split
+from stages.preprocess.split import LEAVE_ONE_OUT, MINIMUM, Split
 
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
 
@@ -71,13 +71,21 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
     if missing:
         warnings.append(f"{missing:,} of {facts['items']:,} items have no metadata; their views are empty")
     if not facts["test_interactions"] or not facts["valid_interactions"]:
-        warnings.append(
-            f"no interaction is left for {'validation' if facts['test_interactions'] else 'test'}: "
-            f"leave-one-out needs users with at least {MINIMUM} items"
-        )
+        why = f": leave-one-out needs users with at least {MINIMUM} items" if facts["split"] == LEAVE_ONE_OUT else ""
+        warnings.append(f"no interaction is left for {'validation' if facts['test_interactions'] else 'test'}{why}")
     if facts["users_without_training_items"]:
         warnings.append(
             f"{facts['users_without_training_items']:,} users have no item before their validation or test items"
+        )
+    for part in ("valid", "test"):
+        if alone := facts.get(f"{part}_targets_without_history", 0):
+            warnings.append(
+                f"{alone:,} of {facts[f'{part}_interactions']:,} {part} targets belong to users without earlier items "
+                "and will not be ranked"
+            )
+    if facts.get("implausible_times", 0):
+        warnings.append(
+            f"{facts['implausible_times']:,} times, read in {facts['time_unit']}, are not within the years 1990 to 2100"
         )
     if facts["users_with_times"] == 0 and facts["split"] != "published":
         warnings.append("the log has no times: the order of its rows is taken for the order of events")

@@ -19,13 +19,16 @@ from stages.artifacts.sequences import SEQUENCES_SCHEMA
 from stages.artifacts.tables import table_writer
 from stages.preprocess.catalogue import choose_catalogue_reader
 from stages.preprocess.catalogue.base import Catalogue, choose_id_column
+from stages.preprocess.clock import Moment, read_clock
 from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
 from stages.preprocess.interactions import filter_log
+from stages.preprocess.interactions import sample_users as draw_users
 from stages.preprocess.log import LogColumns
 from stages.preprocess.readers import AUTO, choose_log_reader
 from stages.preprocess.sample import Sample, take_sample
-from stages.preprocess.split import split
+from stages.preprocess.split import Scheme
 from stages.preprocess.tables import items_frame, items_tables, sequences_tables
+from stages.preprocess.temporal import Cutoffs
 
 K_CORE = 5
 """The filter for logs without a published split, as in the 5-core data sets that papers report on."""
@@ -45,15 +48,30 @@ def preprocess(
     rating_min: float | None = None,
     items_id_column: str | None = None,
     views: Sequence[str] | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     k_core: int | None = None,
+    sample_users: int | None = None,
+    seed: int = 0,
+    split: str = AUTO,
+    targets: str | None = None,
+    valid_from: Moment | None = None,
+    test_from: Moment | None = None,
+    valid_share: float | None = None,
+    test_share: float | None = None,
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
     """Turn an interaction log and item metadata into ``items.parquet`` and ``sequences.parquet``.
 
     Interactions are sorted by user and time, equal times by their order in the files; repeated rows (same user, item
-    and time) count once. A published split is kept. Otherwise each user's last item is for test, the one before for
-    validation; users with fewer than three items are for training only.
+    and time) count once. What is filtered, is filtered in this order: ratings, times, k-core, sample of users.
+
+    A published split is kept unless another is asked for. ``leave-one-out``: each user's last item is for test, the one
+    before for validation; users with fewer than three items are for training only. Since every user has an end of
+    their own, training then sees what other users did after somebody's test item. ``temporal``: training ends at one
+    moment for all users, so nothing of the future is seen; users who come later have no history to rank from, and
+    are counted.
 
     Args:
         inputs: the log: one or more files of one format; of a published split the training file is enough.
@@ -71,8 +89,20 @@ def preprocess(
         items_id_column: column of the metadata that holds the item's id; by default named as in the log.
         views: text columns of the metadata to keep, in this order; by default those of the format, for tables all
             columns of texts.
+        since: drop interactions before this moment: an ISO date or time, or a number in the unit of the log.
+        until: drop interactions at this moment and later.
         k_core: keep users and items with at least this many interactions, repeated until it holds for all; 0 keeps
-            everything. By default 5, and 0 for a published split.
+            everything. By default 5, and 0 for files that come with a split.
+        sample_users: keep only this many users, drawn after the k-core filter.
+        seed: of the draw of users.
+        split: ``auto`` (the published split, else ``leave-one-out``), ``leave-one-out`` or ``temporal``.
+        targets: of a temporal split, which of a user's interactions in validation and in test are targets: ``first``
+            (the default) or ``last``, the user's others of that part being left out, or ``all``, ranked with the
+            history that was known when the part began.
+        valid_from: first moment of validation, as ``since``.
+        test_from: first moment of test, as ``since``.
+        valid_share: share of all interactions for validation instead of moments; by default 0.1.
+        test_share: share of all interactions, the latest, for test; by default 0.1.
         force: run even if the artifacts are up to date.
         reporter: where progress and messages go.
 
@@ -89,6 +119,9 @@ def preprocess(
         raise UsageError("no input file is named", "Name the log, for example `cocorec preprocess reviews.jsonl.gz`.")
     if k_core is not None and k_core < 0:
         raise UsageError(f"--k-core {k_core} is less than 0")
+    if sample_users is not None and sample_users < 1:
+        raise UsageError(f"--sample-users {sample_users} is less than 1")
+    scheme = Scheme(split, targets, Cutoffs(valid_from, test_from, valid_share, test_share))
     samples = [take_sample(Path(path)) for path in inputs]
     reader = choose_log_reader(samples, format)
     samples = reader.complete(samples)
@@ -112,7 +145,12 @@ def preprocess(
         "rating_min": columns.rating_min,
         "items_id_column": id_column,
         "views": chosen_views,
+        "since": since,
+        "until": until,
         "k_core": k_core,
+        "sample_users": sample_users,
+        "seed": seed if sample_users is not None else None,
+        **scheme.options(),
     }
     _make_folder(workdir)
     fingerprints = Fingerprints(workdir)
@@ -131,11 +169,14 @@ def preprocess(
     )
     log = reader.read(samples, columns, reporter)
     log_read = perf_counter()
+    clock = read_clock(log.frame)
     k = k_core if k_core is not None else (0 if log.published_split else K_CORE)
+    log = scheme.applied_to(log).between(since, until, clock)
     interactions = filter_log(log, k)
-    published = log.published_split
     del log
-    parts = split(interactions)
+    if sample_users is not None:
+        interactions = draw_users(interactions, sample_users, seed)
+    interactions, parts, split_facts = scheme.divide(interactions, clock)
     filtered = perf_counter()
     catalogue: Catalogue | None = None
     if catalogue_reader is not None and known_views:
@@ -145,7 +186,9 @@ def preprocess(
     facts: dict[str, Any] = {
         "format": reader.name,
         "items_format": catalogue_reader.name if catalogue_reader else None,
-        "split": "published" if published else "leave-one-out",
+        **split_facts,
+        "time_unit": clock.unit,
+        "implausible_times": clock.implausible,
         "k_core": k,
         "k_core_rounds": interactions.rounds,
         **sequence_facts(interactions, parts),
