@@ -20,31 +20,52 @@ def preprocess(
         list[Path],
         typer.Argument(
             metavar="LOG...",
-            help="The interaction log: one or more files of one format. Of a published split the training file is "
-            "enough; the others are found beside it.",
+            help="The interaction log, of one format: files, folders, patterns such as 'logs/*.csv', or addresses "
+            "(https://, s3://, gs://). Of a published split the training file is enough; the others are found beside "
+            "it.",
             envvar="COCOREC_PREPROCESS_INPUTS",
             show_envvar=False,
         ),
     ],
     items: Annotated[
         list[Path] | None,
-        option("File with the texts of the items; may be repeated.", FILES, metavar="FILE", show_default="no texts"),
+        option(
+            "File, folder, pattern or address with the texts of the items; may be repeated.",
+            FILES,
+            metavar="FILE",
+            show_default="no texts",
+        ),
     ] = None,
     format: Annotated[
-        Literal["auto", "amazon-2023-benchmark", "amazon-2023", "table"],
+        Literal[
+            "auto",
+            "amazon-2023-benchmark",
+            "amazon-2023",
+            "amazon-2023-ratings",
+            "amazon-2018",
+            "amazon-2014",
+            "movielens",
+            "recbole-benchmark",
+            "recbole",
+            "table",
+        ],
         option("Format of the log; auto recognises it and says what it found.", FILES),
     ] = "auto",
     items_format: Annotated[
-        Literal["auto", "amazon-2023", "table"], option("Format of the texts of the items.", FILES)
+        Literal["auto", "amazon-2023", "amazon-2018", "amazon-2014", "movielens", "recbole", "table"],
+        option("Format of the texts of the items.", FILES),
     ] = "auto",
-    user_column: Annotated[str, option("Column of the log with the user's id.", COLUMNS, metavar="NAME")] = "user_id",
+    user_column: Annotated[
+        str | None,
+        option("Column of the log with the user's id.", COLUMNS, metavar="NAME", show_default="that of the format"),
+    ] = None,
     item_column: Annotated[
         str | None,
         option(
             "Column of the log with the item's id.",
             COLUMNS,
             metavar="NAME",
-            show_default="item_id, parent_asin or asin",
+            show_default="that of the format",
         ),
     ] = None,
     time_column: Annotated[
@@ -53,12 +74,18 @@ def preprocess(
             "Column of the log with the time, a number or a date; a table without it is in the order of events.",
             COLUMNS,
             metavar="NAME",
-            show_default="timestamp",
+            show_default="that of the format",
         ),
     ] = None,
     rating_column: Annotated[
-        str, option("Column of the log with the rating; read only with --rating-min.", COLUMNS, metavar="NAME")
-    ] = "rating",
+        str | None,
+        option(
+            "Column of the log with the rating; read only with --rating-min.",
+            COLUMNS,
+            metavar="NAME",
+            show_default="that of the format",
+        ),
+    ] = None,
     items_id_column: Annotated[
         str | None,
         option("Column of --items with the item's id.", COLUMNS, metavar="NAME", show_default="named as in the log"),

@@ -24,10 +24,10 @@ class LogColumns:
         rating_min: interactions rated lower, or not rated, are dropped.
     """
 
-    user: str = "user_id"
+    user: str | None = None
     item: str | None = None
     time: str | None = None
-    rating: str = "rating"
+    rating: str | None = None
     rating_min: float | None = None
 
 

@@ -3,56 +3,122 @@
 import csv
 import glob
 import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import polars as pl
+import pyarrow as pa
 
 from stages.artifacts.errors import DataError
-from stages.preprocess.sample import Sample, open_bytes
+from stages.preprocess.records import MALFORMED, PARSERS, problem_with, python_to_json, struct_of, take_fields
+from stages.preprocess.sample import BOM, Sample, open_bytes
+
+_LINE = "line"
+_NUMBER = "number"
 
 
 def scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
-    """Scan some columns of a file: strings from text files, the file's own types from Parquet.
+    """Scan some columns of a file: strings from text files, the file's own types from Parquet and Arrow.
 
     JSON values that are not strings arrive as their JSON text, so mixed types are no error.
     """
-    if sample.kind == "parquet":
-        return pl.scan_parquet(sample.path, glob=False).select(columns)
-    if sample.kind == "jsonl":
+    if sample.kind == "jsonl" and not sample.skip:
         return pl.scan_ndjson(no_glob(sample.path), schema=dict.fromkeys(columns, pl.String))
-    # Spaces around the names in the header are not part of the names.
-    return pl.scan_csv(
-        sample.path,
-        separator=sample.separator,
-        infer_schema=False,
-        glob=False,
-        with_column_names=lambda names: [name.strip() for name in names],
-    ).select(columns)
+    if sample.has_records:
+        fields = pl.col(_LINE).map_batches(
+            lambda lines: take_fields(lines, columns), return_dtype=struct_of(columns), is_elementwise=True
+        )
+        return scan_lines(sample, _LINE, _NUMBER).select(fields).unnest(_LINE)
+    if sample.kind == "csv":
+        return _scan_rows(sample, infer=False).select(columns)
+    return _scan_binary(sample, columns)
 
 
 def schema(sample: Sample) -> pl.Schema:
     """The types of all columns of a file; of text files, as the whole file suggests them.
 
+    Python dictionaries, whose only known source is the metadata of Amazon, count as texts altogether.
+
     Raises:
         DataError: when the file is damaged or malformed.
     """
     with explained([sample]):
-        if sample.kind == "parquet":
-            return pl.scan_parquet(sample.path, glob=False).collect_schema()
-        if sample.kind == "jsonl":
+        if sample.kind == "jsonl" and not sample.skip:
             return pl.scan_ndjson(no_glob(sample.path), infer_schema_length=None).collect_schema()
-        frame = pl.scan_csv(sample.path, separator=sample.separator, infer_schema_length=None, glob=False)
-        return frame.rename(str.strip).collect_schema()
+        if sample.has_records:
+            return pl.Schema(dict.fromkeys(sample.columns, pl.String()))
+        if sample.kind == "csv":
+            return _scan_rows(sample, infer=True).collect_schema()
+        return _scan_binary(sample, sample.columns).collect_schema()
 
 
-def scan_lines(path: Path, line: str, row: str) -> pl.LazyFrame:
-    """Scan the lines of a text file that are not blank, with their numbers from 0."""
-    lines = pl.scan_lines(path, name=line, row_index_name=row, glob=False)
+def scan_lines(sample: Sample, line: str, row: str) -> pl.LazyFrame:
+    """Scan the records of a file of them as lines of JSON, with the numbers of the lines from 0."""
+    lines = pl.scan_lines(sample.path, name=line, row_index_name=row, glob=False)
     text = pl.col(line).str.strip_chars_start("\ufeff")
-    return lines.with_columns(text).filter(text.str.strip_chars() != "")
+    lines = lines.with_columns(text).filter(text.str.strip_chars() != "")
+    if sample.skip:
+        lines = lines.filter(~pl.col(row).is_in(sample.skip))
+    if sample.kind == "python":
+        made = pl.col(line).map_batches(python_to_json, return_dtype=pl.String, is_elementwise=True)
+        lines = lines.with_columns(made)
+    return lines
+
+
+def _scan_rows(sample: Sample, infer: bool) -> pl.LazyFrame:
+    names = list(sample.columns)
+    if len(sample.separator) > 1 or not (sample.header or sample.separator == "\t"):
+        # Nothing else reads separators of two characters, or text that is not UTF-8. These files are small but for
+        # the ratings, which are digits.
+        fields = pl.col(_LINE).str.splitn(sample.separator, len(names)).struct.rename_fields(names)
+        return _legacy_lines(sample).select(fields.alias(_LINE)).unnest(_LINE)
+    return pl.scan_csv(
+        sample.path,
+        separator=sample.separator,
+        has_header=sample.header,
+        quote_char='"' if sample.quoted else None,
+        infer_schema=infer,
+        infer_schema_length=None if infer else 0,
+        glob=False,
+        # Spaces around the names in the header are not part of the names, nor are the types of RecBole.
+        with_column_names=lambda found: names if sample.typed or not sample.header else [n.strip() for n in found],
+    )
+
+
+def _legacy_lines(sample: Sample) -> pl.LazyFrame:
+    """Lines of a text in UTF-8 or, as the titles in older MovieLens files, in Latin-1."""
+    if "userId" in sample.columns:
+        return pl.scan_lines(sample.path, name=_LINE, glob=False).filter(pl.col(_LINE) != "")
+    with open_bytes(sample.path) as file:
+        data = file.read()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return pl.LazyFrame({_LINE: [line.rstrip("\r") for line in text.split("\n") if line.strip()]})
+
+
+def _scan_binary(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
+    if sample.kind == "parquet":
+        return pl.scan_parquet(sample.path, glob=False).select(columns)
+    if sample.kind == "arrow":
+        return pl.scan_ipc(sample.path, glob=False).select(columns)
+    # Streams, such as the files of Hugging Face datasets, are mapped, not read; the engine has no scan for them.
+    with explained([sample]), pa.memory_map(str(sample.path)) as file:
+        table = pa.ipc.open_stream(file).read_all().select(list(columns))
+    return cast(pl.DataFrame, pl.from_arrow(table)).lazy()
+
+
+def types_of(frame: pl.LazyFrame, sample: Sample) -> pl.Schema:
+    """The types of what is scanned of a file.
+
+    Raises:
+        DataError: when the file is damaged.
+    """
+    with explained([sample]):
+        return frame.collect_schema()
 
 
 def no_glob(path: Path) -> str:
@@ -75,39 +141,49 @@ def explained(samples: Iterable[Sample]) -> Iterator[None]:
     """Turn errors of the engine inside the block into a :class:`DataError` that names file and row."""
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
         raise _explain(error, list(samples)) from error
 
 
 def _explain(error: BaseException, samples: list[Sample]) -> DataError:
     """Find the malformed row by reading again, slowly; only ever done after a failure."""
     for sample in samples:
-        if sample.kind == "jsonl":
-            _check_json_lines(sample)
+        if sample.has_records:
+            number, problem = next(bad_records(sample), (0, ""))
+            if number:
+                raise DataError(
+                    f"{sample.path}: line {number} {problem}", "Correct or remove the line, or see --max-bad-rows."
+                )
         elif sample.kind == "csv":
             _check_csv(sample)
     files = ", ".join(str(sample.path) for sample in samples)
     return DataError(f"cannot read {files}: {str(error).strip().splitlines()[0]}", "Check the file's contents.")
 
 
-def _check_json_lines(sample: Sample) -> None:
+def bad_records(sample: Sample) -> Iterator[tuple[int, str]]:
+    """The malformed lines of a file of records: their numbers from 1, and what is wrong."""
+    parse = PARSERS[sample.kind]
     with open_bytes(sample.path) as file:
         for number, line in enumerate(file, 1):
-            if not line.strip():
+            if not line.strip() or number - 1 in sample.skip:
                 continue
             try:
-                whole = isinstance(json.loads(line), dict)
-                problem = "is not a JSON object"
-            except ValueError as error:
-                whole, problem = False, f"is not JSON: {error}"
-            if not whole:
-                raise DataError(f"{sample.path}: line {number} {problem}", "Correct or remove the line.")
+                parse(line.removeprefix(BOM) if number == 1 else line)
+            except MALFORMED as error:
+                yield number, problem_with(sample.kind, error)
 
 
 def _check_csv(sample: Sample) -> None:
     with open_bytes(sample.path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        rows = csv.reader(text, delimiter=sample.separator, strict=True)
+        if len(sample.separator) > 1:
+            return
+        rows = csv.reader(
+            text,
+            delimiter=sample.separator,
+            strict=True,
+            quoting=csv.QUOTE_MINIMAL if sample.quoted else csv.QUOTE_NONE,
+        )
         try:
             for row in rows:
                 if len(row) > len(sample.columns):

@@ -24,6 +24,7 @@ from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
 from stages.preprocess.interactions import filter_log
 from stages.preprocess.interactions import sample_users as draw_users
 from stages.preprocess.log import LogColumns
+from stages.preprocess.paths import find_files
 from stages.preprocess.readers import AUTO, choose_log_reader
 from stages.preprocess.sample import Sample, take_sample
 from stages.preprocess.split import Scheme
@@ -35,16 +36,16 @@ K_CORE = 5
 
 
 def preprocess(
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     *,
     workdir: Path,
-    items: Sequence[Path] = (),
+    items: Sequence[str | Path] = (),
     format: str = AUTO,
     items_format: str = AUTO,
-    user_column: str = "user_id",
+    user_column: str | None = None,
     item_column: str | None = None,
     time_column: str | None = None,
-    rating_column: str = "rating",
+    rating_column: str | None = None,
     rating_min: float | None = None,
     items_id_column: str | None = None,
     views: Sequence[str] | None = None,
@@ -74,17 +75,20 @@ def preprocess(
     are counted.
 
     Args:
-        inputs: the log: one or more files of one format; of a published split the training file is enough.
+        inputs: the log in one format: files, folders (also of Hugging Face datasets), patterns with ``*``, or
+            addresses (``https://``, ``s3://``, ``gs://``), which are copied into the work directory. Of a published
+            split on this machine the training file is enough.
         workdir: the work directory, made when missing.
-        items: the item metadata: files of one format, or none.
+        items: the item metadata, in the same ways, or none.
         format: format of the log: ``auto`` or a name in ``readers.LOG_READERS``.
         items_format: format of the metadata: ``auto`` or a name in ``catalogue.CATALOGUE_READERS``.
-        user_column: column of the log that holds the user's id.
+        user_column: column of the log that holds the user's id; by default that of the format, for tables ``user_id``.
         item_column: column of the log that holds the item's id; by default that of the format, for tables ``item_id``,
             ``parent_asin`` or ``asin``.
-        time_column: column of the log that holds the time (a number, or a date); by default ``timestamp``. A table
-            without it is taken to be in the order of events.
-        rating_column: column of the log that holds the rating; read only with ``rating_min``.
+        time_column: column of the log that holds the time (a number, or a date); by default that of the format,
+            for tables ``timestamp``. A table without it is taken to be in the order of events.
+        rating_column: column of the log that holds the rating, by default that of the format, for tables ``rating``;
+            read only with ``rating_min``.
         rating_min: drop interactions that are rated lower or not rated.
         items_id_column: column of the metadata that holds the item's id; by default named as in the log.
         views: text columns of the metadata to keep, in this order; by default those of the format, for tables all
@@ -122,11 +126,12 @@ def preprocess(
     if sample_users is not None and sample_users < 1:
         raise UsageError(f"--sample-users {sample_users} is less than 1")
     scheme = Scheme(split, targets, Cutoffs(valid_from, test_from, valid_share, test_share))
-    samples = [take_sample(Path(path)) for path in inputs]
+    _make_folder(workdir)
+    samples = [take_sample(path) for path in find_files(inputs, "log", workdir)]
     reader = choose_log_reader(samples, format)
     samples = reader.complete(samples)
     columns = reader.resolve(samples, LogColumns(user_column, item_column, time_column, rating_column, rating_min))
-    item_samples = [take_sample(Path(path)) for path in items]
+    item_samples = [take_sample(path) for path in find_files(items, "items", workdir)]
     catalogue_reader = choose_catalogue_reader(item_samples, items_format) if item_samples else None
     id_column = choose_id_column(item_samples, items_id_column, str(columns.item)) if item_samples else None
     chosen_views = list(views) if views else None
@@ -152,7 +157,6 @@ def preprocess(
         "seed": seed if sample_users is not None else None,
         **scheme.options(),
     }
-    _make_folder(workdir)
     fingerprints = Fingerprints(workdir)
     raw = _raw_inputs([*samples, *item_samples], fingerprints)
     outputs = {name: workdir / name for name in (names.ITEMS, names.SEQUENCES)}

@@ -12,7 +12,7 @@ from stages.artifacts.reporter import Reporter
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample
 
-_ID_COLUMNS = ("item_id", "parent_asin", "asin", "id")
+_ID_COLUMNS = ("item_id", "parent_asin", "asin", "movieId", "id")
 
 
 @dataclass(frozen=True)

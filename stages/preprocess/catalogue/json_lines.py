@@ -31,7 +31,7 @@ def read_json_lines(
     Raises:
         DataError: when a line is not a JSON object, or none of the items is in the files.
     """
-    lines = pl.concat([scan_lines(sample.path, _LINE, _NUMBER) for sample in samples]).with_row_index(ROW)
+    lines = pl.concat([scan_lines(sample, _LINE, _NUMBER) for sample in samples]).with_row_index(ROW)
     record = pl.col(_LINE).str.json_decode(pl.Struct({id_column: pl.String}))
     label = ", ".join(sample.path.name for sample in samples)
     with reporter.track(f"reading {label}", unit="rows") as advance:

@@ -92,8 +92,11 @@ def test_unusable_options(tmp_path: Path) -> None:
         preprocess([log], workdir=work, k_core=-1)
     with pytest.raises(UsageError, match="--views needs item metadata"):
         preprocess([log], workdir=work, views=["title"])
-    with pytest.raises(DataError, match="is a folder"):
-        preprocess([tmp_path], workdir=work)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(DataError, match="nothing is a folder without data files"):
+        preprocess([tmp_path / "nothing"], workdir=work)
+    with pytest.raises(DataError, match=r"no file matches .*\*\.csv"):
+        preprocess([tmp_path / "nothing" / "*.csv"], workdir=work)
     with pytest.raises(DataError, match="no column 'stars'"):
         preprocess([log], workdir=work, rating_min=3, rating_column="stars")
 
