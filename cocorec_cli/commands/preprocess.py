@@ -93,13 +93,32 @@ def preprocess(
     views: Annotated[
         list[str] | None,
         option(
-            "Text columns of --items to keep, in this order: title,brand or given several times.",
+            "Text columns of --items to keep, in this order: title,brand or given several times; NAME=COLUMN renames.",
             COLUMNS,
             metavar="NAMES",
             callback=split_commas,
             show_default="those of the format; of a table all texts",
         ),
     ] = None,
+    view_template: Annotated[
+        list[str] | None,
+        option(
+            "A further view put together from columns: 'text=title: {title}[ by {brand}]'. What stands in square "
+            "brackets is left out where its column has no text; without a text outside of them there is no view. May "
+            "be repeated.",
+            COLUMNS,
+            metavar="NAME=TEMPLATE",
+            show_default="none",
+        ),
+    ] = None,
+    keep_cold_items: Annotated[
+        bool,
+        option(
+            "Keep items that occur in --items alone, as candidates that nobody has taken yet.",
+            FILTERS,
+            "--keep-cold-items",
+        ),
+    ] = False,
     rating_min: Annotated[
         float | None,
         option("Drop interactions rated lower, or not rated.", FILTERS, metavar="X", show_default="keep all"),
@@ -179,6 +198,15 @@ def preprocess(
             "Temporal split: share of all interactions, the latest, for test.", SPLIT, metavar="X", show_default="0.1"
         ),
     ] = None,
+    max_bad_rows: Annotated[
+        int,
+        option(
+            "Skip this many malformed lines of JSON, each being named, in all files together.",
+            FILES,
+            min=0,
+            metavar="N",
+        ),
+    ] = 0,
     workdir: Workdir = DEFAULT_WORKDIR,
     config: Config = None,
     force: Force = False,

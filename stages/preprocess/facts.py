@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.preprocess.bad_rows import listed
 from stages.preprocess.catalogue.base import Catalogue
 from stages.preprocess.interactions import Interactions
 from stages.preprocess.split import LEAVE_ONE_OUT, MINIMUM, Split
@@ -67,6 +68,8 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
         warnings.append(f"view {view!r} is left out: no item has a text there")
     if not facts["views"]:
         warnings.append("items.parquet has no text view, so only `cocorec train --model sasrec` can use these data")
+    for file, numbers in facts.get("bad_rows", {}).items():
+        warnings.append(f"{file}: malformed lines were skipped: {listed(numbers)}")
     missing = facts.get("items_without_metadata", 0)
     if missing:
         warnings.append(f"{missing:,} of {facts['items']:,} items have no metadata; their views are empty")

@@ -106,6 +106,13 @@ def sample_users(interactions: Interactions, number: int, seed: int) -> Interact
     return subset(interactions, chosen[interactions.users], "interactions of users outside the sample")
 
 
+def add_items(interactions: Interactions, ids: pl.Series) -> Interactions:
+    """Give items without interactions a number as well; ``ids`` may hold the others too."""
+    everything = pl.concat([interactions.item_ids, ids]).unique().sort()
+    numbers = interactions.item_ids.cast(pl.Enum(everything)).to_physical().to_numpy().astype(np.int32) + 1
+    return replace(interactions, items=numbers[interactions.items - 1], item_ids=everything)
+
+
 def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
     """Replace ids by their ranks in byte order, so that all further work is on integers."""
     ids = {}

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import polars as pl
-
 from stages.artifacts.reporter import Reporter
-from stages.preprocess.catalogue.base import Catalogue, check_views
+from stages.preprocess.catalogue.base import Catalogue, Wanted, check_views
 from stages.preprocess.catalogue.json_lines import Field, read_json_lines
 from stages.preprocess.sample import Sample
 
@@ -56,15 +54,15 @@ class AmazonCatalogue:
         return check_views(wanted if wanted is not None else VIEWS, list(dict.fromkeys([*VIEWS, *fields])), samples)
 
     def read(
-        self, samples: list[Sample], id_column: str, views: list[str], item_ids: pl.Series, reporter: Reporter
+        self, samples: list[Sample], id_column: str, views: list[str], items: Wanted, reporter: Reporter
     ) -> Catalogue:
-        """Read the texts of the items in ``item_ids``.
+        """Read the texts of the wanted items.
 
         Raises:
             DataError: when a line is not a JSON object, or none of the items is in the files.
         """
         fields = {view: _field(view, self.fields.get(view, view)) for view in views}
-        return read_json_lines(samples, id_column, fields, item_ids, reporter)
+        return read_json_lines(samples, id_column, fields, items, reporter)
 
 
 def _field(view: str, name: str) -> Field:

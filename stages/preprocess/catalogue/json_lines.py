@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from stages.artifacts.reporter import Reporter
-from stages.preprocess.catalogue.base import Catalogue, choose_rows
+from stages.preprocess.catalogue.base import Catalogue, Wanted, choose_rows
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample
 from stages.preprocess.scan import collect, scan_lines
@@ -21,9 +21,9 @@ Field = Callable[[dict[str, Any]], Any]
 
 
 def read_json_lines(
-    samples: list[Sample], id_column: str, fields: dict[str, Field], item_ids: pl.Series, reporter: Reporter
+    samples: list[Sample], id_column: str, fields: dict[str, Field], items: Wanted, reporter: Reporter
 ) -> Catalogue:
-    """Read the texts of the items in ``item_ids``.
+    """Read the texts of the wanted items.
 
     Args:
         fields: for each view, what takes its value out of a record.
@@ -36,7 +36,7 @@ def read_json_lines(
     label = ", ".join(sample.path.name for sample in samples)
     with reporter.track(f"reading {label}", unit="rows") as advance:
         ids = collect(lines.select(ROW, record.struct.field(id_column).alias(ID)), samples)
-        chosen, unused, repeated = choose_rows(ids, item_ids, samples, id_column)
+        chosen, unused, repeated = choose_rows(ids, items, samples, id_column)
         texts = pl.col(_LINE).map_batches(
             lambda series: _texts(series, fields), return_dtype=_struct(fields), is_elementwise=True
         )

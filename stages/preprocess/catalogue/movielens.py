@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from stages.artifacts.reporter import Reporter
-from stages.preprocess.catalogue.base import Catalogue, check_views
+from stages.preprocess.catalogue.base import Catalogue, Wanted, check_views
 from stages.preprocess.catalogue.table import read_rows
 from stages.preprocess.layouts import GENRES
 from stages.preprocess.sample import Sample
@@ -33,17 +33,19 @@ class MovieLensCatalogue:
             UsageError: when a wanted view does not exist.
         """
         columns = [name for name in samples[0].columns if name != id_column and name not in GENRES]
-        return check_views(wanted or ("title", _GENRES), list(dict.fromkeys([*columns, _GENRES])), samples)
+        return check_views(
+            ("title", _GENRES) if wanted is None else wanted, list(dict.fromkeys([*columns, _GENRES])), samples
+        )
 
     def read(
-        self, samples: list[Sample], id_column: str, views: list[str], item_ids: pl.Series, reporter: Reporter
+        self, samples: list[Sample], id_column: str, views: list[str], items: Wanted, reporter: Reporter
     ) -> Catalogue:
-        """Read the texts of the items in ``item_ids``.
+        """Read the texts of the wanted items.
 
         Raises:
             DataError: when a file is malformed, or none of the items is in it.
         """
-        return read_rows(samples, id_column, views, _texts, item_ids, reporter)
+        return read_rows(samples, id_column, views, _texts, items, reporter)
 
 
 def _texts(sample: Sample, views: list[str]) -> pl.LazyFrame:

@@ -7,7 +7,7 @@ import polars as pl
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.reporter import Reporter
-from stages.preprocess.catalogue.base import Catalogue, check_views, choose_rows
+from stages.preprocess.catalogue.base import Catalogue, Wanted, check_views, choose_rows
 from stages.preprocess.catalogue.json_lines import Field, read_json_lines
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample
@@ -51,9 +51,9 @@ class TableCatalogue:
         return views
 
     def read(
-        self, samples: list[Sample], id_column: str, views: list[str], item_ids: pl.Series, reporter: Reporter
+        self, samples: list[Sample], id_column: str, views: list[str], items: Wanted, reporter: Reporter
     ) -> Catalogue:
-        """Read the texts of the items in ``item_ids``.
+        """Read the texts of the wanted items.
 
         Raises:
             DataError: when a file is malformed, or none of the items is in it.
@@ -63,8 +63,8 @@ class TableCatalogue:
             raise DataError("the metadata files are of different kinds", "Give JSON lines or tables, not both.")
         if kinds == {True}:
             fields: dict[str, Field] = {view: lambda record, view=view: record.get(view) for view in views}  # type: ignore[misc]
-            return read_json_lines(samples, id_column, fields, item_ids, reporter)
-        return read_rows(samples, id_column, views, _texts, item_ids, reporter)
+            return read_json_lines(samples, id_column, fields, items, reporter)
+        return read_rows(samples, id_column, views, _texts, items, reporter)
 
 
 def read_rows(
@@ -72,10 +72,10 @@ def read_rows(
     id_column: str,
     views: list[str],
     texts: Callable[[Sample, list[str]], pl.LazyFrame],
-    item_ids: pl.Series,
+    items: Wanted,
     reporter: Reporter,
 ) -> Catalogue:
-    """Read the texts of the items in ``item_ids`` from tables.
+    """Read the texts of the wanted items from tables.
 
     Args:
         texts: gives one string column per view for the rows of a file.
@@ -91,7 +91,7 @@ def read_rows(
             .select(ROW, ID),
             samples,
         )
-        chosen, unused, repeated = choose_rows(ids, item_ids, samples, id_column)
+        chosen, unused, repeated = choose_rows(ids, items, samples, id_column)
         rows = pl.concat([texts(sample, views) for sample in samples]).with_row_index(ROW)
         frame = collect(rows.join(chosen.lazy(), on=ROW, how="inner"), samples).sort(ROW)
         advance(ids.height)
