@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -47,6 +47,7 @@ class Sample:
         quoted: whether double quotes enclose fields; they are ordinary characters in RecBole and MovieLens files.
         typed: whether the header gave each column a type, as RecBole does (``item_id:token``); ``columns`` are without.
         skip: numbers of lines, from 0, that are left out.
+        bom: whether a file of records begins with a byte order mark.
     """
 
     path: Path
@@ -57,11 +58,17 @@ class Sample:
     quoted: bool = True
     typed: bool = False
     skip: tuple[int, ...] = ()
+    bom: bool = False
 
     @property
     def has_records(self) -> bool:
         """Whether each line is a record of its own, with any fields."""
         return self.kind in PARSERS
+
+    @property
+    def is_plain_json(self) -> bool:
+        """Whether the engine can read the records by itself."""
+        return self.kind == "jsonl" and not self.skip and not self.bom
 
     @property
     def label(self) -> str:
@@ -102,11 +109,12 @@ def take_sample(path: Path, tolerant: bool = False) -> Sample:
             return Sample(path, binary, tuple(_binary_columns(path, binary)))
         if start.startswith(b"FEA1"):
             raise DataError(f"{path} is a Feather file of version 1", "Write it again as Feather version 2 or Parquet.")
-        first = next(_lines(file), b"").removeprefix(BOM)
+        line = next(_lines(file), b"")
+        first = line.removeprefix(BOM)
         if not first:
             raise DataError(f"{path} is empty", "Check that the file was downloaded or exported in full.")
         if first[:1] == b"{":
-            return _records(path, [first, *_head(file)], tolerant)
+            return replace(_records(path, [first, *_head(file)], tolerant), bom=first != line)
         if first[:1] == b"[":
             raise DataError(f"{path} is one JSON array", "Write one JSON object per line (JSON lines) instead.")
     if layout := known_layout(path.name, first):

@@ -17,6 +17,7 @@ from stages.preprocess.sample import BOM, Sample, open_bytes
 
 _LINE = "line"
 _NUMBER = "number"
+_FIELD = 1 << 30  # of a description, say; Python's own limit is 128 KiB
 
 
 def scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
@@ -24,7 +25,7 @@ def scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
 
     JSON values that are not strings arrive as their JSON text, so mixed types are no error.
     """
-    if sample.kind == "jsonl" and not sample.skip:
+    if sample.is_plain_json:
         return pl.scan_ndjson(no_glob(sample.path), schema=dict.fromkeys(columns, pl.String))
     if sample.has_records:
         fields = pl.col(_LINE).map_batches(
@@ -32,23 +33,26 @@ def scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
         )
         return scan_lines(sample, _LINE, _NUMBER).select(fields).unnest(_LINE)
     if sample.kind == "csv":
-        return _scan_rows(sample, infer=False).select(columns)
+        # A row with a field too many would go unnoticed, and shift its fields, if only some columns were parsed.
+        rows = _scan_rows(sample, infer=False).map_batches(_as_it_is, projection_pushdown=False, streamable=True)
+        return rows.select(columns)
     return _scan_binary(sample, columns)
 
 
 def schema(sample: Sample) -> pl.Schema:
     """The types of all columns of a file; of text files, as the whole file suggests them.
 
-    Python dictionaries, whose only known source is the metadata of Amazon, count as texts altogether.
-
     Raises:
         DataError: when the file is damaged or malformed.
     """
     with explained([sample]):
-        if sample.kind == "jsonl" and not sample.skip:
-            return pl.scan_ndjson(no_glob(sample.path), infer_schema_length=None).collect_schema()
+        if sample.is_plain_json:
+            try:
+                return pl.scan_ndjson(no_glob(sample.path), infer_schema_length=None).collect_schema()
+            except pl.exceptions.SchemaError:
+                return _schema_of_records(sample)  # fields of several types
         if sample.has_records:
-            return pl.Schema(dict.fromkeys(sample.columns, pl.String()))
+            return _schema_of_records(sample)
         if sample.kind == "csv":
             return _scan_rows(sample, infer=True).collect_schema()
         return _scan_binary(sample, sample.columns).collect_schema()
@@ -65,6 +69,29 @@ def scan_lines(sample: Sample, line: str, row: str) -> pl.LazyFrame:
         made = pl.col(line).map_batches(python_to_json, return_dtype=pl.String, is_elementwise=True)
         lines = lines.with_columns(made)
     return lines
+
+
+def _as_it_is(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
+
+
+def _schema_of_records(sample: Sample) -> pl.Schema:
+    """Strings where at least one value is a text, a list or an object, else floats; looked at one by one."""
+    parse = PARSERS[sample.kind]
+    types: dict[str, pl.DataType] = {}
+    with open_bytes(sample.path) as file:
+        for number, line in enumerate(file):
+            if not line.strip() or number in sample.skip:
+                continue
+            try:
+                record = parse(line if number else line.removeprefix(BOM))
+            except MALFORMED as error:
+                raise pl.exceptions.ComputeError(f"line {number + 1} {problem_with(sample.kind, error)}") from error
+            for key, value in record.items():
+                text = isinstance(value, str | list | tuple | dict)
+                if text or str(key) not in types:
+                    types[str(key)] = pl.String() if text else pl.Float64()
+    return pl.Schema(types)
 
 
 def _scan_rows(sample: Sample, infer: bool) -> pl.LazyFrame:
@@ -109,6 +136,22 @@ def _scan_binary(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
     with explained([sample]), pa.memory_map(str(sample.path)) as file:
         table = pa.ipc.open_stream(file).read_all().select(list(columns))
     return cast(pl.DataFrame, pl.from_arrow(table)).lazy()
+
+
+def id_text(column: str, dtype: pl.DataType) -> pl.Expr:
+    """A column of ids as strings, null where there is none; 17.0 is 17, since tables with gaps make floats of numbers.
+
+    Raises:
+        DataError: when the column holds lists or structures.
+    """
+    if dtype.is_nested():
+        raise DataError(f"column {column!r} holds lists or structures, not ids", "Name another column.")
+    value = pl.col(column)
+    if not dtype.is_float():
+        return value.cast(pl.String).replace("", None)
+    number = value.cast(pl.Float64).fill_nan(None)
+    whole = number.cast(pl.Int64, strict=False)
+    return pl.when(whole.cast(pl.Float64) == number).then(whole.cast(pl.String)).otherwise(number.cast(pl.String))
 
 
 def types_of(frame: pl.LazyFrame, sample: Sample) -> pl.Schema:
@@ -175,6 +218,7 @@ def bad_records(sample: Sample) -> Iterator[tuple[int, str]]:
 
 def _check_csv(sample: Sample) -> None:
     with open_bytes(sample.path) as file:
+        csv.field_size_limit(_FIELD)
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         if len(sample.separator) > 1:
             return
@@ -191,7 +235,22 @@ def _check_csv(sample: Sample) -> None:
                         f"{sample.path}: line {rows.line_num} has {len(row)} fields, the header {len(sample.columns)}",
                         'Put fields that hold the separator into double quotes ("...").',
                     )
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise DataError(
-                f"{sample.path}: after line {rows.line_num}: {error}", "The file has to be UTF-8 with balanced quotes."
+                f"{sample.path}: after line {rows.line_num}: {error}", "Double quotes have to be balanced."
             ) from error
+        except UnicodeDecodeError:
+            _check_encoding(sample)
+
+
+def _check_encoding(sample: Sample) -> None:
+    with open_bytes(sample.path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                found = line[error.start : error.start + 1]
+                raise DataError(
+                    f"{sample.path}: line {number} is not UTF-8 ({error.reason} {found!r})",
+                    "Convert the file to UTF-8, for example with `iconv -f latin1 -t utf-8`.",
+                ) from error

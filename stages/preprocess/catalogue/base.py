@@ -104,7 +104,7 @@ def check_views(wanted: Sequence[str], available: Sequence[str], files: Sequence
     if unknown:
         raise UsageError(
             f"{', '.join(sample.path.name for sample in files)}: there is no view {', '.join(map(repr, unknown))}",
-            f"Choose --views from {', '.join(available)}.",
+            f"Choose from {', '.join(available)}; see --views and --view-template.",
         )
     if len(set(wanted)) < len(wanted):
         raise UsageError(f"--views names a view twice: {','.join(wanted)}", "Name each view once.")

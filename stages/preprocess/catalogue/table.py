@@ -11,7 +11,7 @@ from stages.preprocess.catalogue.base import Catalogue, Wanted, check_views, cho
 from stages.preprocess.catalogue.json_lines import Field, read_json_lines
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample
-from stages.preprocess.scan import collect, scan, schema, types_of
+from stages.preprocess.scan import collect, id_text, scan, schema, types_of
 from stages.preprocess.text import json_to_text, nested_to_text
 
 
@@ -86,9 +86,7 @@ def read_rows(
     label = ", ".join(sample.path.name for sample in samples)
     with reporter.track(f"reading {label}", unit="rows") as advance:
         ids = collect(
-            pl.concat([scan(s, [id_column]).select(pl.col(id_column).cast(pl.String).alias(ID)) for s in samples])
-            .with_row_index(ROW)
-            .select(ROW, ID),
+            pl.concat([_ids(sample, id_column) for sample in samples]).with_row_index(ROW).select(ROW, ID),
             samples,
         )
         chosen, unused, repeated = choose_rows(ids, items, samples, id_column)
@@ -96,6 +94,11 @@ def read_rows(
         frame = collect(rows.join(chosen.lazy(), on=ROW, how="inner"), samples).sort(ROW)
         advance(ids.height)
     return Catalogue(frame.select(ID, *views), views, unused, repeated)
+
+
+def _ids(sample: Sample, id_column: str) -> pl.LazyFrame:
+    frame = scan(sample, [id_column])
+    return frame.select(id_text(id_column, types_of(frame, sample)[id_column]).alias(ID))
 
 
 def _texts(sample: Sample, views: list[str]) -> pl.LazyFrame:

@@ -9,7 +9,7 @@ from stages.artifacts.reporter import Reporter
 from stages.preprocess.columns import ITEM, RATING, TIME, USER
 from stages.preprocess.log import Log, LogColumns
 from stages.preprocess.sample import Sample
-from stages.preprocess.scan import collect, scan, types_of
+from stages.preprocess.scan import collect, id_text, scan, types_of
 from stages.preprocess.times import finish_times, quick_time, refuse_texts
 
 _NO_RATING = "no_rating"
@@ -104,19 +104,16 @@ def _interactions(sample: Sample, columns: LogColumns) -> pl.LazyFrame:
     wanted = [name for name in (columns.user, columns.item, columns.time, columns.rating if rated else None) if name]
     frame = scan(sample, list(dict.fromkeys(wanted)))
     types = types_of(frame, sample)
-    selected = [_id(str(columns.user), types).alias(USER), _id(str(columns.item), types).alias(ITEM)]
+    selected = [
+        id_text(str(columns.user), types[str(columns.user)]).alias(USER),
+        id_text(str(columns.item), types[str(columns.item)]).alias(ITEM),
+    ]
     selected += quick_time(columns.time, types[columns.time] if columns.time else None)
     if rated:
         text = pl.col(str(columns.rating)).cast(pl.String, strict=False).str.strip_chars().replace("", None)
         rating = text.cast(pl.Float64, strict=False)
         selected += [rating.alias(RATING), pl.when(rating.is_null()).then(text).alias(_NO_RATING)]
     return frame.select(selected)
-
-
-def _id(column: str, types: pl.Schema) -> pl.Expr:
-    if types[column].is_nested():
-        raise DataError(f"column {column!r} holds lists or structures, not ids", "Name another column.")
-    return pl.col(column).cast(pl.String).replace("", None)
 
 
 def _find(sample: Sample, names: tuple[str, ...]) -> str:

@@ -29,7 +29,7 @@ CASES: dict[str, tuple[str, bytes | None, type[CocorecError], str]] = {
     "no header": ("log.csv", b"u,A,1\nu,B,2\n", DataError, r"there are 'u', 'A', '1'"),
     "too many fields": ("log.csv", GOOD + b"u,D,4,5\n", DataError, r"line 5 has 4 fields, the header 3"),
     "open quote": ("log.csv", GOOD + b'u,"D,4\n', DataError, r"log\.csv: after line 5"),
-    "not UTF-8": ("log.csv", GOOD + b"\xff\xfe,D,4\n", DataError, r"log\.csv: after line.*utf-8"),
+    "not UTF-8": ("log.csv", GOOD + b"\xff\xfe,D,4\n", DataError, r"log\.csv: line 5 is not UTF-8"),
     "binary": ("log.csv", bytes(range(128, 256)) * 50, DataError, r"neither Parquet nor UTF-8 text"),
     "truncated gzip": ("log.jsonl.gz", gzip.compress(MANY)[:-200], DataError, r"log\.jsonl\.gz: .*truncated"),
     "damaged gzip": ("log.csv.gz", gzip.compress(GOOD)[:20] + b"xxxxxxxxxxxxxxxxxx", DataError, r"gzip file is"),
