@@ -175,7 +175,7 @@ def preprocess(
         "until": until,
         "k_core": k_core,
         "sample_users": sample_users,
-        "seed": seed if sample_users is not None else None,
+        **({"seed": seed} if sample_users is not None else {}),
         **scheme.options(),
     }
     fingerprints = Fingerprints(workdir)

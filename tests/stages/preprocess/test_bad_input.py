@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from stages.artifacts.errors import CocorecError, DataError
 from stages.preprocess import preprocess
+from stages.preprocess.catalogue import CATALOGUE_READERS
 from stages.preprocess.readers import LOG_READERS
 
 Run = Callable[..., Any]
@@ -318,6 +319,42 @@ def test_no_rows_lead_to_a_traceback(
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     try:
         preprocess([path], workdir=tmp_path / "work", k_core=0, force=True, format=format, max_bad_rows=bad)
+    except CocorecError as error:
+        assert error.exit_code in (2, 3)
+
+
+_META_HEADS = [
+    "item_id,title",
+    "item_id:token\ttitle:token_seq\tyear:float",
+    "movieId,title,genres",
+    "A::x::y",
+    "A|x|1995||u" + "|1" * 19,
+    '{"item_id": "A", "title": "x"}',
+    "{'asin': 'A', 'imUrl': 'x', 'categories': [['x']]}",
+    '{"asin": "A", "feature": [], "also_buy": []}',
+    '{"parent_asin": "A", "store": "x", "details": {}}',
+]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(["meta.jsonl", "u.item", "movies.dat", "x.item", "meta.json.gz"]),
+    head=st.sampled_from(_META_HEADS),
+    rows=st.lists(st.lists(st.one_of(_FIELD, st.just("A")), max_size=4), max_size=5),
+    separator=st.sampled_from([",", "\t", "::", "|"]),
+    format=st.sampled_from(["auto", *(reader.name for reader in CATALOGUE_READERS)]),
+    cold=st.booleans(),
+)
+def test_no_metadata_leads_to_a_traceback(
+    tmp_path: Path, name: str, head: str, rows: list[list[str]], separator: str, format: str, cold: bool
+) -> None:
+    log, path = tmp_path / "log.csv", tmp_path / name
+    log.write_bytes(csv("u,A,1", "u,B,2"))
+    data = "\n".join([head, *(separator.join(row) for row in rows)]).encode()
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    options = {"k_core": 0, "force": True, "items_format": format, "keep_cold_items": cold}
+    try:
+        preprocess([log], workdir=tmp_path / "work", items=[path], **options)
     except CocorecError as error:
         assert error.exit_code in (2, 3)
 
