@@ -215,7 +215,6 @@ def preprocess(
 ) -> None:
     """Turn an interaction log and the texts of the items into a catalogue and histories.
 
-    Makes items.parquet and sequences.parquet. A split that the log comes with is kept; else the last item of each
-    user is for test and the one before for validation.
+    Makes items.parquet and sequences.parquet. A split that comes with the log is kept, unless --split says otherwise.
     """
     run_stage(ctx)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -40,12 +41,11 @@ class Clock:
             option: the option that holds it, for messages.
 
         Raises:
-            UsageError: when it is neither, or a date although the log's times are no dates.
+            UsageError: when it is neither, a date although the log's times are no dates, or a number such as 2024 that
+                is no time in the unit of the log.
         """
-        try:
-            return int(moment)
-        except (ValueError, OverflowError):
-            pass
+        with suppress(ValueError, OverflowError):
+            return self._plausible(int(moment), option)
         try:
             time = dt.datetime.fromisoformat(str(moment).strip())
         except ValueError:
@@ -60,6 +60,14 @@ class Clock:
             )
         time = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
         return (time - _EPOCH) // dt.timedelta(microseconds=1) * UNITS[self.unit] // 10**6
+
+    def _plausible(self, number: int, option: str) -> int:
+        if self.unit is not None and not _FIRST <= number // UNITS[self.unit] < _LAST:
+            raise UsageError(
+                f"{option} {number} is not within the years 1990 to 2100 in {self.unit}, the unit of the log's times",
+                "Give a date such as 2024-05-31, or a number in this unit.",
+            )
+        return number
 
 
 def read_clock(frame: pl.DataFrame) -> Clock:

@@ -2,11 +2,12 @@
 
 import glob
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, UsageError
 from stages.preprocess.remote import address_of, fetch
 
 Role = Literal["log", "items"]
@@ -42,6 +43,7 @@ def find_files(named: Sequence[str | Path], role: Role, workdir: Path) -> list[P
         workdir: where copies of remote files are kept.
 
     Raises:
+        UsageError: when a file is named twice.
         DataError: when a pattern or folder holds no file, or a remote file cannot be fetched.
     """
     files: list[Path] = []
@@ -59,6 +61,9 @@ def find_files(named: Sequence[str | Path], role: Role, workdir: Path) -> list[P
             files += found
         else:
             files.append(path)
+    places = Counter(path.resolve() for path in files)
+    if twice := next((path for path in files if places[path.resolve()] > 1), None):
+        raise UsageError(f"{twice} is named twice", "Name each file once; a folder or pattern may hold it already.")
     return files
 
 
@@ -72,6 +77,8 @@ def _in_folder(folder: Path, role: Role) -> list[Path]:
         if found := [path for path in present if path.match(pattern)]:
             return found
     found = [path for path in present if path.name.lower().removesuffix(".gz").endswith(_DATA)]
+    if role == "log":  # the reviews, where the metadata lie beside them
+        found = [path for path in found if not any(map(path.match, _PREFERRED["items"]))] or found
     if not found:
         raise DataError(
             f"{folder} is a folder without data files ({', '.join(_DATA)}, plain or .gz)", "Name the files themselves."

@@ -74,7 +74,8 @@ def preprocess(
     """Turn an interaction log and item metadata into ``items.parquet`` and ``sequences.parquet``.
 
     Interactions are sorted by user and time, equal times by their order in the files; repeated rows (same user, item
-    and time) count once. What is filtered, is filtered in this order: ratings, times, k-core, sample of users.
+    and time) count once. Filters come in this order: ratings, times, k-core, sample of users; the k-core filter looks
+    at the whole log, its last part included, as in the published data sets.
 
     A published split is kept unless another is asked for. ``leave-one-out``: each user's last item is for test, the one
     before for validation; users with fewer than three items are for training only. Since every user has an end of

@@ -304,6 +304,20 @@ def test_folders_and_patterns(run: Run, tmp_path: Path) -> None:
     assert run(folder / "part-[01].*", folder / "part-3.csv.gz", k_core=0).users == {"u": ["A", "B", "A"]}
 
 
+def test_metadata_beside_the_log(run: Run, write: Write) -> None:
+    review = {"user_id": "u", "parent_asin": "A", "timestamp": TIME, "rating": 5.0}
+    folder = write("Tools.jsonl", [review]).parent
+    write("meta_Tools.jsonl", [{"parent_asin": "A", "title": "saw", "store": "s"}])
+    made = run(folder, items=[folder], k_core=0, views=["title"])
+    assert (made.users, made.items) == ({"u": ["A"]}, {"A": {"title": "saw"}})
+
+
+def test_a_file_named_twice_is_refused(run: Run, write: Write) -> None:
+    log = write("log.csv", ["user_id,item_id", "u,a"])
+    with pytest.raises(UsageError, match=r"log\.csv is named twice"):
+        run(log, log.parent / "*.csv", k_core=0)
+
+
 def test_says_which_format_was_recognised(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log, _ = movielens(tmp_path / "m", "ml-1m")
     with caplog.at_level("INFO", logger="cocorec"):

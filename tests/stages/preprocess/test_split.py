@@ -145,6 +145,8 @@ def test_temporal_needs_times(run: Run, write: Write) -> None:
         ({"valid_from": "2020-09-18", "test_from": None}, "needs both"),
         ({"valid_share": 0.1}, "name the same thing"),
         ({"valid_from": "soon"}, "--valid-from soon is neither a date nor a whole number"),
+        ({"valid_from": "2020"}, "--valid-from 2020 is not within the years 1990 to 2100 in s"),
+        ({"valid_from": START * 1000}, "is not within the years"),
         ({"valid_from": START - 1}, "do not divide a log that reaches from 1600000000"),
         ({"test_from": START + 30 * DAY}, "do not divide"),
         ({"valid_from": START + 16 * DAY}, "do not divide"),
