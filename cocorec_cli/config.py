@@ -179,7 +179,9 @@ def _convert(value: Any, kind: Any, folder: Path) -> Any:
     accepted, name = _TOML_TYPES[kind]
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"expected {name}, got {shown(value)}")
-    return str(folder / Path(str(value)).expanduser()) if kind is Path else value
+    if kind is Path and "://" not in str(value):  # the address of a remote file is no path
+        return str(folder / Path(str(value)).expanduser())
+    return value
 
 
 _TOML_TYPES: dict[Any, tuple[type | tuple[type, ...], str]] = {

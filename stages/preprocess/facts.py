@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.preprocess.bad_rows import listed
 from stages.preprocess.catalogue.base import Catalogue
 from stages.preprocess.interactions import Interactions
-from stages.preprocess.split import MINIMUM, Split
+from stages.preprocess.split import LEAVE_ONE_OUT, MINIMUM, Split
 
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
 
@@ -67,17 +68,27 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
         warnings.append(f"view {view!r} is left out: no item has a text there")
     if not facts["views"]:
         warnings.append("items.parquet has no text view, so only `cocorec train --model sasrec` can use these data")
+    for file, numbers in facts.get("bad_rows", {}).items():
+        warnings.append(f"{file}: malformed lines were skipped: {listed(numbers)}")
     missing = facts.get("items_without_metadata", 0)
     if missing:
         warnings.append(f"{missing:,} of {facts['items']:,} items have no metadata; their views are empty")
     if not facts["test_interactions"] or not facts["valid_interactions"]:
-        warnings.append(
-            f"no interaction is left for {'validation' if facts['test_interactions'] else 'test'}: "
-            f"leave-one-out needs users with at least {MINIMUM} items"
-        )
+        why = f": leave-one-out needs users with at least {MINIMUM} items" if facts["split"] == LEAVE_ONE_OUT else ""
+        warnings.append(f"no interaction is left for {'validation' if facts['test_interactions'] else 'test'}{why}")
     if facts["users_without_training_items"]:
         warnings.append(
             f"{facts['users_without_training_items']:,} users have no item before their validation or test items"
+        )
+    for part in ("valid", "test"):
+        if alone := facts.get(f"{part}_targets_without_history", 0):
+            warnings.append(
+                f"{alone:,} of {facts[f'{part}_interactions']:,} {part} targets belong to users without earlier items "
+                "and will not be ranked"
+            )
+    if facts.get("implausible_times", 0):
+        warnings.append(
+            f"{facts['implausible_times']:,} times, read in {facts['time_unit']}, are not within the years 1990 to 2100"
         )
     if facts["users_with_times"] == 0 and facts["split"] != "published":
         warnings.append("the log has no times: the order of its rows is taken for the order of events")

@@ -1,6 +1,7 @@
 """From the log as read to filtered interactions with numbered users and items."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,41 @@ def filter_log(log: Log, k: int) -> Interactions:
     return Interactions(users, (items + 1).astype(np.int32), frame[TIME], parts, user_ids, item_ids, dropped, rounds)
 
 
+def subset(interactions: Interactions, kept: npt.NDArray[np.bool_], reason: str) -> Interactions:
+    """Leave out the other interactions, count them under ``reason``, and number users and items anew."""
+    if kept.all():
+        return interactions
+    users, user_ids = _renumber(interactions.users[kept], interactions.user_ids)
+    items, item_ids = _renumber(interactions.items[kept] - 1, interactions.item_ids)
+    return replace(
+        interactions,
+        users=users,
+        items=(items + 1).astype(np.int32),
+        times=interactions.times.filter(pl.Series(kept)),
+        parts=None if interactions.parts is None else interactions.parts[kept],
+        user_ids=user_ids,
+        item_ids=item_ids,
+        dropped={**interactions.dropped, reason: int((~kept).sum())},
+    )
+
+
+def sample_users(interactions: Interactions, number: int, seed: int) -> Interactions:
+    """Keep ``number`` users drawn without replacement, with all that is theirs; fewer users are all kept."""
+    users = interactions.user_ids.len()
+    if number >= users:
+        return interactions
+    chosen = np.zeros(users, np.bool_)
+    chosen[np.random.default_rng(seed).choice(users, number, replace=False)] = True
+    return subset(interactions, chosen[interactions.users], "interactions of users outside the sample")
+
+
+def add_items(interactions: Interactions, ids: pl.Series) -> Interactions:
+    """Give items without interactions a number as well; ``ids`` may hold the others too."""
+    everything = pl.concat([interactions.item_ids, ids]).unique().sort()
+    numbers = interactions.item_ids.cast(pl.Enum(everything)).to_physical().to_numpy().astype(np.int32) + 1
+    return replace(interactions, items=numbers[interactions.items - 1], item_ids=everything)
+
+
 def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
     """Replace ids by their ranks in byte order, so that all further work is on integers."""
     ids = {}
@@ -88,7 +124,7 @@ def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
     return frame, ids[USER], ids[ITEM]
 
 
-def _renumber(codes: npt.NDArray[np.uint32], ids: pl.Series) -> tuple[npt.NDArray[np.int64], pl.Series]:
+def _renumber(codes: npt.NDArray[Any], ids: pl.Series) -> tuple[npt.NDArray[np.int64], pl.Series]:
     """Close the gaps that filtering left in the numbers."""
     used = np.zeros(ids.len(), np.bool_)
     used[codes] = True

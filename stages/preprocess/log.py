@@ -1,11 +1,14 @@
 """The interaction log as every reader hands it over."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import polars as pl
 
+from stages.artifacts.errors import UsageError
 from stages.artifacts.reporter import Reporter
+from stages.preprocess.clock import Clock, Moment
+from stages.preprocess.columns import PART, TIME
 from stages.preprocess.sample import Sample
 
 
@@ -21,10 +24,10 @@ class LogColumns:
         rating_min: interactions rated lower, or not rated, are dropped.
     """
 
-    user: str = "user_id"
+    user: str | None = None
     item: str | None = None
     time: str | None = None
-    rating: str = "rating"
+    rating: str | None = None
     rating_min: float | None = None
 
 
@@ -44,6 +47,43 @@ class Log:
     has_times: bool
     published_split: bool
     dropped: dict[str, int]
+
+    def without_split(self, by_time: bool) -> "Log":
+        """The same interactions without the published split.
+
+        Args:
+            by_time: put them in the order of their times; otherwise the order of the histories stands, in which
+                interactions without a time have their place.
+        """
+        if not self.published_split:
+            return self
+        return replace(self, frame=self.frame.drop(PART), has_times=self.has_times and by_time, published_split=False)
+
+    def between(self, since: Moment | None, until: Moment | None, clock: Clock) -> "Log":
+        """The interactions at ``since`` or later and before ``until``; ``None`` sets no bound.
+
+        Raises:
+            UsageError: when there are no times, or the split is published and its histories would have holes.
+        """
+        log = self
+        for moment, option in ((since, "--since"), (until, "--until")):
+            if moment is None:
+                continue
+            if self.published_split:
+                raise UsageError(
+                    f"{option} cannot be used with a published split, whose parts belong together",
+                    "Divide the log anew with --split leave-one-out or --split temporal.",
+                )
+            if not self.has_times:
+                raise UsageError(
+                    f"{option} needs a log with times", "Name the column that holds them with --time-column."
+                )
+            bound = clock.read(moment, option)
+            inside = pl.col(TIME) >= bound if option == "--since" else pl.col(TIME) < bound
+            kept = log.frame.filter(inside)
+            reason = f"interactions outside {option} {moment}"
+            log = replace(log, frame=kept, dropped={**log.dropped, reason: log.frame.height - kept.height})
+        return log
 
 
 class LogReader(Protocol):

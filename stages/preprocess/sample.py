@@ -2,23 +2,35 @@
 
 import csv
 import gzip
-import json
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal, cast
 
 from stages.artifacts.errors import DataError
+from stages.preprocess.layouts import known_layout
+from stages.preprocess.records import MALFORMED, PARSERS, parse_json, parse_python, problem_with
 
-Kind = Literal["csv", "jsonl", "parquet"]
+Kind = Literal["csv", "jsonl", "python", "parquet", "arrow", "arrow-stream"]
 
 _GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
+_MAGIC: dict[bytes, Kind] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow-stream"}
+BOM = b"\xef\xbb\xbf"
 _RECORDS = 100
 _LINE_BYTES = 64 << 20
 _SEPARATORS = ",\t;|"
+_TYPED = re.compile(r"(?P<name>[^:]+):(?:token|float)(?:_seq)?")
+_LABELS = {
+    "csv": "CSV",
+    "jsonl": "JSON lines",
+    "python": "Python dictionaries, one a line",
+    "parquet": "Parquet",
+    "arrow": "Arrow",
+    "arrow-stream": "Arrow stream",
+}
 
 
 @dataclass(frozen=True)
@@ -27,22 +39,41 @@ class Sample:
 
     Attributes:
         path: the file.
-        kind: ``csv`` for any text with a header line, ``jsonl`` for one JSON object per line, or ``parquet``.
+        kind: ``csv`` for any text with one row per line, ``jsonl`` for one JSON object per line, ``python`` for one
+            Python dictionary per line, ``parquet``, ``arrow`` (Arrow IPC file, Feather) or ``arrow-stream``.
         columns: the columns of the header, or the keys of the first records, in order of appearance.
-        separator: between the fields of a ``csv`` file.
+        separator: between the fields of a ``csv`` file; may be several characters where there is no header.
+        header: whether a ``csv`` file names its columns; if not, ``columns`` come from its layout.
+        quoted: whether double quotes enclose fields; they are ordinary characters in RecBole and MovieLens files.
+        typed: whether the header gave each column a type, as RecBole does (``item_id:token``); ``columns`` are without.
+        skip: numbers of lines, from 0, that are left out.
+        bom: whether a file of records begins with a byte order mark.
     """
 
     path: Path
     kind: Kind
     columns: tuple[str, ...]
     separator: str = ","
+    header: bool = True
+    quoted: bool = True
+    typed: bool = False
+    skip: tuple[int, ...] = ()
+    bom: bool = False
+
+    @property
+    def has_records(self) -> bool:
+        """Whether each line is a record of its own, with any fields."""
+        return self.kind in PARSERS
+
+    @property
+    def is_plain_json(self) -> bool:
+        """Whether the engine can read the records by itself."""
+        return self.kind == "jsonl" and not self.skip and not self.bom
 
     @property
     def label(self) -> str:
         """The kind of file in words, for messages."""
-        return {"csv": "TSV" if self.separator == "\t" else "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}[
-            self.kind
-        ]
+        return "TSV" if self.kind == "csv" and self.separator == "\t" else _LABELS[self.kind]
 
     def require(self, column: str, option: str) -> str:
         """``column`` itself if the file has it.
@@ -58,8 +89,11 @@ class Sample:
         return column
 
 
-def take_sample(path: Path) -> Sample:
+def take_sample(path: Path, tolerant: bool = False) -> Sample:
     """Look at the beginning of the file at ``path``, compressed with gzip or not.
+
+    Args:
+        tolerant: pass over malformed records, as long as one is well-formed.
 
     Raises:
         DataError: when there is no such file, or it is a folder, empty, damaged or of a kind that is not read.
@@ -70,15 +104,21 @@ def take_sample(path: Path) -> Sample:
         raise DataError(f"{path} is a folder", "Name the files in it that should be read.")
     with open_bytes(path) as file:
         start = file.peek(8)[:8]  # type: ignore[attr-defined]  # both file types buffer
-        if start[:4] == b"PAR1":
-            return Sample(path, "parquet", tuple(_parquet_columns(path)))
-        first = next(_lines(file), b"").removeprefix(_BOM)
+        binary = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+        if binary:
+            return Sample(path, binary, tuple(_binary_columns(path, binary)))
+        if start.startswith(b"FEA1"):
+            raise DataError(f"{path} is a Feather file of version 1", "Write it again as Feather version 2 or Parquet.")
+        line = next(_lines(file), b"")
+        first = line.removeprefix(BOM)
         if not first:
             raise DataError(f"{path} is empty", "Check that the file was downloaded or exported in full.")
         if first[:1] == b"{":
-            return Sample(path, "jsonl", tuple(_keys(path, [first, *_head(file)])))
+            return replace(_records(path, [first, *_head(file)], tolerant), bom=first != line)
         if first[:1] == b"[":
             raise DataError(f"{path} is one JSON array", "Write one JSON object per line (JSON lines) instead.")
+    if layout := known_layout(path.name, first):
+        return Sample(path, "csv", layout.columns, layout.separator, header=False, quoted=False)
     return _header(path, first)
 
 
@@ -113,19 +153,30 @@ def _head(file: IO[bytes]) -> list[bytes]:
     return [line for _, line in zip(range(_RECORDS - 1), _lines(file), strict=False)]
 
 
-def _keys(path: Path, records: list[bytes]) -> dict[str, None]:
+def _records(path: Path, lines: list[bytes], tolerant: bool) -> Sample:
+    """Whether the lines are JSON or Python, and the keys of the records."""
+    kind: Kind = "python" if not _is(parse_json, lines, tolerant) and _is(parse_python, lines, tolerant) else "jsonl"
     keys: dict[str, None] = {}
-    for number, line in enumerate(records, 1):
+    problems = []
+    for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(
-                f"{path}: record {number} is not JSON: {error}", "Every line has to hold one JSON object."
-            ) from error
-        if not isinstance(record, dict):
-            raise DataError(f"{path}: record {number} is not a JSON object", "Every line has to hold one JSON object.")
-        keys.update(dict.fromkeys(record))
-    return keys
+            keys.update(dict.fromkeys(PARSERS[kind](line)))
+        except MALFORMED as error:
+            problems.append(f"{path}: record {number} {problem_with(kind, error)}")
+    if problems and (not tolerant or not keys):
+        raise DataError(problems[0], "Every line has to hold one record; see --max-bad-rows.")
+    return Sample(path, kind, tuple(map(str, keys)))
+
+
+def _is(parse: Callable[[bytes], object], lines: list[bytes], tolerant: bool) -> bool:
+    """Whether the first line, or with ``tolerant`` any, can be parsed so."""
+    for line in lines if tolerant else lines[:1]:
+        try:
+            parse(line)
+        except MALFORMED:
+            continue
+        return True
+    return False
 
 
 def _header(path: Path, line: bytes) -> Sample:
@@ -137,18 +188,28 @@ def _header(path: Path, line: bytes) -> Sample:
             "Use CSV, TSV or JSON lines in UTF-8 (plain or gzip), or Parquet.",
         ) from error
     separator = max(_SEPARATORS, key=text.count)
-    columns = [name.strip() for name in next(csv.reader([text], delimiter=separator))]
+    try:
+        columns = [name.strip() for name in next(csv.reader([text], delimiter=separator))]
+    except csv.Error as error:
+        raise DataError(f"{path}: the first line is no header: {error}", "Check what kind of file it is.") from error
+    typed = [match["name"].strip() for name in columns if (match := _TYPED.fullmatch(name))]
+    is_typed = len(typed) == len(columns)
+    columns = typed if is_typed else columns
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise DataError(f"{path}: the header names {', '.join(map(repr, twice))} twice", "Rename one of them.")
-    return Sample(path, "csv", tuple(columns), separator)
+    return Sample(path, "csv", tuple(columns), separator, quoted=not is_typed, typed=is_typed)
 
 
-def _parquet_columns(path: Path) -> list[str]:
+def _binary_columns(path: Path, kind: Kind) -> list[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return list(pq.read_schema(path).names)
+        if kind == "parquet":
+            return list(pq.read_schema(path).names)
+        with pa.memory_map(str(path)) as file:
+            opened = pa.ipc.open_file(file) if kind == "arrow" else pa.ipc.open_stream(file)
+            return list(opened.schema.names)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is damaged: {error}", "Download or export it again.") from error

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from stages.artifacts import names
@@ -17,62 +19,109 @@ from stages.artifacts.reporter import Reporter
 from stages.artifacts.result import Result
 from stages.artifacts.sequences import SEQUENCES_SCHEMA
 from stages.artifacts.tables import table_writer
+from stages.preprocess.bad_rows import BadRows
 from stages.preprocess.catalogue import choose_catalogue_reader
-from stages.preprocess.catalogue.base import Catalogue, choose_id_column
+from stages.preprocess.catalogue.base import Catalogue, CatalogueReader, Wanted, choose_id_column
+from stages.preprocess.clock import Moment, read_clock
+from stages.preprocess.columns import ID
 from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
-from stages.preprocess.interactions import filter_log
+from stages.preprocess.interactions import add_items, filter_log
+from stages.preprocess.interactions import sample_users as draw_users
 from stages.preprocess.log import LogColumns
+from stages.preprocess.paths import find_files
 from stages.preprocess.readers import AUTO, choose_log_reader
 from stages.preprocess.sample import Sample, take_sample
-from stages.preprocess.split import split
+from stages.preprocess.split import Scheme
 from stages.preprocess.tables import items_frame, items_tables, sequences_tables
+from stages.preprocess.temporal import Cutoffs
+from stages.preprocess.views import Plan, read_plan
 
 K_CORE = 5
 """The filter for logs without a published split, as in the 5-core data sets that papers report on."""
 
 
 def preprocess(
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     *,
     workdir: Path,
-    items: Sequence[Path] = (),
+    items: Sequence[str | Path] = (),
     format: str = AUTO,
     items_format: str = AUTO,
-    user_column: str = "user_id",
+    user_column: str | None = None,
     item_column: str | None = None,
     time_column: str | None = None,
-    rating_column: str = "rating",
+    rating_column: str | None = None,
     rating_min: float | None = None,
     items_id_column: str | None = None,
     views: Sequence[str] | None = None,
+    view_template: Sequence[str] = (),
+    keep_cold_items: bool = False,
+    since: Moment | None = None,
+    until: Moment | None = None,
     k_core: int | None = None,
+    sample_users: int | None = None,
+    seed: int = 0,
+    split: str = AUTO,
+    targets: str | None = None,
+    valid_from: Moment | None = None,
+    test_from: Moment | None = None,
+    valid_share: float | None = None,
+    test_share: float | None = None,
+    max_bad_rows: int = 0,
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
     """Turn an interaction log and item metadata into ``items.parquet`` and ``sequences.parquet``.
 
     Interactions are sorted by user and time, equal times by their order in the files; repeated rows (same user, item
-    and time) count once. A published split is kept. Otherwise each user's last item is for test, the one before for
-    validation; users with fewer than three items are for training only.
+    and time) count once. Filters come in this order: ratings, times, k-core, sample of users; the k-core filter looks
+    at the whole log, its last part included, as in the published data sets.
+
+    A published split is kept unless another is asked for. ``leave-one-out``: each user's last item is for test, the one
+    before for validation; users with fewer than three items are for training only. Since every user has an end of
+    their own, training then sees what other users did after somebody's test item. ``temporal``: training ends at one
+    moment for all users, so nothing of the future is seen; users who come later have no history to rank from, and
+    are counted.
 
     Args:
-        inputs: the log: one or more files of one format; of a published split the training file is enough.
+        inputs: the log in one format: files, folders (also of Hugging Face datasets), patterns with ``*``, or
+            addresses (``https://``, ``s3://``, ``gs://``), which are copied into the work directory. Of a published
+            split on this machine the training file is enough.
         workdir: the work directory, made when missing.
-        items: the item metadata: files of one format, or none.
+        items: the item metadata, in the same ways, or none.
         format: format of the log: ``auto`` or a name in ``readers.LOG_READERS``.
         items_format: format of the metadata: ``auto`` or a name in ``catalogue.CATALOGUE_READERS``.
-        user_column: column of the log that holds the user's id.
+        user_column: column of the log that holds the user's id; by default that of the format, for tables ``user_id``.
         item_column: column of the log that holds the item's id; by default that of the format, for tables ``item_id``,
             ``parent_asin`` or ``asin``.
-        time_column: column of the log that holds the time (a number, or a date); by default ``timestamp``. A table
-            without it is taken to be in the order of events.
-        rating_column: column of the log that holds the rating; read only with ``rating_min``.
+        time_column: column of the log that holds the time (a number, or a date); by default that of the format,
+            for tables ``timestamp``. A table without it is taken to be in the order of events.
+        rating_column: column of the log that holds the rating, by default that of the format, for tables ``rating``;
+            read only with ``rating_min``.
         rating_min: drop interactions that are rated lower or not rated.
         items_id_column: column of the metadata that holds the item's id; by default named as in the log.
-        views: text columns of the metadata to keep, in this order; by default those of the format, for tables all
-            columns of texts.
+        views: text columns of the metadata to keep, in this order, under another name where one is given as
+            ``NAME=COLUMN``; by default those of the format, for tables all columns of texts.
+        view_template: further views put together from columns, each as ``NAME=TEMPLATE`` such as
+            ``text=title: {title}[ by {brand}]``. What stands in square brackets is left out where its column has no
+            text; where a column outside of brackets has none, the view has none. ``views`` may name templates to
+            put them in order; the others come last.
+        keep_cold_items: give items that occur in the metadata alone a number too, as candidates without history.
+        since: drop interactions before this moment: an ISO date or time, or a number in the unit of the log.
+        until: drop interactions at this moment and later.
         k_core: keep users and items with at least this many interactions, repeated until it holds for all; 0 keeps
-            everything. By default 5, and 0 for a published split.
+            everything. By default 5, and 0 for files that come with a split.
+        sample_users: keep only this many users, drawn after the k-core filter.
+        seed: of the draw of users.
+        split: ``auto`` (the published split, else ``leave-one-out``), ``leave-one-out`` or ``temporal``.
+        targets: of a temporal split, which of a user's interactions in validation and in test are targets: ``first``
+            (the default) or ``last``, the user's others of that part being left out, or ``all``, ranked with the
+            history that was known when the part began.
+        valid_from: first moment of validation, as ``since``.
+        test_from: first moment of test, as ``since``.
+        valid_share: share of all interactions for validation instead of moments; by default 0.1.
+        test_share: share of all interactions, the latest, for test; by default 0.1.
+        max_bad_rows: pass over this many malformed lines of JSON, in all files together, each being named.
         force: run even if the artifacts are up to date.
         reporter: where progress and messages go.
 
@@ -89,16 +138,24 @@ def preprocess(
         raise UsageError("no input file is named", "Name the log, for example `cocorec preprocess reviews.jsonl.gz`.")
     if k_core is not None and k_core < 0:
         raise UsageError(f"--k-core {k_core} is less than 0")
-    samples = [take_sample(Path(path)) for path in inputs]
+    if sample_users is not None and sample_users < 1:
+        raise UsageError(f"--sample-users {sample_users} is less than 1")
+    if max_bad_rows < 0:
+        raise UsageError(f"--max-bad-rows {max_bad_rows} is less than 0")
+    bad_rows = BadRows(max_bad_rows)
+    plan = read_plan(list(views) if views else None, view_template)
+    scheme = Scheme(split, targets, Cutoffs(valid_from, test_from, valid_share, test_share))
+    _make_folder(workdir)
+    samples = [take_sample(path, max_bad_rows > 0) for path in find_files(inputs, "log", workdir)]
     reader = choose_log_reader(samples, format)
     samples = reader.complete(samples)
     columns = reader.resolve(samples, LogColumns(user_column, item_column, time_column, rating_column, rating_min))
-    item_samples = [take_sample(Path(path)) for path in items]
+    item_samples = [take_sample(path, max_bad_rows > 0) for path in find_files(items, "items", workdir)]
     catalogue_reader = choose_catalogue_reader(item_samples, items_format) if item_samples else None
     id_column = choose_id_column(item_samples, items_id_column, str(columns.item)) if item_samples else None
-    chosen_views = list(views) if views else None
-    if chosen_views and catalogue_reader is None:
-        raise UsageError("--views needs item metadata", "Give the metadata with --items.")
+    if catalogue_reader is None and (views or view_template or keep_cold_items):
+        option = "--views" if views else "--view-template" if view_template else "--keep-cold-items"
+        raise UsageError(f"{option} needs item metadata", "Give the metadata with --items.")
 
     options: dict[str, Any] = {
         "log_format": reader.name,
@@ -111,10 +168,17 @@ def preprocess(
         "rating_column": columns.rating if columns.rating_min is not None else None,
         "rating_min": columns.rating_min,
         "items_id_column": id_column,
-        "views": chosen_views,
+        "views": list(views) if views else None,
+        "view_template": list(view_template),
+        "keep_cold_items": keep_cold_items,
+        "max_bad_rows": max_bad_rows,
+        "since": since,
+        "until": until,
         "k_core": k_core,
+        "sample_users": sample_users,
+        **({"seed": seed} if sample_users is not None else {}),
+        **scheme.options(),
     }
-    _make_folder(workdir)
     fingerprints = Fingerprints(workdir)
     raw = _raw_inputs([*samples, *item_samples], fingerprints)
     outputs = {name: workdir / name for name in (names.ITEMS, names.SEQUENCES)}
@@ -126,30 +190,44 @@ def preprocess(
     if catalogue_reader:
         reporter.info(f"{item_samples[0].path.name}: read as {catalogue_reader.name} ({catalogue_reader.summary})")
     # The metadata's columns are judged before the log is read: a wrong name should not cost minutes.
-    known_views = (
-        catalogue_reader.views(item_samples, str(id_column), chosen_views) if catalogue_reader is not None else []
-    )
-    log = reader.read(samples, columns, reporter)
+    texts: list[str] = []
+    if catalogue_reader is not None:
+        plan, texts = bad_rows.read(item_samples, partial(_choose_texts, catalogue_reader, plan, str(id_column)))
+        if keep_cold_items and not texts:
+            raise UsageError("--keep-cold-items needs a view", "Give metadata with texts, or name a column in --views.")
+    log = bad_rows.read(samples, lambda clean: reader.read(clean, columns, reporter))
     log_read = perf_counter()
+    clock = read_clock(log.frame)
     k = k_core if k_core is not None else (0 if log.published_split else K_CORE)
+    log = scheme.applied_to(log).between(since, until, clock)
     interactions = filter_log(log, k)
-    published = log.published_split
     del log
-    parts = split(interactions)
+    if sample_users is not None:
+        interactions = draw_users(interactions, sample_users, seed)
+    interactions, parts, split_facts = scheme.divide(interactions, clock)
     filtered = perf_counter()
     catalogue: Catalogue | None = None
-    if catalogue_reader is not None and known_views:
-        catalogue = catalogue_reader.read(item_samples, str(id_column), known_views, interactions.item_ids, reporter)
-    frame, empty = items_frame(interactions.item_ids, catalogue)
+    if catalogue_reader is not None and texts:
+        wanted = Wanted(interactions.item_ids, keep_cold_items)
+        catalogue = bad_rows.read(
+            item_samples, partial(_read_texts, catalogue_reader, str(id_column), texts, wanted, reporter)
+        )
+        if keep_cold_items:
+            interactions = add_items(interactions, catalogue.frame[ID])
+    frame, empty = items_frame(interactions.item_ids, catalogue, plan.select())
     catalogue_read = perf_counter()
     facts: dict[str, Any] = {
         "format": reader.name,
         "items_format": catalogue_reader.name if catalogue_reader else None,
-        "split": "published" if published else "leave-one-out",
+        **split_facts,
+        "time_unit": clock.unit,
+        "implausible_times": clock.implausible,
         "k_core": k,
         "k_core_rounds": interactions.rounds,
         **sequence_facts(interactions, parts),
+        **({"cold_items": frame.height - np.unique(interactions.items).size} if keep_cold_items else {}),
         **item_facts(frame, empty, catalogue),
+        **({"bad_rows": bad_rows.found} if bad_rows.found else {}),
     }
     warnings = warnings_about(facts)
     for warning in warnings:
@@ -167,6 +245,24 @@ def preprocess(
         "write": perf_counter() - catalogue_read,
     }
     return Result("preprocess", outputs, facts, warnings=tuple(warnings), timings=timings)
+
+
+def _choose_texts(reader: CatalogueReader, plan: Plan, id_column: str, samples: list[Sample]) -> tuple[Plan, list[str]]:
+    """The plan with all views named, and the columns that it needs."""
+    picked = reader.views(samples, id_column, plan.wanted) if plan.wanted != [] else []
+    fields = reader.views(samples, id_column, plan.fields) if plan.fields else []
+    return plan.named(picked), list(dict.fromkeys([*picked, *fields]))
+
+
+def _read_texts(
+    reader: CatalogueReader,
+    id_column: str,
+    texts: list[str],
+    wanted: Wanted,
+    reporter: Reporter,
+    samples: list[Sample],
+) -> Catalogue:
+    return reader.read(samples, id_column, texts, wanted, reporter)
 
 
 def _raw_inputs(samples: list[Sample], fingerprints: Fingerprints) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The two artifacts of the stage as tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -19,8 +19,13 @@ ROW_GROUP = 65_536
 """Rows per row group: long descriptions of so many items fit in memory many times over."""
 
 
-def items_frame(item_ids: pl.Series, catalogue: Catalogue | None) -> tuple[pl.DataFrame, list[str]]:
+def items_frame(
+    item_ids: pl.Series, catalogue: Catalogue | None, views: Sequence[pl.Expr]
+) -> tuple[pl.DataFrame, list[str]]:
     """The catalogue in the order of the item numbers, texts cleaned.
+
+    Args:
+        views: named expressions of the catalogue's columns.
 
     Returns:
         ``item``, ``item_id`` and the views that at least one item has; and the views that none has.
@@ -30,8 +35,9 @@ def items_frame(item_ids: pl.Series, catalogue: Catalogue | None) -> tuple[pl.Da
     if catalogue is None:
         return frame, []
     texts = catalogue.frame.select(ID, *(clean(pl.col(view)).alias(view) for view in catalogue.views))
+    texts = texts.select(ID, *views)
     frame = frame.join(texts, left_on=Columns.ITEM_ID, right_on=ID, how="left", maintain_order="left")
-    empty = [view for view in catalogue.views if frame[view].null_count() == frame.height]
+    empty = [view for view in texts.columns[1:] if frame[view].null_count() == frame.height]
     return frame.drop(empty), empty
 
 

@@ -30,7 +30,9 @@ _BLANK = r"[\s\p{Cc}\u{200B}\u{FFFD}--\x1e]+"
 
 _REFERENCE = re.compile(r"&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*)(;?)")
 
-_PART = "\x1e"  # the record separator of ASCII; stands between the parts of a list until the text is clean
+PART_MARK = "\x1e"
+"""The record separator of ASCII; stands between the parts of a list until the text is clean."""
+
 _PART_AFTER_STOP = r"([.,;:!?])\s*\x1e[\s\x1e]*"
 _PART_ELSEWHERE = r"\s*\x1e[\s\x1e]*"
 
@@ -48,7 +50,7 @@ def clean(text: pl.Expr) -> pl.Expr:
     blank = decoded.otherwise(text).str.replace_all(_INVISIBLE, "").str.replace_all(_MARKUP, " ")
     joined = (
         blank.str.replace_all(_BLANK, " ")
-        .str.strip_chars(" " + _PART)
+        .str.strip_chars(" " + PART_MARK)
         .str.replace_all(_PART_AFTER_STOP, "$1 ")
         .str.replace_all(_PART_ELSEWHERE, ", ")
     )
@@ -103,7 +105,7 @@ def json_to_text(text: str | None) -> str | None:
 
 
 def _enumerate(parts: list[str | None]) -> str | None:
-    return _PART.join(part for part in parts if part) or None
+    return PART_MARK.join(part for part in parts if part) or None
 
 
 def _decode_series(series: pl.Series) -> pl.Series:

@@ -1,13 +1,21 @@
 """The formats of item metadata that are known, and how a file's format is recognised."""
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.preprocess.catalogue.amazon import AMAZON
+from stages.preprocess.catalogue.amazon import AMAZON_2014, AMAZON_2018, AMAZON_2023
 from stages.preprocess.catalogue.base import CatalogueReader
-from stages.preprocess.catalogue.table import TABLE
+from stages.preprocess.catalogue.movielens import MOVIELENS
+from stages.preprocess.catalogue.table import RECBOLE, TABLE
 from stages.preprocess.readers import AUTO
 from stages.preprocess.sample import Sample
 
-CATALOGUE_READERS: tuple[CatalogueReader, ...] = (AMAZON, TABLE)
+CATALOGUE_READERS: tuple[CatalogueReader, ...] = (
+    AMAZON_2023,
+    AMAZON_2018,
+    AMAZON_2014,
+    MOVIELENS,
+    RECBOLE,
+    TABLE,
+)
 """In the order in which they are tried: the most particular first, the one that takes any table last."""
 
 

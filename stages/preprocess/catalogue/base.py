@@ -7,22 +7,34 @@ from typing import Protocol
 import polars as pl
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.artifacts.names import RESERVED_VIEW_NAMES
 from stages.artifacts.reporter import Reporter
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample
 
-_ID_COLUMNS = ("item_id", "parent_asin", "asin", "id")
+_ID_COLUMNS = ("item_id", "parent_asin", "asin", "movieId", "id")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which items are described.
+
+    Attributes:
+        ids: the items of the log.
+        cold: all other items of the metadata as well.
+    """
+
+    ids: pl.Series
+    cold: bool = False
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Texts of the items that occur in the log.
+    """Texts of the wanted items.
 
     Attributes:
         frame: ``ID`` (string, each once) and one string column per view, not cleaned yet.
         views: the names of the views, in order.
-        unused: metadata rows of items that do not occur in the log.
+        unused: metadata rows of items that are not wanted.
         repeated: further rows of items that had a row before; the first is kept.
     """
 
@@ -59,9 +71,9 @@ class CatalogueReader(Protocol):
         ...
 
     def read(
-        self, samples: list[Sample], id_column: str, views: list[str], item_ids: pl.Series, reporter: Reporter
+        self, samples: list[Sample], id_column: str, views: list[str], items: Wanted, reporter: Reporter
     ) -> Catalogue:
-        """Read the texts of the items in ``item_ids``.
+        """Read the texts of the wanted items.
 
         Raises:
             DataError: when a file is malformed or none of the items is in it.
@@ -86,19 +98,13 @@ def check_views(wanted: Sequence[str], available: Sequence[str], files: Sequence
     """The wanted views, if all of them can be read.
 
     Raises:
-        UsageError: when one does not exist, is named twice or has a reserved name.
+        UsageError: when one does not exist, is named twice.
     """
     unknown = [view for view in wanted if view not in available]
     if unknown:
         raise UsageError(
             f"{', '.join(sample.path.name for sample in files)}: there is no view {', '.join(map(repr, unknown))}",
-            f"Choose --views from {', '.join(available)}.",
-        )
-    reserved = sorted(RESERVED_VIEW_NAMES & set(wanted))
-    if reserved:
-        raise UsageError(
-            f"a view cannot be called {', '.join(map(repr, reserved))}: items.parquet has a column of that name",
-            "Choose other columns with --views, or rename the column in the metadata.",
+            f"Choose from {', '.join(available)}; see --views and --view-template.",
         )
     if len(set(wanted)) < len(wanted):
         raise UsageError(f"--views names a view twice: {','.join(wanted)}", "Name each view once.")
@@ -106,15 +112,15 @@ def check_views(wanted: Sequence[str], available: Sequence[str], files: Sequence
 
 
 def choose_rows(
-    ids: pl.DataFrame, item_ids: pl.Series, samples: Sequence[Sample], id_column: str
+    ids: pl.DataFrame, items: Wanted, samples: Sequence[Sample], id_column: str
 ) -> tuple[pl.DataFrame, int, int]:
-    """The first metadata row of every item in ``item_ids``.
+    """The first metadata row of every wanted item.
 
     Args:
         ids: ``ROW`` and ``ID`` of all metadata rows, in file order.
 
     Returns:
-        ``ROW`` and ``ID`` of the rows to read, how many rows belong to other items, how many are repetitions.
+        ``ROW`` and ``ID`` of the rows to read, how many rows are of other items, how many are repetitions.
 
     Raises:
         DataError: when there is no row at all, or none belongs to an item of the log.
@@ -122,12 +128,14 @@ def choose_rows(
     files = ", ".join(str(sample.path) for sample in samples)
     if not ids.height:
         raise DataError(f"{files} holds no item", "Check that the file was downloaded or exported in full.")
-    known = ids.filter(pl.col(ID).is_in(item_ids.implode()))
+    known = ids.filter(pl.col(ID).is_in(items.ids.implode()))
     if not known.height:
         raise DataError(
             f"{files}: none of the {ids.height:,} rows describes an item of the log; column {id_column!r} holds "
-            f"ids such as {ids[ID].drop_nulls().head(1).to_list()}, the log {item_ids.head(1).to_list()}",
+            f"ids such as {ids[ID].drop_nulls().head(1).to_list()}, the log {items.ids.head(1).to_list()}",
             "Name the column that holds the items' ids with --items-id-column, or give the metadata of this log.",
         )
+    if items.cold:
+        known = ids.filter(pl.col(ID).replace("", None).is_not_null())
     first = known.unique(ID, keep="first", maintain_order=True)
     return first.select(ROW, ID), ids.height - known.height, known.height - first.height

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from stages.artifacts.reporter import Reporter
-from stages.preprocess.catalogue.base import Catalogue, choose_rows
+from stages.preprocess.catalogue.base import Catalogue, Wanted, choose_rows
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample
 from stages.preprocess.scan import collect, scan_lines
@@ -21,9 +21,9 @@ Field = Callable[[dict[str, Any]], Any]
 
 
 def read_json_lines(
-    samples: list[Sample], id_column: str, fields: dict[str, Field], item_ids: pl.Series, reporter: Reporter
+    samples: list[Sample], id_column: str, fields: dict[str, Field], items: Wanted, reporter: Reporter
 ) -> Catalogue:
-    """Read the texts of the items in ``item_ids``.
+    """Read the texts of the wanted items.
 
     Args:
         fields: for each view, what takes its value out of a record.
@@ -31,12 +31,12 @@ def read_json_lines(
     Raises:
         DataError: when a line is not a JSON object, or none of the items is in the files.
     """
-    lines = pl.concat([scan_lines(sample.path, _LINE, _NUMBER) for sample in samples]).with_row_index(ROW)
+    lines = pl.concat([scan_lines(sample, _LINE, _NUMBER) for sample in samples]).with_row_index(ROW)
     record = pl.col(_LINE).str.json_decode(pl.Struct({id_column: pl.String}))
     label = ", ".join(sample.path.name for sample in samples)
     with reporter.track(f"reading {label}", unit="rows") as advance:
         ids = collect(lines.select(ROW, record.struct.field(id_column).alias(ID)), samples)
-        chosen, unused, repeated = choose_rows(ids, item_ids, samples, id_column)
+        chosen, unused, repeated = choose_rows(ids, items, samples, id_column)
         texts = pl.col(_LINE).map_batches(
             lambda series: _texts(series, fields), return_dtype=_struct(fields), is_elementwise=True
         )

@@ -1,28 +1,37 @@
 """Item metadata in any table: a column of ids, and text columns that become views."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.reporter import Reporter
-from stages.preprocess.catalogue.base import Catalogue, check_views, choose_rows
+from stages.preprocess.catalogue.base import Catalogue, Wanted, check_views, choose_rows
 from stages.preprocess.catalogue.json_lines import Field, read_json_lines
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample
-from stages.preprocess.scan import collect, scan, schema
+from stages.preprocess.scan import collect, id_text, scan, schema, types_of
 from stages.preprocess.text import json_to_text, nested_to_text
 
 
+@dataclass(frozen=True)
 class TableCatalogue:
-    """Reads CSV, TSV, JSON lines and Parquet."""
+    """Reads CSV, TSV, JSON lines, Parquet and Arrow.
 
-    name = "table"
-    summary = "any table with a column of item ids: CSV, TSV, JSON lines or Parquet"
+    Attributes:
+        name: what ``--items-format`` calls it.
+        summary: the format in a few words.
+        typed: only files whose header names types.
+    """
+
+    name: str
+    summary: str
+    typed: bool = False
 
     def recognises(self, sample: Sample) -> bool:
         """Any table will do."""
-        return True
+        return sample.typed or not self.typed
 
     def views(self, samples: list[Sample], id_column: str, wanted: Sequence[str] | None) -> list[str]:
         """The wanted views, or all columns of texts, lists and structures; numbers, dates and flags are no texts.
@@ -37,42 +46,64 @@ class TableCatalogue:
             wanted = [name for name in columns if _is_text(types[name])]
         views = check_views(wanted, columns, samples)
         for sample in samples[1:]:
-            for view in views if sample.kind != "jsonl" else []:
+            for view in views if not sample.has_records else []:
                 sample.require(view, "--views")
         return views
 
     def read(
-        self, samples: list[Sample], id_column: str, views: list[str], item_ids: pl.Series, reporter: Reporter
+        self, samples: list[Sample], id_column: str, views: list[str], items: Wanted, reporter: Reporter
     ) -> Catalogue:
-        """Read the texts of the items in ``item_ids``.
+        """Read the texts of the wanted items.
 
         Raises:
             DataError: when a file is malformed, or none of the items is in it.
         """
-        kinds = {sample.kind == "jsonl" for sample in samples}
+        kinds = {sample.has_records for sample in samples}
         if len(kinds) > 1:
             raise DataError("the metadata files are of different kinds", "Give JSON lines or tables, not both.")
         if kinds == {True}:
             fields: dict[str, Field] = {view: lambda record, view=view: record.get(view) for view in views}  # type: ignore[misc]
-            return read_json_lines(samples, id_column, fields, item_ids, reporter)
-        label = ", ".join(sample.path.name for sample in samples)
-        with reporter.track(f"reading {label}", unit="rows") as advance:
-            ids = collect(
-                pl.concat([scan(s, [id_column]).select(pl.col(id_column).cast(pl.String).alias(ID)) for s in samples])
-                .with_row_index(ROW)
-                .select(ROW, ID),
-                samples,
-            )
-            chosen, unused, repeated = choose_rows(ids, item_ids, samples, id_column)
-            rows = pl.concat([_texts(sample, views) for sample in samples]).with_row_index(ROW)
-            frame = collect(rows.join(chosen.lazy(), on=ROW, how="inner"), samples).sort(ROW)
-            advance(ids.height)
-        return Catalogue(frame.select(ID, *views), views, unused, repeated)
+            return read_json_lines(samples, id_column, fields, items, reporter)
+        return read_rows(samples, id_column, views, _texts, items, reporter)
+
+
+def read_rows(
+    samples: list[Sample],
+    id_column: str,
+    views: list[str],
+    texts: Callable[[Sample, list[str]], pl.LazyFrame],
+    items: Wanted,
+    reporter: Reporter,
+) -> Catalogue:
+    """Read the texts of the wanted items from tables.
+
+    Args:
+        texts: gives one string column per view for the rows of a file.
+
+    Raises:
+        DataError: when a file is malformed, or none of the items is in it.
+    """
+    label = ", ".join(sample.path.name for sample in samples)
+    with reporter.track(f"reading {label}", unit="rows") as advance:
+        ids = collect(
+            pl.concat([_ids(sample, id_column) for sample in samples]).with_row_index(ROW).select(ROW, ID),
+            samples,
+        )
+        chosen, unused, repeated = choose_rows(ids, items, samples, id_column)
+        rows = pl.concat([texts(sample, views) for sample in samples]).with_row_index(ROW)
+        frame = collect(rows.join(chosen.lazy(), on=ROW, how="inner"), samples).sort(ROW)
+        advance(ids.height)
+    return Catalogue(frame.select(ID, *views), views, unused, repeated)
+
+
+def _ids(sample: Sample, id_column: str) -> pl.LazyFrame:
+    frame = scan(sample, [id_column])
+    return frame.select(id_text(id_column, types_of(frame, sample)[id_column]).alias(ID))
 
 
 def _texts(sample: Sample, views: list[str]) -> pl.LazyFrame:
     frame = scan(sample, views)
-    types = frame.collect_schema()
+    types = types_of(frame, sample)
     return frame.select(_text(view, types[view]) for view in views)
 
 
@@ -97,4 +128,6 @@ def _is_text(dtype: pl.DataType) -> bool:
     return dtype.is_nested() or dtype in (pl.String, pl.Categorical, pl.Enum)
 
 
-TABLE = TableCatalogue()
+TABLE = TableCatalogue("table", "any table with a column of item ids: CSV, TSV, JSON lines, Parquet, Arrow or Feather")
+
+RECBOLE = TableCatalogue("recbole", "atomic file of RecBole with the items' features (.item, .text)", typed=True)

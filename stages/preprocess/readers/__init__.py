@@ -2,13 +2,31 @@
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.preprocess.log import LogReader
-from stages.preprocess.readers.benchmark import BENCHMARK
-from stages.preprocess.readers.table import AMAZON_REVIEWS, GENERIC
+from stages.preprocess.readers.benchmark import BENCHMARK, RECBOLE_BENCHMARK
+from stages.preprocess.readers.known import (
+    AMAZON_2014,
+    AMAZON_2018,
+    AMAZON_2023,
+    AMAZON_2023_RATINGS,
+    GENERIC,
+    MOVIELENS,
+    RECBOLE,
+)
 from stages.preprocess.sample import Sample
 
 AUTO = "auto"
 
-LOG_READERS: tuple[LogReader, ...] = (BENCHMARK, AMAZON_REVIEWS, GENERIC)
+LOG_READERS: tuple[LogReader, ...] = (
+    BENCHMARK,
+    AMAZON_2023,
+    AMAZON_2023_RATINGS,
+    AMAZON_2018,
+    AMAZON_2014,
+    MOVIELENS,
+    RECBOLE_BENCHMARK,
+    RECBOLE,
+    GENERIC,
+)
 """In the order in which they are tried: the most particular first, the one that takes any table last."""
 
 

@@ -1,4 +1,4 @@
-"""Logs with one interaction per row: any CSV, TSV, JSON lines or Parquet file, and the raw reviews of Amazon."""
+"""Logs with one interaction per row: any table, and the data sets that are such tables under names of their own."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ from stages.artifacts.reporter import Reporter
 from stages.preprocess.columns import ITEM, RATING, TIME, USER
 from stages.preprocess.log import Log, LogColumns
 from stages.preprocess.sample import Sample
-from stages.preprocess.scan import collect, scan
+from stages.preprocess.scan import collect, id_text, scan, types_of
 from stages.preprocess.times import finish_times, quick_time, refuse_texts
 
 _NO_RATING = "no_rating"
@@ -22,22 +22,26 @@ class TableReader:
     Attributes:
         name: what ``--format`` calls it.
         summary: the format in a few words.
-        item_columns: columns looked for, in this order, when no item column is named.
-        time_column: looked for when no time column is named.
-        needs: columns by which a file is recognised; with ``kind``, the signature of a known format.
-        kind: the kind of file of a known format, ``None`` for any.
+        user_columns, item_columns, time_columns, rating_columns: looked for, in this order, when none is named.
+        needs: columns by which a file is recognised; with the following, the signature of a known format.
+        kinds: the kinds of file of a known format, none for any.
+        typed: only files whose header names types.
     """
 
     name: str
     summary: str
+    user_columns: tuple[str, ...] = ("user_id",)
     item_columns: tuple[str, ...] = ("item_id", "parent_asin", "asin")
-    time_column: str = "timestamp"
+    time_columns: tuple[str, ...] = ("timestamp",)
+    rating_columns: tuple[str, ...] = ("rating",)
     needs: frozenset[str] = frozenset()
-    kind: str | None = None
+    kinds: frozenset[str] = frozenset()
+    typed: bool = False
 
     def recognises(self, sample: Sample) -> bool:
         """Whether the file has the kind and the columns of the format."""
-        return self.kind in (None, sample.kind) and self.needs <= set(sample.columns)
+        kind = not self.kinds or sample.kind in self.kinds
+        return kind and self.needs <= set(sample.columns) and (sample.typed or not self.typed)
 
     def complete(self, samples: list[Sample]) -> list[Sample]:
         """The given files: nothing else belongs to them."""
@@ -49,17 +53,23 @@ class TableReader:
         Raises:
             DataError: when a file lacks one that was asked for or is needed.
         """
-        known = [name for name in self.item_columns if name in samples[0].columns]
-        item = columns.item or (known[0] if known else self.item_columns[0])
-        time = columns.time or (self.time_column if self.time_column in samples[0].columns else None)
+        first = samples[0]
+        time = columns.time or next((name for name in self.time_columns if name in first.columns), None)
+        resolved = replace(
+            columns,
+            user=columns.user or _find(first, self.user_columns),
+            item=columns.item or _find(first, self.item_columns),
+            time=time,
+            rating=columns.rating or _find(first, self.rating_columns),
+        )
         for sample in samples:
-            sample.require(columns.user, "--user-column")
-            sample.require(item, "--item-column")
+            sample.require(str(resolved.user), "--user-column")
+            sample.require(str(resolved.item), "--item-column")
             if time is not None:
                 sample.require(time, "--time-column")
             if columns.rating_min is not None:
-                sample.require(columns.rating, "--rating-column")
-        return replace(columns, item=item, time=time)
+                sample.require(str(resolved.rating), "--rating-column")
+        return resolved
 
     def read(self, samples: list[Sample], columns: LogColumns, reporter: Reporter) -> Log:
         """Read the interactions in the order of the files and their rows.
@@ -93,33 +103,24 @@ def _interactions(sample: Sample, columns: LogColumns) -> pl.LazyFrame:
     rated = columns.rating_min is not None
     wanted = [name for name in (columns.user, columns.item, columns.time, columns.rating if rated else None) if name]
     frame = scan(sample, list(dict.fromkeys(wanted)))
-    types = frame.collect_schema()
-    selected = [_id(columns.user, types).alias(USER), _id(str(columns.item), types).alias(ITEM)]
+    types = types_of(frame, sample)
+    selected = [
+        id_text(str(columns.user), types[str(columns.user)]).alias(USER),
+        id_text(str(columns.item), types[str(columns.item)]).alias(ITEM),
+    ]
     selected += quick_time(columns.time, types[columns.time] if columns.time else None)
     if rated:
-        text = pl.col(columns.rating).cast(pl.String, strict=False).str.strip_chars().replace("", None)
+        text = pl.col(str(columns.rating)).cast(pl.String, strict=False).str.strip_chars().replace("", None)
         rating = text.cast(pl.Float64, strict=False)
         selected += [rating.alias(RATING), pl.when(rating.is_null()).then(text).alias(_NO_RATING)]
     return frame.select(selected)
 
 
-def _id(column: str, types: pl.Schema) -> pl.Expr:
-    if types[column].is_nested():
-        raise DataError(f"column {column!r} holds lists or structures, not ids", "Name another column.")
-    return pl.col(column).cast(pl.String).replace("", None)
+def _find(sample: Sample, names: tuple[str, ...]) -> str:
+    """The first of the names that the file has; if it has none, the one to miss."""
+    return next((name for name in names if name in sample.columns), names[0])
 
 
 def _drop(frame: pl.DataFrame, condition: pl.Expr) -> tuple[pl.DataFrame, int]:
     kept = frame.filter(~condition)
     return kept, frame.height - kept.height
-
-
-GENERIC = TableReader("table", "one interaction per row: CSV, TSV, JSON lines or Parquet")
-
-AMAZON_REVIEWS = TableReader(
-    "amazon-2023",
-    "raw reviews of Amazon Reviews 2023 (JSON lines)",
-    item_columns=("parent_asin",),
-    needs=frozenset({"user_id", "parent_asin", "timestamp"}),
-    kind="jsonl",
-)

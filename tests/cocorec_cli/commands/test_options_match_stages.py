@@ -32,11 +32,15 @@ def test_the_choices_are_those_of_the_stages():
     from stages.evaluate.stage import SPLITS
     from stages.preprocess.catalogue import CATALOGUE_READERS
     from stages.preprocess.readers import LOG_READERS
+    from stages.preprocess.split import SPLITS as PARTITIONS
+    from stages.preprocess.temporal import TARGETS as PICKED
     from stages.quantize.codebooks import METHODS
     from stages.train.windows import TARGETS
 
     assert _choices("preprocess", "format") == ("auto", *(reader.name for reader in LOG_READERS))
     assert _choices("preprocess", "items_format") == ("auto", *(reader.name for reader in CATALOGUE_READERS))
+    assert _choices("preprocess", "split") == PARTITIONS
+    assert get_args(_choices("preprocess", "targets")[0]) == PICKED
     assert _choices("embed", "precision") == PRECISIONS
     assert _choices("quantize", "method") == METHODS
     assert _choices("train", "targets") == tuple(TARGETS)

@@ -204,6 +204,6 @@ def test_recognised_by_name_and_columns(publish: Callable[..., Path], write: Wri
     train = publish(*last_out(SEQUENCE, range(5)))
     assert choose_log_reader([take_sample(train)], "auto").name == "amazon-2023-benchmark"
     other = write("ratings.csv", ["user_id,parent_asin,rating,timestamp", "u,a,1,1"])
-    assert choose_log_reader([take_sample(other)], "auto").name == "table"
+    assert choose_log_reader([take_sample(other)], "auto").name == "amazon-2023-ratings"
     with pytest.raises(UsageError, match="is not named like"):
         choose_log_reader([take_sample(other)], "amazon-2023-benchmark").complete([take_sample(other)])

@@ -29,7 +29,7 @@ CASES: dict[str, tuple[str, bytes | None, type[CocorecError], str]] = {
     "no header": ("log.csv", b"u,A,1\nu,B,2\n", DataError, r"there are 'u', 'A', '1'"),
     "too many fields": ("log.csv", GOOD + b"u,D,4,5\n", DataError, r"line 5 has 4 fields, the header 3"),
     "open quote": ("log.csv", GOOD + b'u,"D,4\n', DataError, r"log\.csv: after line 5"),
-    "not UTF-8": ("log.csv", GOOD + b"\xff\xfe,D,4\n", DataError, r"log\.csv: after line.*utf-8"),
+    "not UTF-8": ("log.csv", GOOD + b"\xff\xfe,D,4\n", DataError, r"log\.csv: line 5 is not UTF-8"),
     "binary": ("log.csv", bytes(range(128, 256)) * 50, DataError, r"neither Parquet nor UTF-8 text"),
     "truncated gzip": ("log.jsonl.gz", gzip.compress(MANY)[:-200], DataError, r"log\.jsonl\.gz: .*truncated"),
     "damaged gzip": ("log.csv.gz", gzip.compress(GOOD)[:20] + b"xxxxxxxxxxxxxxxxxx", DataError, r"gzip file is"),
@@ -92,8 +92,11 @@ def test_unusable_options(tmp_path: Path) -> None:
         preprocess([log], workdir=work, k_core=-1)
     with pytest.raises(UsageError, match="--views needs item metadata"):
         preprocess([log], workdir=work, views=["title"])
-    with pytest.raises(DataError, match="is a folder"):
-        preprocess([tmp_path], workdir=work)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(DataError, match="nothing is a folder without data files"):
+        preprocess([tmp_path / "nothing"], workdir=work)
+    with pytest.raises(DataError, match=r"no file matches .*\*\.csv"):
+        preprocess([tmp_path / "nothing" / "*.csv"], workdir=work)
     with pytest.raises(DataError, match="no column 'stars'"):
         preprocess([log], workdir=work, rating_min=3, rating_column="stars")
 

@@ -105,6 +105,51 @@ def pages(path: Path) -> bytes:
     return data[: -8 - int.from_bytes(data[-8:-4], "little")]
 
 
+def test_the_atomic_files_as_published_give_the_same_sequences(
+    made: tuple[Path, Result], scientific: Path, tmp_path: Path
+) -> None:
+    """The .inter files hold numbers, the CSV files ids; the order of the ids decides the item numbers of both."""
+    if not (scientific / "Scientific.train.inter").is_file():
+        pytest.skip(f"{scientific} lacks the atomic files")
+    result = preprocess(
+        [scientific / "Scientific.train.inter"], workdir=tmp_path / "w", items=[scientific / "Scientific.text"]
+    )
+    assert (result.facts["format"], result.facts["items_format"]) == ("recbole-benchmark", "recbole")
+    assert read_table(tmp_path / "w" / SEQUENCES).equals(read_table(made[0] / SEQUENCES))
+    assert pages(tmp_path / "w" / SEQUENCES) == pages(made[0] / SEQUENCES)
+    ours, theirs = read_table(tmp_path / "w" / ITEMS), read_table(made[0] / ITEMS)
+    assert ours["item_id"].equals(theirs["item_id"])
+    assert (ours.schema.names, ours["text"].null_count) == (["item", "item_id", "text"], 0)
+    # The texts are those that the metadata took apart: "title. categories. brand."
+    titles = [title.replace("  ", " ") for title in theirs["title"].to_pylist()]
+    starts = [text.startswith(title) for text, title in zip(ours["text"].to_pylist(), titles, strict=True)]
+    assert sum(starts) > 0.99 * len(starts)
+
+
+def test_without_the_files_of_ids_the_numbers_are_the_ids(
+    made: tuple[Path, Result], scientific: Path, tmp_path: Path
+) -> None:
+    """Equal up to the item numbers: the same users and items under other names."""
+    if not (scientific / "Scientific.train.inter").is_file():
+        pytest.skip(f"{scientific} lacks the atomic files")
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"S.{part}.inter").symlink_to(scientific / f"Scientific.{part}.inter")
+    preprocess([tmp_path / "S.train.inter"], workdir=tmp_path / "w")
+    names = {}
+    for column in ("item", "user"):
+        pairs = (scientific / f"Scientific.{column}2index").read_text().split()
+        names[column] = dict(zip(pairs[1::2], pairs[::2], strict=True))
+    tables = []
+    for workdir, items_of, users_of in ((tmp_path / "w", names["item"], names["user"]), (made[0], {}, {})):
+        ids = [items_of.get(item, item) for item in read_table(workdir / ITEMS)["item_id"].to_pylist()]
+        rows = read_table(workdir / SEQUENCES).to_pylist()
+        for row in rows:
+            row["items"] = [ids[item - 1] for item in row["items"]]
+            row["user_id"] = users_of.get(row["user_id"], row["user_id"])
+        tables.append(sorted(rows, key=lambda row: row["user_id"]))
+    assert tables[0] == tables[1]
+
+
 def test_leave_one_out_of_the_same_log_is_the_published_split(
     made: tuple[Path, Result], sequences: Sequences, tmp_path: Path, write: Callable[..., Any]
 ) -> None:
