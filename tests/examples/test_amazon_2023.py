@@ -97,6 +97,8 @@ def test_the_settings_are_the_authors(group, name):
         "mcm_softmax": "table",
         "msa_same_target": True,
         "learnable_mask": False,
+        "repeat_bias": False,
+        "text_residual": False,
         "ema": 0,
         "lr_patience": 0,
     }
