@@ -43,7 +43,7 @@ def train(
     ffn_dim: Annotated[
         int, option("Hidden dimensions of the backbone's feed-forward part.", MODEL, min=1, metavar="D")
     ] = 256,
-    fusion_layers: Annotated[int, option("Layers of the code-guided fusion.", MODEL, min=1, metavar="N")] = 2,
+    fusion_layers: Annotated[int, option("Layers of the code-guided fusion.", MODEL, min=1, metavar="N")] = 1,
     fusion_heads: Annotated[int, option("Attention heads of the fusion.", MODEL, min=1, metavar="N")] = 2,
     fusion_ffn_dim: Annotated[
         int, option("Hidden dimensions of the fusion's feed-forward part.", MODEL, min=1, metavar="D")
@@ -81,8 +81,8 @@ def train(
         ),
     ] = 0,
     temperature: Annotated[float, option("Divides the cosines in all losses.", LOSSES, metavar="T")] = 0.07,
-    mcm_weight: Annotated[float, option("Weight of masked code modelling (a).", LOSSES, min=0, metavar="A")] = 0.4,
-    msa_weight: Annotated[float, option("Weight of masked sequence alignment (b).", LOSSES, min=0, metavar="B")] = 0.4,
+    mcm_weight: Annotated[float, option("Weight of masked code modelling (a).", LOSSES, min=0, metavar="A")] = 0.1,
+    msa_weight: Annotated[float, option("Weight of masked sequence alignment (b).", LOSSES, min=0, metavar="B")] = 0.1,
     mask_ratio: Annotated[float, option("Probability that a code is chosen for masking.", LOSSES, metavar="P")] = 0.5,
     mcm_softmax: Annotated[
         Literal["position", "table"],
@@ -106,15 +106,6 @@ def train(
     warmup_steps: Annotated[
         int, option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
     ] = 100,
-    lr_patience: Annotated[
-        int,
-        option(
-            "Epochs without a better validation NDCG@10 before the learning rate falls to a quarter; 0 keeps it.",
-            OPTIMIZATION,
-            min=0,
-            metavar="N",
-        ),
-    ] = 6,
     weight_decay: Annotated[float, option("Of AdamW.", OPTIMIZATION, min=0, metavar="X")] = 1e-4,
     ema: Annotated[
         float,
@@ -148,7 +139,7 @@ def train(
     json: Json = False,
     quiet: Quiet = False,
     preset: Annotated[
-        Literal["paper"] | None,
+        Literal["light", "paper"] | None,
         option(
             "Named set of options to start from; the configuration file, the environment and the command line win over "
             "it.",

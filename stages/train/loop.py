@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,9 +22,6 @@ from stages.train.windows import Sampler
 SELECTION_METRIC = "ndcg@10"
 
 _TRIM_STEPS = 32
-
-_FALL = 0.25
-"""What the learning rate is multiplied by when validation has stopped improving."""
 
 
 @dataclass
@@ -94,10 +90,9 @@ class Loop:
         order = self.sampler.order(progress.epoch)
         sums: dict[str, Tensor] = {}
         rate = 0.0
-        fall = _FALL ** reductions([row[SELECTION_METRIC] for row in progress.history], self.settings.lr_patience)
         with self.reporter.track(f"epoch {progress.epoch + 1}", len(self.sampler), "steps") as advance:
             for index in range(len(self.sampler)):
-                rate = self._learning_rate(progress.step) * fall
+                rate = self._learning_rate(progress.step)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 torch.manual_seed(_step_seed(self.settings.seed, progress.step))
@@ -127,23 +122,6 @@ class Loop:
         with autocast(self.items.device, self.settings.precision):
             ranks = target_ranks(model, self.items, self.validation)
         return mean_metrics(ranks, (10,))
-
-
-def reductions(metrics: Sequence[float], patience: int) -> int:
-    """How often the learning rate has fallen, judged by the validation metrics so far.
-
-    It is a function of the history, so that a resumed run needs no state of a scheduler.
-
-    Args:
-        metrics: one per epoch.
-        patience: epochs without a better metric before it falls; 0 for never.
-    """
-    best, waited, count = -1.0, 0, 0
-    for metric in metrics:
-        best, waited = (metric, 0) if metric > best else (best, waited + 1)
-        if patience and waited == patience:
-            count, waited = count + 1, 0
-    return count
 
 
 def _step_seed(seed: int, step: int) -> int:

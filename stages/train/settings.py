@@ -19,7 +19,6 @@ class Settings:
         patience: epochs without a better validation NDCG@10 before stopping.
         learning_rate: of AdamW, after the warm-up.
         warmup_steps: steps of linear warm-up.
-        lr_patience: epochs without a better validation NDCG@10 before the learning rate falls to a quarter; 0 keeps it.
         weight_decay: of AdamW.
         ema: decay of the moving average of the weights; 0 keeps the weights themselves.
         negatives: items drawn per step; 0 for the full softmax.
@@ -39,7 +38,6 @@ class Settings:
     patience: int
     learning_rate: float
     warmup_steps: int
-    lr_patience: int
     weight_decay: float
     ema: float
     negatives: int
@@ -64,7 +62,7 @@ class Settings:
             if getattr(self, name) not in allowed:
                 raise UsageError(f"{_option(name)} {getattr(self, name)!r} is unknown", f"Choose {', '.join(allowed)}.")
         least = {"batch_size": 1, "epochs": 1, "patience": 1, "warmup_steps": 0, "negatives": 0, "seed": 0}
-        for name, value in {**least, "lr_patience": 0, "weight_decay": 0, "mcm_weight": 0, "msa_weight": 0}.items():
+        for name, value in {**least, "weight_decay": 0, "mcm_weight": 0, "msa_weight": 0}.items():
             if getattr(self, name) < value:
                 raise UsageError(f"{_option(name)} must be at least {value}, is {getattr(self, name)}")
         for name in ("learning_rate", "temperature"):

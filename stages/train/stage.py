@@ -44,7 +44,7 @@ def train(
     layers: int = 2,
     heads: int = 2,
     ffn_dim: int = 256,
-    fusion_layers: int = 2,
+    fusion_layers: int = 1,
     fusion_heads: int = 2,
     fusion_ffn_dim: int = 256,
     text_dim: int = 128,
@@ -61,13 +61,12 @@ def train(
     patience: int = 10,
     learning_rate: float = 0.004,
     warmup_steps: int = 100,
-    lr_patience: int = 6,
     weight_decay: float = 1e-4,
     ema: float = 0.98,
     negatives: int = 0,
     temperature: float = 0.07,
-    mcm_weight: float = 0.4,
-    msa_weight: float = 0.4,
+    mcm_weight: float = 0.1,
+    msa_weight: float = 0.1,
     mask_ratio: float = 0.5,
     mcm_softmax: str = "position",
     msa_same_target: bool = False,
@@ -100,7 +99,7 @@ def train(
         repeat_bias: learn by how much items of the history rank higher or lower; the paper does not.
         text_residual: let the texts reach an item's vector directly too; the paper does not.
         with_ids: add a free vector per item to its fused vector.
-        targets, batch_size, epochs, patience, learning_rate, warmup_steps, lr_patience, weight_decay, ema, negatives,
+        targets, batch_size, epochs, patience, learning_rate, warmup_steps, weight_decay, ema, negatives,
         temperature, mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
             :class:`stages.train.settings.Settings`.
         threads: CPU threads; ``None`` for as many as torch takes. Another number can change the last digits.
@@ -121,7 +120,6 @@ def train(
         patience=patience,
         learning_rate=learning_rate,
         warmup_steps=warmup_steps,
-        lr_patience=lr_patience,
         weight_decay=weight_decay,
         ema=ema,
         negatives=negatives,

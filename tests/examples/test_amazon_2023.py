@@ -100,7 +100,6 @@ def test_the_settings_are_the_authors(group, name):
         "repeat_bias": False,
         "text_residual": False,
         "ema": 0,
-        "lr_patience": 0,
     }
 
 
