@@ -39,7 +39,7 @@ class ModelConfig:
         learnable_mask: [MASK] is trained as an input; ``False`` as in the authors' code, where it never is.
         repeat_bias: see :class:`stages.model.repeats.RepeatBias`; ``False`` as in the paper.
         text_residual: the texts reach an item's vector directly too; ``False`` as in the paper.
-        with_ids: a free vector per item is added; ``False`` as in the paper.
+        with_ids: a free vector per item beside its texts or codes; ``False`` as in the paper.
     """
 
     kind: str
@@ -71,6 +71,8 @@ class ModelConfig:
         """
         if self.kind not in KINDS:
             raise UsageError(f"--model {self.kind!r} is unknown", f"Choose one of {', '.join(KINDS)}.")
+        if self.with_ids and self.kind not in ("cocorec", "text", "codes"):
+            raise UsageError(f"--with-ids is for models of texts or codes, not for {self.kind}", "Leave it out.")
         for heads, option in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if heads < 1 or self.dim % heads:
                 raise UsageError(f"{option} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")

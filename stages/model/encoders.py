@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.model.config import ModelConfig
-from stages.model.layers import TextPerceptron
+from stages.model.layers import TextPerceptron, free_vectors
 
 
 class ItemTable(nn.Module):
@@ -13,7 +13,7 @@ class ItemTable(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.empty(config.items + 1, config.dim).normal_(std=0.02))
+        self.table = free_vectors(config)
 
     def forward(self, items: Tensor) -> Tensor:
         """(n,) item numbers to (n, d)."""
@@ -32,6 +32,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         width = config.views * config.text_dimension
         self.perceptron = TextPerceptron(width, config.fusion_ffn_dim, config.dim, config.fusion_dropout)
+        self.ids = free_vectors(config) if config.with_ids else None
         shape = (config.items + 1, config.views, config.text_dimension)
         self.register_buffer("texts", torch.zeros(shape), persistent=False)
 
@@ -41,4 +42,5 @@ class TextEncoder(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """(n,) item numbers to (n, d)."""
-        return self.perceptron(self.texts[items])  # type: ignore[no-any-return]
+        ids = None if self.ids is None else F.embedding(items, self.ids)
+        return self.perceptron(self.texts[items], ids)  # type: ignore[no-any-return]

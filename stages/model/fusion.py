@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.model.config import ModelConfig
-from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron
+from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron, free_vectors
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Fused:
     Attributes:
         queries: Q0 (n, C, d), the raw code embeddings.
         codes: Q (n, C, d), the codes after fusion.
-        residual: (n, d) what the texts say directly, or ``None``.
+        residual: (n, d) what the texts say directly, with the items' free vectors if there are any, or ``None``.
     """
 
     queries: Tensor
@@ -92,6 +92,7 @@ class CodeFusion(nn.Module):
             self.residual = TextPerceptron(
                 m * config.text_dimension, config.fusion_ffn_dim, config.dim, config.fusion_dropout
             )
+        self.ids = free_vectors(config) if config.with_ids else None
         self.register_buffer("rows", torch.zeros(n, config.codes, dtype=torch.int32), persistent=False)
         self.register_buffer("texts", torch.zeros(n, m, config.text_dimension), persistent=False)
         self.register_buffer("present", torch.ones(n, m, dtype=torch.bool), persistent=False)
@@ -132,4 +133,5 @@ class CodeFusion(nn.Module):
         codes = queries
         for layer in self.layers:
             codes = layer(codes, texts, present)
-        return Fused(queries, codes, None if self.residual is None else self.residual(texts))
+        ids = None if self.ids is None else torch.nn.functional.embedding(items, self.ids)
+        return Fused(queries, codes, ids if self.residual is None else self.residual(texts, ids))

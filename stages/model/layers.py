@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.model.config import ModelConfig
+
 NORM_EPS = 1e-12
 """LayerNorm epsilon of the authors' code (and of BERT)."""
 
@@ -119,8 +121,13 @@ class FeedForward(nn.Module):
         return self.outer(F.gelu(self.inner(x)), x)  # type: ignore[no-any-return]
 
 
+def free_vectors(config: ModelConfig) -> nn.Parameter:
+    """A vector to be learned for each item, (N + 1, d); row 0 stands for no item."""
+    return nn.Parameter(torch.empty(config.items + 1, config.dim).normal_(std=0.02))
+
+
 class TextPerceptron(nn.Module):
-    """``LayerNorm(Linear(GELU(Linear(x))))`` over an item's view vectors side by side.
+    """``LayerNorm(Linear(GELU(Linear(x))) + ids)`` over an item's view vectors side by side.
 
     Args:
         inputs: views x dimensions of a view's vector.
@@ -136,7 +143,8 @@ class TextPerceptron(nn.Module):
         self.dropout = Dropout(dropout)
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
 
-    def forward(self, texts: Tensor) -> Tensor:
-        """(n, M, t) whitened view vectors, zero where missing, to (n, d)."""
+    def forward(self, texts: Tensor, ids: Tensor | None = None) -> Tensor:
+        """(n, M, t) whitened view vectors, zero where missing, and free vectors (n, d), if any, to (n, d)."""
         hidden = F.gelu(self.inner(self.dropout(texts.flatten(1))))
-        return self.norm(self.outer(self.dropout(hidden)))  # type: ignore[no-any-return]
+        read = self.outer(self.dropout(hidden))
+        return self.norm(read if ids is None else read + ids)  # type: ignore[no-any-return]

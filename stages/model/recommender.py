@@ -35,9 +35,6 @@ class Recommender(nn.Module):
         self.config = config
         self.encoder = _ENCODERS[config.kind](config)
         self.backbone = Backbone(config)
-        self.ids = (
-            nn.Parameter(torch.empty(config.items + 1, config.dim).normal_(std=0.02)) if config.with_ids else None
-        )
         self.repeats = RepeatBias(config.max_history) if config.repeat_bias else None
         self.apply(_initialise)
 
@@ -54,10 +51,9 @@ class Recommender(nn.Module):
         """Vectors of items (n,) as part of a history and as candidates, each (n, d)."""
         if isinstance(self.encoder, CodeFusion):
             fused = self.encoder(items)
-            history, candidate = fused.history(), fused.candidate()
-        else:
-            history = candidate = self.encoder(items)
-        return self._with_ids(history, items), self._with_ids(candidate, items)
+            return fused.history(), fused.candidate()
+        vectors = self.encoder(items)
+        return vectors, vectors
 
     def encode_masked(self, items: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Items (n,) as their masked codes have them: fused codes (n, C, d) and vectors in a history (n, d).
@@ -67,10 +63,7 @@ class Recommender(nn.Module):
             rows: (n, C) rows of the code table that stand in for the items' own.
         """
         fused: Fused = self.encoder(items, rows)
-        return fused.codes, self._with_ids(fused.history(), items)
-
-    def _with_ids(self, vectors: Tensor, items: Tensor) -> Tensor:
-        return vectors if self.ids is None else vectors + nn.functional.embedding(items, self.ids)
+        return fused.codes, fused.history()
 
     def _encoded_chunks(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(1, self.config.items + 1, _CHUNK_ITEMS):
