@@ -12,13 +12,46 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from cocorec_cli.commands import compare, download, embed, evaluate, preprocess, quantize, run, status, train, tune
 from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
-from cocorec_cli.options import EPILOG
+from cocorec_cli.lazy import Entry, lazy_group
 from stages import __version__
+
+_EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
+_BEFORE, _STAGES, _AFTER, _ALL = "Before the stages", "Stages, in order", "After evaluation", "The whole pipeline"
+
+COMMANDS = (
+    Entry(
+        "download", _BEFORE, "Download a published data set: the benchmark files and the texts of the items.", _EPILOG
+    ),
+    Entry(
+        "preprocess",
+        _STAGES,
+        "Turn an interaction log and the texts of the items into a catalogue and histories.",
+        _EPILOG,
+    ),
+    Entry("embed", _STAGES, "Turn the texts of the items into vectors.", _EPILOG),
+    Entry("quantize", _STAGES, "Turn the vectors of the items into semantic codes.", _EPILOG),
+    Entry("train", _STAGES, "Train the recommender.", _EPILOG),
+    Entry(
+        "evaluate",
+        _STAGES,
+        "Rank the whole catalogue for every user and measure where the next item stands.",
+        _EPILOG,
+    ),
+    Entry("compare", _AFTER, "Compare evaluated runs: is one better, by how much, for whom.", _EPILOG),
+    Entry("run", _ALL, "Run all stages in order, with the options of a configuration file."),
+    Entry(
+        "tune",
+        _ALL,
+        "Search good options of train, and of quantize, by trial; write the best as a configuration file.",
+    ),
+    Entry("status", _ALL, "Tell which artifacts are fresh, stale or missing, and why."),
+)
+"""All commands, in the order of the help; each is imported when it is needed."""
 
 app = typer.Typer(
     name="cocorec",
+    cls=lazy_group(COMMANDS),
     help="Sequential recommendation from what items say and how people move between them.\n\n"
     "Five stages pass files to each other through the work directory: preprocess, embed, quantize, train, evaluate.",
     no_args_is_help=True,
@@ -26,13 +59,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"auto_envvar_prefix": "COCOREC", "help_option_names": ["--help", "-h"]},
 )
-
-app.command(rich_help_panel="Before the stages", epilog=EPILOG)(download.download)
-for _stage in (preprocess.preprocess, embed.embed, quantize.quantize, train.train, evaluate.evaluate):
-    app.command(rich_help_panel="Stages, in order", epilog=EPILOG)(_stage)
-app.command(rich_help_panel="After evaluation", epilog=EPILOG)(compare.compare)
-for _command in (run.run, tune.tune, status.status):
-    app.command(rich_help_panel="The whole pipeline")(_command)
 
 
 def _print_version(wanted: bool) -> None:

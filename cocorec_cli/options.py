@@ -10,9 +10,6 @@ from cocorec_cli.config import load_config
 GENERAL = "General"
 """Help panel of the options below."""
 
-EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
-"""Last line of a stage's help."""
-
 
 def option(text: str, panel: str, *declarations: str, **settings: Any) -> Any:
     """An option of a command, declared once: what it does and its unit, its help panel, and typer's own settings."""

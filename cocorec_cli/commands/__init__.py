@@ -1,1 +1,1 @@
-"""One module a verb; each is registered in :mod:`cocorec_cli.main`."""
+"""One module a verb; each is listed in :mod:`cocorec_cli.main`."""
