@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.artifacts.errors import DataError
+from stages.artifacts.seal import check_seal, seal
 
 _TEMPORARY = ".tmp-"
 
@@ -16,6 +17,8 @@ _TEMPORARY = ".tmp-"
 @contextmanager
 def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the name of ``path`` when the block ends without an error.
+
+    A file that was given an ``OPEN_SEAL`` gets its digest on the way.
 
     Args:
         path: the file to be written.
@@ -31,6 +34,7 @@ def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
+        seal(temporary, path.suffix)
         put_in_place(temporary, path)
     except OSError as error:
         raise DataError(
@@ -63,9 +67,10 @@ def read_json(path: Path) -> Any:
     """Read a JSON artifact.
 
     Raises:
-        DataError: when it is missing or is not JSON.
+        DataError: when it is missing, is not JSON, or not the JSON that was written.
     """
     try:
+        check_seal(path)
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise missing(path) from None

@@ -1,12 +1,12 @@
 """Fingerprints of files, remembered beside the artifacts so that an unchanged file is hashed once."""
 
 import contextlib
-import hashlib
 import json
 from pathlib import Path
 
 from stages.artifacts.atomic import missing, write_json
 from stages.artifacts.errors import DataError
+from stages.artifacts.seal import fingerprint
 
 CACHE = ".cocorec/fingerprints.json"
 _KEEP = 256
@@ -33,10 +33,10 @@ class Fingerprints:
             pass  # a cache that is missing or damaged costs time, nothing else
 
     def of(self, path: Path) -> str:
-        """The fingerprint ``"sha256:..."`` of the file at ``path``.
+        """The fingerprint ``"sha256:..."`` of the file at ``path``; hashing also checks the digest that it carries.
 
         Raises:
-            DataError: when the file is missing or cannot be read.
+            DataError: when the file is missing, cannot be read, or is not what was written.
         """
         path = Path(path).absolute()
         try:
@@ -45,8 +45,7 @@ class Fingerprints:
             known = self._known.get(str(path))
             if self._trust_cache and known and known[:3] == state:
                 return str(known[3])
-            with path.open("rb") as file:
-                digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+            digest = fingerprint(path)
         except FileNotFoundError:
             raise missing(path) from None
         except OSError as error:

@@ -14,6 +14,7 @@ from stages.artifacts.atomic import missing, read_json
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.pipeline import STAGES, stage_of
+from stages.artifacts.seal import OPEN_SEAL
 
 CONTRACT_VERSION = 1
 """Version of the files between the stages; a reader refuses files of a later one."""
@@ -50,9 +51,17 @@ class Lineage:
         ordered = {"options": dict(sorted(self.options.items())), "inputs": dict(sorted(self.inputs.items()))}
         return json.dumps({**vars(self), **ordered}, default=dict, ensure_ascii=False)
 
+    def metadata(self) -> dict[str, Any]:
+        """What goes under :data:`KEY` into a file: the lineage, and a place for the file's digest of itself."""
+        return {**json.loads(self.to_json()), **OPEN_SEAL}
+
+    def metadata_text(self) -> str:
+        """:meth:`metadata` as one line of JSON, for files whose metadata are texts."""
+        return json.dumps(self.metadata(), ensure_ascii=False)
+
     @classmethod
     def from_json(cls, text: str | bytes, path: Path) -> "Lineage":
-        """Read what :meth:`to_json` wrote into the file at ``path``.
+        """Read what :meth:`to_json` or :meth:`metadata` gave from the file at ``path``.
 
         Raises:
             DataError: when the text is damaged or of a later contract than this version reads.
@@ -77,7 +86,7 @@ def read_lineage(path: Path) -> Lineage | None:
     Reads the footer or header alone.
 
     Raises:
-        DataError: when the file is missing, damaged or too new.
+        DataError: when the file is missing, damaged, too new, or another stage's.
     """
     path = Path(path)
     if not path.exists():
@@ -90,7 +99,16 @@ def read_lineage(path: Path) -> Lineage | None:
     else:
         value = read_json(path)
         text = json.dumps(value[KEY]) if isinstance(value, dict) and KEY in value else None
-    return None if text is None else Lineage.from_json(text, path)
+    if text is None:
+        return None
+    lineage = Lineage.from_json(text, path)
+    maker = stage_of(path)
+    if maker and lineage.stage in STAGES and lineage.stage != maker:
+        raise DataError(
+            f"{path} is a file that `cocorec {lineage.stage}` made, under the name of one that `cocorec {maker}` makes",
+            f"Put the right file there, or run `cocorec {maker} --force`.",
+        )
+    return lineage
 
 
 def require_consistent(workdir: Path, files: Iterable[str], fingerprints: Fingerprints) -> None:
@@ -191,7 +209,7 @@ def difference(lineage: Lineage, options: Mapping[str, Any] | None, inputs: Mapp
 def _parquet_metadata(path: Path) -> dict[bytes, bytes]:
     try:
         return pq.read_metadata(path).metadata or {}
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a readable Parquet file: {error}", _again(path)) from error
 
 

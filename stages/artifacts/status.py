@@ -9,8 +9,9 @@ from typing import Any, Literal
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
-from stages.artifacts.names import QUANTIZER
+from stages.artifacts.names import CHECKPOINT_DIR, QUANTIZER
 from stages.artifacts.pipeline import PIPELINE
+from stages.artifacts.seal import check_seal
 from stages.artifacts.tables import open_table
 
 State = Literal["fresh", "stale", "damaged", "missing"]
@@ -56,7 +57,8 @@ def workdir_status(
         defaults: by stage, the options left at their defaults. They are held against the lineage likewise, but not
             where it records ``None``, for an option that did not matter.
         raw_folders: where inputs from outside the work directory may lie; those found there are compared.
-        verify: hash every file again and read every page of every table.
+        verify: hash every file again, held against the digest it carries, and read every page of every table; the
+            checkpoints of a training run as well.
     """
     return _Examination(Path(workdir), options or {}, defaults or {}, list(raw_folders), verify).all()
 
@@ -85,7 +87,7 @@ class _Examination:
             statuses = [self._one(stage.name, file) for file in stage.outputs]
             self._stale.update({status.file: status.state for status in statuses if status.state != "fresh"})
             found += statuses
-        return found
+        return found + (self._damaged_checkpoints() if self._verify else [])
 
     def _one(self, stage: str, file: str) -> ArtifactStatus:
         path = self._workdir / file
@@ -93,6 +95,8 @@ class _Examination:
             return ArtifactStatus(file, stage, "missing", f"run `cocorec {stage}`")
         size = path.stat().st_size
         try:
+            if self._verify:
+                self._hash(path)
             lineage = read_lineage(path)
             if self._verify:
                 _read_all(path)
@@ -103,6 +107,16 @@ class _Examination:
         reason = self._option_difference(stage, lineage) or self._input_difference(lineage)
         state: State = "stale" if reason else "fresh"
         return ArtifactStatus(file, stage, state, reason or self._why_fresh(lineage), size, lineage.version)
+
+    def _damaged_checkpoints(self) -> list[ArtifactStatus]:
+        found = []
+        for path in sorted((self._workdir / CHECKPOINT_DIR).glob("*.safetensors")):
+            try:
+                check_seal(path)
+            except DataError as error:
+                name = path.relative_to(self._workdir).as_posix()
+                found.append(ArtifactStatus(name, "train", "damaged", error.message, path.stat().st_size))
+        return found
 
     def _option_difference(self, stage: str, lineage: Lineage) -> str | None:
         # Codebooks that were given decide what was left at its default.
@@ -118,8 +132,11 @@ class _Examination:
     def _input_difference(self, lineage: Lineage) -> str | None:
         for name, expected in lineage.inputs.items():
             path = self._find(name)
-            if path is not None and self._hash(path) != expected:
-                return f"{name.removeprefix(RAW)} has changed since"
+            try:
+                if path is not None and self._hash(path) != expected:
+                    return f"{name.removeprefix(RAW)} has changed since"
+            except DataError:
+                return f"{name.removeprefix(RAW)} is damaged"
         for name in lineage.inputs:
             if self._stale.get(name) in ("stale", "damaged"):
                 return f"{name} is {self._stale[name]}"

@@ -31,7 +31,7 @@ class TableWriter:
 
     def set_lineage(self, lineage: Lineage) -> None:
         """Say where the file comes from; may be called at any time before the end."""
-        self._writer.add_key_value_metadata({KEY: lineage.to_json()})
+        self._writer.add_key_value_metadata({KEY: lineage.metadata_text()})
 
     def __enter__(self) -> "TableWriter":
         return self
@@ -81,7 +81,7 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         stage = stage_of(path)
         remedy = f"Run `cocorec {stage} --force` to write it again." if stage else None
         raise DataError(f"{path} is damaged or not a Parquet file: {error}", remedy) from error

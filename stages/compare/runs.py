@@ -14,6 +14,7 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage, read_lineage, require_consistent
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES, Columns
+from stages.artifacts.seal import check_seal
 from stages.artifacts.tables import open_table, require_column
 
 Integers = npt.NDArray[np.int64]
@@ -110,6 +111,8 @@ def read_run(name: str, path: Path) -> Run:
         if read_lineage(metrics) != read_lineage(path):
             raise DataError(f"{metrics} and {path} are of different evaluations", "Run `cocorec evaluate` again.")
     needed = {Columns.USER_ID: "string", Columns.TARGET: "int32", Columns.RANK: "int32"}
+    if path.exists():
+        check_seal(path)
     optional = {Columns.HISTORY_LENGTH: "int32", Columns.TARGET_COUNT: "int32"}
     with open_table(path) as file:
         schema = file.schema_arrow

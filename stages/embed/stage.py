@@ -75,8 +75,9 @@ def embed(
     if batch_tokens is not None and batch_tokens < 1:
         raise UsageError(f"--batch-tokens {batch_tokens} is less than 1")
     path = workdir / names.ITEMS
-    chosen = choose_views(path, views)
     fingerprints = Fingerprints(workdir)
+    inputs = {names.ITEMS: fingerprints.of(path)}  # first of all: it finds damage
+    chosen = choose_views(path, views)
     source = find_source(model, fingerprints)
     options = {
         "max_tokens": max_tokens,
@@ -86,7 +87,7 @@ def embed(
         "prompt": prompt,
         "views": chosen,
     }
-    inputs = {names.ITEMS: fingerprints.of(path), f"{RAW}{source.name}": source.fingerprint}
+    inputs[f"{RAW}{source.name}"] = source.fingerprint
     output = workdir / names.EMBEDDINGS
     fresh, _ = fresh_lineage(workdir, "embed", options, inputs)
     if fresh and not force:

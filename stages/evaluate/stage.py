@@ -189,7 +189,7 @@ def evaluate(
         lineage,
     )
     write_table(workdir / RANKS, pa.table(columns, names=RANKS_SCHEMA.names).cast(RANKS_SCHEMA), lineage)
-    write_json(workdir / METRICS, {**facts, KEY: vars(lineage)})
+    write_json(workdir / METRICS, {**facts, KEY: lineage.metadata()})
     timings = {"loading": loaded - began, "ranking": ranked - loaded, "total": time.perf_counter() - began}
     timings["targets_per_second"] = len(ranking.ranks) / timings["ranking"]
     return Result("evaluate", outputs, facts, timings=timings)

@@ -13,6 +13,7 @@ from stages.artifacts.atomic import atomic_path, missing, read_json, write_json
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
 from stages.artifacts.names import MODEL_CONFIG, MODEL_WEIGHTS
+from stages.artifacts.seal import check_seal
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import COUNTING, ModelConfig
 from stages.model.counting import Counts
@@ -32,10 +33,17 @@ class Trained:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, whole or not at all."""
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        DataError: when the disk is full or the folder cannot be written.
+    """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, metadata=metadata)
+        try:
+            save_file(contiguous, temporary, metadata=metadata)
+        except SafetensorError as error:  # the library's name for what the system refused
+            raise OSError(str(error)) from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -47,6 +55,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not Path(path).exists():
         raise missing(path)
     try:
+        check_seal(path)
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
@@ -63,8 +72,8 @@ def save_model(workdir: Path, config: ModelConfig, tensors: dict[str, Tensor], l
         lineage: of the training run.
     """
     workdir = Path(workdir)
-    save_tensors(workdir / MODEL_WEIGHTS, tensors, {KEY: lineage.to_json()})
-    content: dict[str, Any] = {"model": config.to_dict(), KEY: vars(lineage)}
+    save_tensors(workdir / MODEL_WEIGHTS, tensors, {KEY: lineage.metadata_text()})
+    content: dict[str, Any] = {"model": config.to_dict(), KEY: lineage.metadata()}
     write_json(workdir / MODEL_CONFIG, content)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from stages.artifacts.atomic import atomic_path
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
+from stages.artifacts.seal import check_seal
 from stages.artifacts.whitening import Whitening
 from stages.quantize.codebooks import METHODS, Matrix, ViewQuantizer
 
@@ -44,7 +45,7 @@ def save_quantizer(path: Path, views: Mapping[str, ViewQuantizer], lineage: Line
     from safetensors.numpy import save
 
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(_tensors(views), metadata={KEY: lineage.to_json()}))
+        temporary.write_bytes(save(_tensors(views), metadata={KEY: lineage.metadata_text()}))
 
 
 def load_quantizer(path: Path) -> SavedQuantizer:
@@ -55,6 +56,8 @@ def load_quantizer(path: Path) -> SavedQuantizer:
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.exists():
+        check_seal(path)
     lineage = read_lineage(path)
     try:
         method = str(lineage.options["method"]) if lineage else ""

@@ -67,10 +67,10 @@ def quantize(
     if codebooks is None:
         options.check()
     embeddings = workdir / names.EMBEDDINGS
-    dimensions = embedding_views(embeddings)
     fingerprints = Fingerprints(workdir)
+    inputs = {names.EMBEDDINGS: fingerprints.of(embeddings)}  # first of all: it finds damage
+    dimensions = embedding_views(embeddings)
     require_consistent(workdir, [names.EMBEDDINGS], fingerprints)
-    inputs = {names.EMBEDDINGS: fingerprints.of(embeddings)}
     source = read_lineage(embeddings)
     if source and names.ITEMS in source.inputs:
         inputs[names.ITEMS] = source.inputs[names.ITEMS]

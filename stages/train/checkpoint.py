@@ -11,13 +11,16 @@ from torch import Tensor
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import CHECKPOINT_DIR
+from stages.artifacts.seal import OPEN_SEAL
 from stages.model.files import load_tensors, save_tensors
 from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
 
 _STATE = "last.safetensors"
-_BEST = "best.safetensors"
+_BEST = "best-{:05}.safetensors"
+_ANY_BEST = "best-*.safetensors"
 _META = "progress"
+_AFRESH = "Fetch a good copy, or give --no-resume to start the training afresh."
 
 
 @dataclass
@@ -42,7 +45,7 @@ class Progress:
 
 
 class Checkpoints:
-    """The folder ``model/checkpoint`` with the last state and the best weights.
+    """The folder ``model/checkpoint`` with the last state and the weights of the best epoch, by its number.
 
     Args:
         workdir: the work directory.
@@ -54,10 +57,14 @@ class Checkpoints:
     def save(
         self, model: Recommender, average: WeightAverage, optimizer: torch.optim.Optimizer, progress: Progress
     ) -> None:
-        """Write the state after an epoch; when the epoch is the best so far, its averaged weights as well, first."""
-        meta = {_META: json.dumps(asdict(progress))}
+        """Write the state after an epoch; when the epoch is the best so far, its averaged weights as well, first.
+
+        Raises:
+            DataError: when the disk is full or the folder cannot be written.
+        """
+        meta = {_META: json.dumps(asdict(progress)), **OPEN_SEAL}
         if progress.best_epoch == progress.epoch:
-            save_tensors(self.folder / _BEST, dict(average.model.state_dict()), meta)
+            save_tensors(self._best(progress), dict(average.model.state_dict()), meta)
         state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         state |= {f"average.{name}": tensor for name, tensor in average.state().items()}
         names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -65,25 +72,39 @@ class Checkpoints:
             for kind, value in values.items():
                 state[f"optimizer.{kind}.{names[id(parameter)]}"] = torch.as_tensor(value)
         save_tensors(self.folder / _STATE, state, meta)
+        # Only now, so that the state of a run that is killed in between finds its own best weights.
+        for path in self.folder.glob(_ANY_BEST):
+            if path != self._best(progress):
+                path.unlink(missing_ok=True)
 
     def progress(self) -> Progress | None:
-        """How far the saved run came; ``None`` when there is no checkpoint that can be read."""
-        if not (self.folder / _STATE).exists():
+        """How far the saved run came; ``None`` when there is no checkpoint.
+
+        Raises:
+            DataError: when it, or the best weights that belong to it, are damaged or of another run.
+        """
+        path = self.folder / _STATE
+        if not path.exists():
             return None
-        try:
-            return self._read_meta(load_tensors(self.folder / _STATE)[1])
-        except (DataError, ValueError, TypeError, KeyError):
-            return None
+        saved = _read_progress(path)
+        best = self._best(saved)
+        if saved.best_epoch and (found := _read_progress(best)).key != saved.key:
+            raise DataError(f"{best} is of another run than {path} (it came to epoch {found.epoch})", _AFRESH)
+        return saved
 
     def restore(self, model: Recommender, average: WeightAverage, optimizer: torch.optim.Optimizer) -> Progress:
         """Put the saved state into model, average and optimizer.
 
         Raises:
-            DataError: when the checkpoint is missing or damaged.
+            DataError: when the checkpoint is missing, damaged, or of another model.
         """
-        tensors, meta = load_tensors(self.folder / _STATE)
-        model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-        average.restore({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
+        path = self.folder / _STATE
+        tensors, meta = _load(path)
+        try:
+            model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+            average.restore({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
+        except RuntimeError as error:
+            raise DataError(f"{path} is the checkpoint of another model: {error}", _AFRESH) from error
         device = next(model.parameters()).device
         for name, parameter in model.named_parameters():
             state: dict[str, Tensor] = {}
@@ -92,16 +113,37 @@ class Checkpoints:
                 if saved is not None:
                     state[kind] = saved if kind == "step" and device.type == "cpu" else saved.to(device)
             optimizer.state[parameter] = state
-        return self._read_meta(meta)
+        return _progress(meta, path)
 
-    def best_weights(self) -> dict[str, Tensor]:
-        """The weights of the best epoch."""
-        return load_tensors(self.folder / _BEST)[0]
+    def best_weights(self, progress: Progress) -> dict[str, Tensor]:
+        """The weights of the best epoch.
+
+        Raises:
+            DataError: when they are missing or damaged.
+        """
+        return _load(self._best(progress))[0]
 
     def clear(self) -> None:
         """Forget the saved run."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @staticmethod
-    def _read_meta(meta: dict[str, str]) -> Progress:
+    def _best(self, progress: Progress) -> Path:
+        return self.folder / _BEST.format(progress.best_epoch)
+
+
+def _read_progress(path: Path) -> Progress:
+    return _progress(_load(path)[1], path)
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        return load_tensors(path)
+    except DataError as error:
+        raise DataError(error.message, _AFRESH) from error
+
+
+def _progress(meta: dict[str, str], path: Path) -> Progress:
+    try:
         return Progress(**json.loads(meta[_META]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is not a checkpoint that this version knows ({error})", _AFRESH) from error

@@ -214,7 +214,7 @@ def train(
         )
         resumed_at = progress.epoch
         seconds = loop.run(progress, optimizer)
-        recommender.load_state_dict(checkpoints.best_weights())
+        recommender.load_state_dict(checkpoints.best_weights(progress))
         facts = _facts(model, parameters, windows.targets, len(windows), progress, loop)
         lineage = Lineage("train", options, inputs, facts)
         history = pa.Table.from_pylist(progress.history)
@@ -256,6 +256,9 @@ def _resume_or_start(
     force: bool,
     reporter: Reporter,
 ) -> Progress:
+    if resume is False or (force and not resume):
+        checkpoints.clear()
+        return Progress(key)
     saved = checkpoints.progress()
     fits = saved is not None and saved.key == key
     if resume and not fits:
@@ -263,11 +266,11 @@ def _resume_or_start(
             f"{checkpoints.folder}: there is no interrupted run of these options and inputs to --resume",
             "Repeat the options of the interrupted run, or leave --resume out to start afresh.",
         )
-    if fits and resume is not False and (resume or not force):
+    if fits:
         progress = checkpoints.restore(model, average, optimizer)
         reporter.info(f"continuing the run interrupted after epoch {progress.epoch}")
         return progress
-    if saved is not None and not fits:
+    if saved is not None:
         reporter.info(f"the checkpoint of another run (up to epoch {saved.epoch}) will be overwritten")
     checkpoints.clear()
     return Progress(key)
