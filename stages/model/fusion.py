@@ -9,6 +9,11 @@ from stages.model.config import ModelConfig
 from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron, free_vectors
 
 
+_GATE = 0.1
+"""The gate's first values: small, so that fusion adds to what the texts say instead of drowning it (Touvron et al., Going
+deeper with image transformers, 2021)."""
+
+
 @dataclass(frozen=True)
 class Fused:
     """What fusion gives for n items.
@@ -17,15 +22,17 @@ class Fused:
         queries: Q0 (n, C, d), the raw code embeddings.
         codes: Q (n, C, d), the codes after fusion.
         residual: (n, d) what the texts say directly, with the items' free vectors if there are any, or ``None``.
+        gate: (d,) what the fused codes are multiplied by before they are added to that, or ``None``.
     """
 
     queries: Tensor
     codes: Tensor
     residual: Tensor | None = None
+    gate: Tensor | None = None
 
     def history(self) -> Tensor:
         """The vector h (n, d): the item as part of a history."""
-        mean = self.codes.mean(1)
+        mean = self.codes.mean(1) if self.gate is None else self.codes.mean(1) * self.gate
         return mean if self.residual is None else mean + self.residual
 
     def candidate(self) -> Tensor:
@@ -87,11 +94,12 @@ class CodeFusion(nn.Module):
         self.table = nn.Parameter(torch.empty(1 + config.codes * config.codebook_size, config.dim).normal_(std=0.02))
         self.layers = nn.ModuleList(FusionLayer(config) for _ in range(config.fusion_layers))
         n, m = config.items + 1, config.views
-        self.residual = None
+        self.residual, self.gate = None, None
         if config.text_residual and config.text_dimension:
             self.residual = TextPerceptron(
                 m * config.text_dimension, config.fusion_ffn_dim, config.dim, config.fusion_dropout
             )
+            self.gate = nn.Parameter(torch.full((config.dim,), _GATE))
         self.ids = free_vectors(config) if config.with_ids else None
         self.register_buffer("rows", torch.zeros(n, config.codes, dtype=torch.int32), persistent=False)
         self.register_buffer("texts", torch.zeros(n, m, config.text_dimension), persistent=False)
@@ -134,4 +142,4 @@ class CodeFusion(nn.Module):
         for layer in self.layers:
             codes = layer(codes, texts, present)
         ids = None if self.ids is None else torch.nn.functional.embedding(items, self.ids)
-        return Fused(queries, codes, ids if self.residual is None else self.residual(texts, ids))
+        return Fused(queries, codes, ids if self.residual is None else self.residual(texts, ids), self.gate)
