@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from stages.model.config import ModelConfig
 from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron, free_vectors
 
-
 _GATE = 0.1
 """The gate's first values: small, so that fusion adds to what the texts say instead of drowning it (Touvron et al., Going
 deeper with image transformers, 2021)."""
