@@ -9,8 +9,10 @@ from stages.model.config import ModelConfig
 from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron, free_vectors
 
 _GATE = 0.1
-"""The gate's first values: small, so that fusion adds to what the texts say instead of drowning it (Touvron et al., Going
-deeper with image transformers, 2021)."""
+"""The gate's first values: small, so that fusion adds to what the texts say instead of drowning it.
+
+Reference: Touvron et al., Going deeper with image transformers, 2021 (LayerScale).
+"""
 
 
 @dataclass(frozen=True)
