@@ -1,7 +1,8 @@
 """Runs the sides of a benchmark in turn, each in a process of its own, and prints what they took.
 
 Every side has its own process, so that its peak memory is its own; the sides take turns, so that what else the machine
-does slows all of them alike; medians are reported.
+does slows all of them alike; medians are reported. Beside the time on the clock stands the time of the processors,
+which counts only what the side itself computed: on a busy machine it is the one to compare.
 """
 
 import argparse
@@ -23,6 +24,11 @@ from typing import Any
 
 from cocorec_cli.console import say
 from cocorec_cli.report import print_json, print_table
+
+_RELATIONS = {
+    "units_per_second": "times_the_reference",
+    "units_per_cpu_second": "times_the_reference_by_cpu",
+}
 
 Prepared = Callable[[], float | tuple[float, dict[str, Any]]]
 """Does one run of a side and returns how many units it did, with facts about the run if there are any."""
@@ -50,6 +56,7 @@ def options(description: str, *, runs: int) -> argparse.ArgumentParser:
         description=description.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=runs, help="timed runs of each side; the median counts")
+    parser.add_argument("--no-warmup", dest="warmup", action="store_false", help="count the first run, too")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
     parser.add_argument("--seed", type=int, default=0, help="decides the data")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -66,11 +73,12 @@ def compare(sides: Sequence[Side], *, runs: int, threads: int, warmup: bool = Tr
         warmup: do one run of each that does not count.
 
     Returns:
-        A row for each side: ``side``, ``seconds`` (of the median run), ``all_seconds``, ``units_per_second``,
-        ``peak_memory_mib`` of its process, what it told of itself, ``times_the_reference``; or ``side`` and
-        ``failed``.
+        A row for each side: ``side``; medians ``seconds``, ``cpu_seconds``, ``units_per_second`` and
+        ``units_per_cpu_second``; both speeds in relation to the reference; ``peak_memory_mib`` of its process and
+        what it told of itself. Or ``side`` and ``failed``.
     """
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # read by the processes below when they import their libraries
+    # Read by the processes below when they import their libraries.
+    os.environ.update({name: str(threads) for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")})
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
     workers = [_Worker(side, threads) for side in sides]
     for number in range(runs + warmup):
@@ -78,10 +86,10 @@ def compare(sides: Sequence[Side], *, runs: int, threads: int, warmup: bool = Tr
             say(f"{worker.side.name}: " + (f"run {number + 1 - warmup} of {runs}" if number >= warmup else "warm-up"))
             worker.run(counts=number >= warmup)
     rows = [worker.finish() for worker in workers]
-    reference = rows[-1].get("units_per_second")
     for row in rows:
-        if reference and "units_per_second" in row:
-            row["times_the_reference"] = row["units_per_second"] / reference
+        for speed, times in _RELATIONS.items():
+            if speed in row and speed in rows[-1]:
+                row[times] = row[speed] / rows[-1][speed]
     return rows
 
 
@@ -91,6 +99,7 @@ class _Worker:
     def __init__(self, side: Side, threads: int) -> None:
         self.side = side
         self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
         self.units: list[float] = []
         self.facts: dict[str, Any] = {}
         self.failed: str | None = None
@@ -104,6 +113,7 @@ class _Worker:
         answer = self._ask("run")
         if answer is not None and counts:
             self.seconds.append(answer["seconds"])
+            self.cpu_seconds.append(answer["cpu_seconds"])
             self.units.append(answer["units"])
             self.facts = answer["facts"]
 
@@ -112,15 +122,20 @@ class _Worker:
         self._process.join(30)
         if answer is None or not self.seconds:
             return {"side": self.side.name, "failed": self.failed or "no run counted"}
-        speeds = [units / seconds for units, seconds in zip(self.units, self.seconds, strict=True)]
         return {
             "side": self.side.name,
             "seconds": statistics.median(self.seconds),
+            "cpu_seconds": statistics.median(self.cpu_seconds),
+            "units_per_second": self._speed(self.seconds),
+            "units_per_cpu_second": self._speed(self.cpu_seconds),
             "all_seconds": self.seconds,
-            "units_per_second": statistics.median(speeds),
+            "all_cpu_seconds": self.cpu_seconds,
             **answer,
             **self.facts,
         }
+
+    def _speed(self, times: list[float]) -> float:
+        return statistics.median(units / max(seconds, 1e-9) for units, seconds in zip(self.units, times, strict=True))
 
     def _ask(self, order: str) -> Any:
         if self.failed is not None:
@@ -147,14 +162,21 @@ def _serve(side: Side, threads: int, pipe: Connection) -> None:
             sys.modules["torch"].set_num_threads(threads)
         run = side.prepare(**side.arguments)
         while pipe.recv() == "run":
-            began = time.perf_counter()
+            began, began_cpu = time.perf_counter(), _cpu_seconds()
             done = run()
-            seconds = time.perf_counter() - began
+            seconds, cpu_seconds = time.perf_counter() - began, _cpu_seconds() - began_cpu
             units, facts = done if isinstance(done, tuple) else (done, {})
-            pipe.send({"seconds": facts.pop("seconds", seconds), "units": units, "facts": facts})
+            pipe.send({"units": units, "seconds": seconds, "cpu_seconds": cpu_seconds, "facts": facts})
         pipe.send(_peaks())
+    except EOFError:  # the benchmark was interrupted
+        return
     except BaseException:
         pipe.send(traceback.format_exc())
+
+
+def _cpu_seconds() -> float:
+    """Processor time so far, of all threads and of the processes that were waited for."""
+    return sum(os.times()[:4])
 
 
 def _peaks() -> dict[str, float]:
@@ -219,6 +241,9 @@ def report(
         "seconds": "s a run",
         "units_per_second": f"{unit}/s",
         "times_the_reference": "times the last row",
+        "cpu_seconds": "CPU s",
+        "units_per_cpu_second": f"{unit}/CPU s",
+        "times_the_reference_by_cpu": "times, by CPU s",
         "peak_memory_mib": "peak MiB",
         "peak_gpu_memory_mib": "peak GPU MiB",
         **{name: name.replace("_", " ") for name in columns},

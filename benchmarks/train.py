@@ -161,7 +161,6 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--own-negatives", type=int, default=0, help="items this toolkit samples; 0 for full softmax")
     for name in SIZES:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="instead of that of the shape")
-    parser.add_argument("--no-warmup", dest="warmup", action="store_false", help="count the first run, too")
     parser.add_argument("--profile", action="store_true", help="tell the share of time of each part (runs get slower)")
     arguments = parser.parse_args(args)
     given = {name: getattr(arguments, name) for name in SIZES if getattr(arguments, name) is not None}

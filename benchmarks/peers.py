@@ -1,0 +1,144 @@
+"""SASRec here and in RecTools: time per epoch and time to a validation NDCG@10, full softmax, the same sequences.
+
+    python -m venv rectools && rectools/bin/pip install 'rectools[torch]'
+    python -m benchmarks.peers --workdir artifacts --python rectools/bin/python
+
+RecTools wants other versions of numpy and pandas than this toolkit, hence the environment of its own. Both train every
+position of the last 20 items of a history at once; this toolkit also reads what lies before them.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness import report
+from cocorec_cli.console import say
+from stages.artifacts.names import HISTORY, ITEMS, SEQUENCES
+from stages.artifacts.reporter import Reporter
+from stages.artifacts.sequences import read_sequences
+from stages.artifacts.tables import open_table
+
+
+class _Clock(Reporter):
+    """Notes the processor time at the end of each epoch, validation included."""
+
+    def __init__(self) -> None:
+        self.marks: list[float] = [time.process_time()]
+
+    def on_epoch(self, number: int, metric: float) -> None:
+        self.marks.append(time.process_time())
+
+
+def ours(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Epochs of ``cocorec train --model sasrec``; their seconds include validation and the checkpoint."""
+    from stages.train import train
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, clock = Path(name), _Clock()
+        for file in (ITEMS, SEQUENCES):
+            (folder / file).symlink_to((workdir / file).absolute())
+        began = time.perf_counter()
+        result = train(
+            workdir=folder,
+            model="sasrec",
+            dim=arguments.dim,
+            ffn_dim=4 * arguments.dim,
+            batch_size=arguments.batch_size,
+            learning_rate=arguments.learning_rate,
+            epochs=epochs,
+            patience=epochs,
+            threads=arguments.threads,
+            device="cpu",
+            reporter=clock,
+        )
+        seconds = (time.perf_counter() - began) / result.facts["epochs"]
+        with open_table(folder / HISTORY) as file:
+            metrics = file.read(columns=["ndcg@10"])["ndcg@10"].to_pylist()
+    cpu = np.diff(clock.marks).tolist()
+    return [
+        {"epoch": at + 1, "seconds": seconds, "cpu_seconds": cpu[at], "ndcg@10": metric}
+        for at, metric in enumerate(metrics)
+    ]
+
+
+def rectools(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Epochs of RecTools' SASRec; their seconds are those of training alone."""
+    sequences = read_sequences(workdir / SEQUENCES)
+    lengths = np.diff(sequences.offsets)
+    user = np.repeat(np.arange(sequences.users), lengths)
+    place = np.arange(len(user)) - np.repeat(sequences.offsets[:-1], lengths)
+    train, valid = place < sequences.train_end[user], place == sequences.train_end[user]
+    valid &= sequences.valid_end[user] > sequences.train_end[user]
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "sequences.npz"
+        np.savez(
+            path,
+            user=user[train],
+            item=sequences.items[train],
+            target_user=user[valid],
+            target_item=sequences.items[valid],
+        )
+        command = [str(arguments.python), str(Path(__file__).with_name("peers_rectools.py")), str(path)]
+        for option in ("dim", "batch_size", "threads", "learning_rate"):
+            command.append(f"--{option.replace('_', '-')}={getattr(arguments, option)}")
+        environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
+        done = subprocess.run(
+            [*command, f"--epochs={epochs}"], stdout=subprocess.PIPE, text=True, check=True, env=environment
+        )
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def summary(name: str, epochs: list[dict[str, Any]], goal: float) -> dict[str, Any]:
+    """A row of the table."""
+    reached = [row["epoch"] for row in epochs if row["ndcg@10"] >= goal]
+    until = reached[0] if reached else None
+    return {
+        "side": name,
+        "seconds": float(np.median([row["seconds"] for row in epochs])),
+        "cpu_seconds": float(np.median([row["cpu_seconds"] for row in epochs])),
+        "epochs": len(epochs),
+        "best_ndcg@10": max(row["ndcg@10"] for row in epochs),
+        "epochs_to_goal": until,
+        "cpu_seconds_to_goal": sum(row["cpu_seconds"] for row in epochs[:until]) if until else None,
+    }
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--workdir", type=Path, required=True, help="with items.parquet and sequences.parquet")
+    parser.add_argument("--python", type=Path, required=True, help="interpreter of an environment with RecTools")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of each")
+    parser.add_argument("--dim", type=int, default=64, help="width of the model")
+    parser.add_argument("--batch-size", type=int, default=512, help="histories per step")
+    parser.add_argument("--learning-rate", type=float, default=0.001, help="of both")
+    parser.add_argument("--goal", type=float, default=0.03, help="validation NDCG@10 to reach")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    arguments = parser.parse_args(args)
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    rows = []
+    for name, run in (("cocorec train --model sasrec", ours), ("RecTools SASRecModel", rectools)):
+        say(f"{name}: {arguments.epochs} epochs")
+        rows.append(summary(name, run(arguments.workdir, arguments.epochs, arguments), arguments.goal))
+    report(
+        f"SASRec, d {arguments.dim}, batch {arguments.batch_size}, {arguments.threads} threads; a run is an epoch",
+        arguments,
+        rows,
+        unit="runs",
+        columns=("epochs", "best_ndcg@10", "epochs_to_goal", "cpu_seconds_to_goal"),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
