@@ -8,7 +8,7 @@ EXTRAS := dev,offline
 QUICKSTART := examples/quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test crash-test lint format wheel-test clean
+.PHONY: help install quickstart test crash-test lint audit format wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,6 +35,9 @@ lint: $(INSTALLED)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit:  ## look up known vulnerabilities of the pinned versions, where their database can be reached
+	AUDIT_PYTHON=$(PYTHON) .ci/audit
 
 format: $(INSTALLED)  ## put the code into its standard form
 	$(BIN)/ruff check --fix .
