@@ -8,7 +8,7 @@ EXTRAS := dev,offline
 QUICKSTART := examples/quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint format wheel-test clean
+.PHONY: help install quickstart test crash-test lint audit format wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -28,10 +28,16 @@ quickstart: $(INSTALLED)  ## run the whole pipeline on the example and show the 
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest
 
+crash-test: $(INSTALLED)  ## kill every stage 40 times; takes many minutes
+	$(BIN)/python -m pytest -m crash
+
 lint: $(INSTALLED)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit:  ## look up known vulnerabilities of the pinned versions, where their database can be reached
+	AUDIT_PYTHON=$(PYTHON) .ci/audit
 
 format: $(INSTALLED)  ## put the code into its standard form
 	$(BIN)/ruff check --fix .

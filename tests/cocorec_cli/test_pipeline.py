@@ -127,6 +127,40 @@ def test_the_configuration_file_does_the_same_and_finds_nothing_to_do(done):
     assert [stage["skipped"] for stage in _cocorec(done, "run")["stages"]] == [True] * 5
 
 
+FILES = {
+    "preprocess": ("items.parquet", "sequences.parquet"),
+    "embed": ("embeddings.parquet",),
+    "quantize": ("codes.parquet", "quantizer.safetensors"),
+    "train": ("model/config.json", "model/model.safetensors", "model/history.parquet"),
+    "evaluate": ("metrics.json", "ranks.parquet", "recommendations.parquet"),
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "was", "now", "reason"),
+    [
+        ("preprocess", "k_core = 0", "k_core = 2", "option k_core was 0, is 2"),
+        ("embed", "[embed]", "[embed]\nnormalize = true", "option normalize was false, is true"),
+        ("quantize", "codebook_size = 4", "codebook_size = 8", "option codebook_size was 4, is 8"),
+        ("train", "\ndim = 8", "\ndim = 16", "option dim was 8, is 16"),
+        ("evaluate", "cutoffs = [1, 5]", "cutoffs = [1, 3]", "option cutoffs was [1, 5], is [1, 3]"),
+    ],
+)
+def test_an_option_makes_its_stage_and_the_later_ones_stale_and_no_other(done, stage, was, now, reason):
+    assert CONFIG.count(was) == 1
+    (done / "other.toml").write_text(CONFIG.replace(was, now))
+    found = {a["file"]: a for a in _cocorec(done, "status", "--config", "other.toml")["artifacts"]}
+    at = list(FILES).index(stage)
+    for other, files in FILES.items():
+        later = list(FILES).index(other) - at
+        for file in files:
+            assert found[file]["state"] == ("fresh" if later < 0 else "stale"), file
+            if later == 0:
+                assert found[file]["reason"] == reason
+            elif later > 0:
+                assert "is stale" in found[file]["reason"], file
+
+
 def test_an_option_that_changes_makes_what_follows_stale(done):
     (done / "other.toml").write_text(CONFIG.replace("levels = 2", "levels = 4"))
     found = {

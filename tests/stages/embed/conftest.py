@@ -4,14 +4,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from tiny import WORDS, save_tiny_model
 
 from stages.artifacts import names
 from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.reporter import Reporter
 from stages.artifacts.tables import write_table
-
-WORDS = ["saw", "nail", "glue", "box", "red", "blue", "oak", "steel", "paper", "sand", "drill", "the", "of", "large"]
 
 
 class Recorder(Reporter):
@@ -36,7 +35,7 @@ def recorder() -> Recorder:
 @pytest.fixture(scope="session")
 def words() -> list[str]:
     """The words that the tiny model knows, in the order of its vocabulary after five special tokens."""
-    return WORDS
+    return list(WORDS)
 
 
 @pytest.fixture(scope="session")
@@ -68,27 +67,4 @@ def make_items(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two small layers with random weights, saved as sentence-transformers does."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("models") / "plain"
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(vocabulary))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
-    BertTokenizerFast.from_pretrained(folder, model_max_length=48).save_pretrained(folder)
-    saved = folder.parent / "tiny"
-    model = SentenceTransformer(str(folder), device="cpu")  # with mean pooling, as for any plain transformers model
-    model.max_seq_length = 48
-    model.save(str(saved), create_model_card=False)
-    return saved
+    return save_tiny_model(tmp_path_factory.mktemp("models"))

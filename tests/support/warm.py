@@ -1,0 +1,172 @@
+"""Runs ``cocorec`` in processes that can be killed, starved of disk or interrupted at a chosen moment.
+
+A server process has the heavy libraries imported and forks a fresh process for each command, so that the moments lie in
+the work of a stage and not in imports that take longer than it.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended.
+
+    Attributes:
+        code: exit code, or minus the signal that killed it.
+        out: its stdout.
+        err: its stderr.
+        seconds: how long it ran.
+    """
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+class WarmCli:
+    """``cocorec`` in forks of a process that has everything imported; made by :func:`warm_cli`."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def __call__(
+        self,
+        *args: str | Path,
+        cwd: Path,
+        send: int = signal.SIGKILL,
+        after: float | None = None,
+        file_size: int | None = None,
+        user: int | None = None,
+    ) -> Ended:
+        """Run a command in the folder ``cwd``.
+
+        Args:
+            args: its arguments.
+            cwd: the folder.
+            send: a signal.
+            after: seconds after which it is sent, unless the command has ended before; ``None`` for never.
+            file_size: bytes beyond which no file can grow, as on a disk that is full.
+            user: number of the user as whom it is run; ``None`` for this one.
+        """
+        request: dict[str, object] = {
+            "args": [str(arg) for arg in args],
+            "cwd": str(cwd),
+            "send": int(send),
+            "after": after,
+        }
+        assert self._process.stdin and self._process.stdout
+        request |= {"file_size": file_size, "user": user}
+        print(json.dumps(request), file=self._process.stdin, flush=True)
+        return Ended(**json.loads(self._process.stdout.readline()))
+
+
+@contextmanager
+def warm_cli() -> Iterator[WarmCli]:
+    """Start the server, and end it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COCOREC_")}
+    # Threads do not survive a fork, and equal bytes are promised for equal numbers of them.
+    environment |= {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    process = subprocess.Popen(
+        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdin and process.stdout
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield WarmCli(process)
+    finally:
+        process.stdin.close()
+        process.wait(timeout=60)
+
+
+def _serve() -> None:
+    import faiss
+    import polars
+    import pyarrow.parquet
+    import sentence_transformers
+    import torch
+    import torch._dynamo  # which the first step of an optimizer would import
+
+    del faiss, polars, pyarrow, sentence_transformers, torch
+    answers = os.fdopen(os.dup(1), "w")
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(_fork(json.loads(line))), file=answers, flush=True)
+
+
+def _fork(request: dict[str, object]) -> dict[str, object]:
+    pipes = os.pipe(), os.pipe()
+    began = time.monotonic()
+    child = os.fork()
+    if not child:
+        _run(request, pipes)
+    for _, end in pipes:
+        os.close(end)
+        os.set_blocking(_, False)
+    output = [b"", b""]
+    after = request["after"]
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        for index, (end, _) in enumerate(pipes):
+            output[index] += _available(end)
+        if done:
+            break
+        if after is not None and time.monotonic() - began >= after:
+            os.kill(child, int(str(request["send"])))
+            after = None
+        time.sleep(0.002)
+    for end, _ in pipes:
+        os.close(end)
+    out, err = (text.decode(errors="replace") for text in output)
+    code = os.waitstatus_to_exitcode(status)
+    return {"code": code, "out": out, "err": err, "seconds": time.monotonic() - began}
+
+
+def _available(descriptor: int) -> bytes:
+    text = b""
+    while True:
+        try:
+            part = os.read(descriptor, 65_536)
+        except BlockingIOError:
+            return text
+        if not part:
+            return text
+        text += part
+
+
+def _run(request: dict[str, object], pipes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    """Be the command; does not return."""
+    code = 70
+    try:
+        os.chdir(str(request["cwd"]))
+        for number, (_, end) in enumerate(pipes, 1):
+            os.dup2(end, number)
+        size = request["file_size"]
+        if size is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(str(size)), int(str(size))))
+        if request["user"] is not None:
+            os.setgid(int(str(request["user"])))
+            os.setuid(int(str(request["user"])))
+        from cocorec_cli.main import main
+
+        code = main(list(request["args"]))  # type: ignore[call-overload]
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve()
