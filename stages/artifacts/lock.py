@@ -23,16 +23,14 @@ def locked(workdir: Path, command: str, *, option: str = "--workdir") -> Iterato
         option: the option that names the folder, for the remedies.
 
     Raises:
-        DataError: when another run holds the lock (naming it), or the folder cannot be written.
+        DataError: when another run holds the lock (naming it), the folder cannot be written, or the disk is full.
     """
     path = Path(workdir) / LOCK
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise DataError(
-            f"cannot write in {workdir}: {error.strerror}", f"Choose a folder that can be written with {option}."
-        ) from error
+        raise _cannot_write(workdir, option, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,10 +39,20 @@ def locked(workdir: Path, command: str, *, option: str = "--workdir") -> Iterato
             raise DataError(
                 f"{workdir} is in use by {holder}", f"Wait for it to end, or give this run its own {option}."
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"`cocorec {command}` (process {os.getpid()})\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"`cocorec {command}` (process {os.getpid()})\n".encode(), 0)
+        except OSError as error:
+            raise _cannot_write(workdir, option, error) from error
         for folder in (Path(workdir), path.parent, Path(workdir) / MODEL_DIR):
             remove_leftovers(folder)
         yield
     finally:
         os.close(descriptor)
+
+
+def _cannot_write(workdir: Path, option: str, error: OSError) -> DataError:
+    return DataError(
+        f"cannot write in {workdir}: {error.strerror}",
+        f"Make room, or choose a folder that can be written with {option}.",
+    )

@@ -103,7 +103,8 @@ def require_column(schema: pa.Schema, name: str, kind: str, path: Path) -> pa.Da
     Args:
         kind: what the contract asks for: ``int32``, ``string``, ``list<int32>``, ``list<int64>``,
             ``fixed_size_list<float32>`` or ``fixed_size_list<uint16>``. Wider variants of the same type that other
-            tools write (``large_string``, ``large_list``, dictionaries of strings) are accepted.
+            tools write (``large_string``, ``large_list``, dictionaries of strings, plain lists of floats or integers
+            for fixed-size ones) are accepted.
 
     Raises:
         DataError: naming file and column when the column is missing or of another type.
@@ -135,9 +136,10 @@ def _is_list_of(width: str) -> _Check:
     return accepted
 
 
-def _is_vector_of(value: str) -> _Check:
+def _is_vector_of(values: str) -> _Check:
     def accepted(kind: pa.DataType) -> bool:
-        return bool(pa.types.is_fixed_size_list(kind) and str(kind.value_type) == value)
+        listed = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        return bool(listed and str(kind.value_type) in values.split())
 
     return accepted
 
@@ -147,6 +149,6 @@ _ACCEPTED: dict[str, _Check] = {
     "string": _is_string,
     "list<int32>": _is_list_of("int32 int64"),
     "list<int64>": _is_list_of("int32 int64"),
-    "fixed_size_list<float32>": _is_vector_of("float"),
-    "fixed_size_list<uint16>": _is_vector_of("uint16"),
+    "fixed_size_list<float32>": _is_vector_of("halffloat float double"),
+    "fixed_size_list<uint16>": _is_vector_of("uint16 int32 int64"),
 }

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.items import check_item_numbers
@@ -59,18 +61,24 @@ def to_matrix(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.generi
 
 
 def embedding_views(path: Path) -> dict[str, int]:
-    """The views of ``embeddings.parquet`` and their dimensions, in file order, from the footer alone.
+    """The views of ``embeddings.parquet`` and their dimensions, in file order.
+
+    From the footer alone; where another tool wrote plain lists, from the first of them.
 
     Raises:
         DataError: when the file is missing or damaged, or a column is not what the contract says.
     """
     with open_table(path) as file:
         schema = file.schema_arrow
-    require_column(schema, Columns.ITEM, "int32", path)
-    names = [name for name in schema.names if name != Columns.ITEM]
-    if not names:
-        raise DataError(f"{path} holds no view", "Run `cocorec embed --views ...`.")
-    return {name: require_column(schema, name, "fixed_size_list<float32>", path).list_size for name in names}
+        require_column(schema, Columns.ITEM, "int32", path)
+        names = [name for name in schema.names if name != Columns.ITEM]
+        if not names:
+            raise DataError(f"{path} holds no view", "Run `cocorec embed --views ...`.")
+        kinds = {name: require_column(schema, name, "fixed_size_list<float32>", path) for name in names}
+        return {
+            name: kind.list_size if pa.types.is_fixed_size_list(kind) else _first_length(file, name)
+            for name, kind in kinds.items()
+        }
 
 
 def read_view(path: Path, view: str) -> tuple[Matrix, Mask]:
@@ -85,7 +93,8 @@ def read_view(path: Path, view: str) -> tuple[Matrix, Mask]:
     with open_table(path) as file:
         require_column(file.schema_arrow, view, "fixed_size_list<float32>", path)
         check_item_numbers(file, path)
-        matrix, present = to_matrix(file.read(columns=[view])[view])
+        column = file.read(columns=[view])[view]
+    matrix, present = to_matrix(_fixed(column, pa.float32(), view, path))
     finite = np.isfinite(matrix).all(axis=1)
     if not finite.all():
         row = int(np.flatnonzero(~finite)[0]) + 1
@@ -106,7 +115,10 @@ def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
     with open_table(path) as file:
         require_column(file.schema_arrow, Columns.CODES, "fixed_size_list<uint16>", path)
         check_item_numbers(file, path)
-        codes, present = to_matrix(file.read(columns=[Columns.CODES])[Columns.CODES])
+        column = file.read(columns=[Columns.CODES])[Columns.CODES]
+    if any(chunk.flatten().null_count for chunk in column.chunks):
+        raise DataError(f"{path}: column {Columns.CODES!r} has null codes", "Every item needs all its codes.")
+    codes, present = to_matrix(_fixed(column, pa.uint16(), Columns.CODES, path))
     if not present.all():
         row = int(np.flatnonzero(~present)[0]) + 1
         raise DataError(f"{path}: column {Columns.CODES!r}, row {row} is null", "Every item needs codes.")
@@ -116,3 +128,38 @@ def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
     if largest >= size:
         raise DataError(f"{path}: column {Columns.CODES!r} holds code {largest}, its codebook ends at {size - 1}")
     return codes.astype(np.uint16, copy=False), size
+
+
+def _fixed(column: pa.ChunkedArray, value: pa.DataType, name: str, path: Path) -> pa.ChunkedArray:
+    """A column of lists as other tools write them (plain lists, wider numbers) as fixed-size lists of ``value``.
+
+    Raises:
+        DataError: naming the first row whose list is longer or shorter than the first, or the number that does not fit.
+    """
+    if pa.types.is_fixed_size_list(column.type) and column.type.value_type == value:
+        return column
+    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False) if len(column) else np.zeros(0)
+    known = lengths[~np.isnan(lengths.astype(np.float64))]
+    width = int(known[0]) if len(known) else 0
+    wrong = np.flatnonzero(~np.isnan(lengths.astype(np.float64)) & (lengths != width))
+    if wrong.size:
+        row = int(wrong[0])
+        raise DataError(
+            f"{path}: column {name!r}, row {row + 1}: a list of {int(lengths[row])} values, those before have {width}",
+            "All lists of a column are equally long; an item without one gets a null.",
+        )
+    try:
+        return column.cast(pa.list_(value, width))
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{path}: column {name!r} does not fit {value}: {error}", "The README documents the columns of every file."
+        ) from error
+
+
+def _first_length(file: pq.ParquetFile, name: str) -> int:
+    """Length of the first list of a column that is not null, 0 where all are."""
+    for batch in file.iter_batches(columns=[name], batch_size=1_024):
+        lengths = pc.list_value_length(batch.column(0)).drop_null()
+        if len(lengths):
+            return int(lengths[0].as_py())
+    return 0

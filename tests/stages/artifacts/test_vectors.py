@@ -97,6 +97,35 @@ def test_embeddings_without_views_are_refused(tmp_path: Path) -> None:
         embedding_views(tmp_path / "e.parquet")
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.float64()), pa.large_list(pa.float32()), pa.list_(pa.float32())])
+def test_plain_lists_of_other_tools(tmp_path: Path, kind: pa.DataType) -> None:
+    rows = [row.tolist() if there else None for row, there in zip(VECTORS, PRESENT, strict=True)]
+    pq.write_table(pa.table({"item": np.arange(1, 8), "title": pa.array(rows, kind)}), tmp_path / "e.parquet")
+    assert embedding_views(tmp_path / "e.parquet") == {"title": 3}
+    matrix, present = read_view(tmp_path / "e.parquet", "title")
+    assert matrix.dtype == np.float32 and (present == PRESENT).all()
+    assert (matrix == np.where(PRESENT[:, None], VECTORS, 0)).all()
+    rows[4], rows[5] = [1.0, 2.0], [3.0, 4.0]
+    pq.write_table(pa.table({"item": np.arange(1, 8), "title": pa.array(rows, kind)}), tmp_path / "e.parquet")
+    with pytest.raises(DataError, match="column 'title', row 5: a list of 2 values, those before have 3"):
+        read_view(tmp_path / "e.parquet", "title")
+
+
+def test_codes_in_plain_lists_of_wide_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    for kind in (pa.int32(), pa.int64()):
+        pq.write_table(pa.table({"item": np.arange(1, 8), "codes": pa.array(CODES.tolist(), pa.list_(kind))}), path)
+        values, size = read_codes(path)
+        assert (values == CODES).all() and (values.dtype, size) == (np.uint16, CODES.max() + 1)
+    for wrong in (-1, 65_536):
+        pq.write_table(pa.table({"item": [1], "codes": pa.array([[1, wrong]], pa.list_(pa.int64()))}), path)
+        with pytest.raises(DataError, match=rf"column 'codes' does not fit uint16: .*{wrong}"):
+            read_codes(path)
+    pq.write_table(pa.table({"item": [1], "codes": pa.array([[1, None]], pa.list_(pa.int64()))}), path)
+    with pytest.raises(DataError, match="column 'codes' has null codes"):
+        read_codes(path)
+
+
 def test_codes_and_size_of_the_codebook(tmp_path: Path) -> None:
     values, size = read_codes(codes(tmp_path / "c.parquet", {"codebook_size": 256}))
     assert (values == CODES).all() and values.dtype == np.uint16 and size == 256
