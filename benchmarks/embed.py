@@ -57,9 +57,11 @@ def prepare_plain(workdir: Path, *, texts: int) -> Prepared:
         model = SentenceTransformer(str(source.folder), device="cpu")
         vectors = []
         for view in VIEWS:
-            there = [bool(text) for text in columns[view].to_pylist()]
-            matrix = np.zeros((len(there), model.get_sentence_embedding_dimension() or 0), np.float32)
-            matrix[there] = model.encode([text for text in columns[view].to_pylist() if text], show_progress_bar=False)
+            column = columns[view].to_pylist()
+            there = [bool(text) for text in column]
+            encoded = model.encode([text for text in column if text], show_progress_bar=False)
+            matrix = np.zeros((len(there), encoded.shape[1]), np.float32)
+            matrix[there] = encoded
             vectors.append(matrix)
         return texts, {"checksum": _checksum(vectors)}
 
