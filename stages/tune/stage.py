@@ -13,6 +13,7 @@ from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS, SEQUENCES, STUDY, T
 from stages.artifacts.reporter import Reporter
 from stages.artifacts.result import Result
 from stages.artifacts.tables import write_table
+from stages.model.config import COUNTING
 from stages.tune.folders import Folders
 from stages.tune.space import DEFAULT_SPACES, Space, Stage, default_options, read_space
 
@@ -77,7 +78,10 @@ def tune(
 
     began = time.monotonic()
     standing = {name: {**default_options(stage), **fixed.get(name, {})} for name, stage in stages.items()}
-    found = read_space(DEFAULT_SPACES[standing["train"]["model"]] if space is None else space, stages)
+    kind = standing["train"]["model"]
+    if kind in COUNTING:
+        raise UsageError(f"a model of {kind} only counts: there is nothing to tune", "Choose another --model of train.")
+    found = read_space(DEFAULT_SPACES[kind] if space is None else space, stages)
     _try_values(found, stages, fixed)
     search = _describe(workdir, found, standing, seeds, startup_trials, warmup_epochs, seed)
     limit = DEFAULT_TRIALS if trials is None and minutes is None else trials

@@ -250,6 +250,7 @@ def test_other_errors_end_the_search(structured, training):
         ({"space": {"train": {"rate": {"low": 0.5, "high": 1.5}}}}, r"train.rate 1.5: --rate 1.5 is not within"),
         ({"space": {"train": {"heads": [2, 3]}}}, "train.heads 3: --heads 3 does not divide --dim 4"),
         ({"fixed": {"train": {"rate": 2}}, "space": {"train": {"dim": [2, 4]}}}, "--rate 2 is not within"),
+        ({"fixed": {"train": {"model": "popularity"}}}, "nothing to tune"),
         ({"trials": 0}, "--trials at least 1"),
         ({"minutes": 0}, "--minutes above 0"),
         ({"seeds": 0}, "--seeds must be at least 1"),
