@@ -6,19 +6,22 @@ A note beside it says so, and gives away a digest that was itself damaged beyond
 
 import hashlib
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.pipeline import stage_of
 
-_MARK = b"self-sha256:"
+_MARK = "self-sha256:"
 _DIGITS = 64
+_DIGEST = re.compile(f"{_MARK}([0-9a-f]{{{_DIGITS}}})".encode())
 _ZEROS = b"0" * _DIGITS
 _NOTE = "this file with zeros for the 64 digits of the digest"
 _BLOCK = 1 << 20
 
-OPEN_SEAL = {"digest": f"{_MARK.decode()}{_ZEROS.decode()}", "digest_of": _NOTE}
+OPEN_SEAL = {"digest": f"{_MARK}{_ZEROS.decode()}", "digest_of": _NOTE}
 """Goes last into a file's metadata; :func:`seal` fills in the digits once the file is whole."""
 
 
@@ -67,11 +70,20 @@ def check_seal(path: Path) -> None:
         DataError: when the bytes are not those that were written.
         OSError: when the file cannot be read.
     """
+    if is_sealed(path):
+        fingerprint(path)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file carries a digest of itself, or says that it does.
+
+    Raises:
+        OSError: when the file cannot be read.
+    """
     path = Path(path)
     with path.open("rb") as file:
         place, noted = _find(file, path.suffix)
-    if place is not None or noted:
-        fingerprint(path)
+    return place is not None or noted
 
 
 def _damaged(path: Path) -> DataError:
@@ -87,9 +99,9 @@ def _find(file: BinaryIO, suffix: str) -> tuple[int | None, bool]:
     start, length = _metadata(file, suffix)
     file.seek(start)
     text = file.read(length)
-    mark = text.rfind(_MARK)
-    place = None if mark < 0 else start + mark + len(_MARK)
-    return place, _NOTE.encode() in text
+    # The last one: what comes from data stands before the file's own digest.
+    last = max((found.start(1) for found in _DIGEST.finditer(text)), default=None)
+    return None if last is None else start + last, _NOTE.encode() in text
 
 
 def _metadata(file: BinaryIO, suffix: str) -> tuple[int, int]:
@@ -111,19 +123,21 @@ def _hash(file: BinaryIO, place: int | None) -> tuple[str, bytes]:
     """The SHA-256 of a file as it is, and with zeros at ``place`` instead of the digits there."""
     whole = hashlib.sha256()
     file.seek(0)
-    if place is None:
-        return hashlib.file_digest(file, "sha256").hexdigest(), b""
-    left = place
-    while left:
-        block = file.read(min(_BLOCK, left))
-        if not block:
-            break
+    for block in _blocks(file, place):
         whole.update(block)
-        left -= len(block)
     zeroed = whole.copy()
-    zeroed.update(_ZEROS)
-    whole.update(file.read(_DIGITS))
-    while block := file.read(_BLOCK):
-        whole.update(block)
-        zeroed.update(block)
+    if place is not None:
+        zeroed.update(_ZEROS)
+        whole.update(file.read(_DIGITS))
+        for block in _blocks(file, None):
+            whole.update(block)
+            zeroed.update(block)
     return whole.hexdigest(), zeroed.hexdigest().encode()
+
+
+def _blocks(file: BinaryIO, count: int | None) -> Iterator[bytes]:
+    """The next ``count`` bytes of a file, or all to its end, in pieces."""
+    left = count
+    while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
+        yield block
+        left = None if left is None else left - len(block)

@@ -11,7 +11,7 @@ from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import CHECKPOINT_DIR, QUANTIZER
 from stages.artifacts.pipeline import PIPELINE
-from stages.artifacts.seal import check_seal
+from stages.artifacts.seal import check_seal, is_sealed
 from stages.artifacts.tables import open_table
 
 State = Literal["fresh", "stale", "damaged", "missing"]
@@ -106,13 +106,17 @@ class _Examination:
             return ArtifactStatus(file, stage, "fresh", "made by another tool, taken as it is", size)
         reason = self._option_difference(stage, lineage) or self._input_difference(lineage)
         state: State = "stale" if reason else "fresh"
-        return ArtifactStatus(file, stage, state, reason or self._why_fresh(lineage), size, lineage.version)
+        reason = reason or self._why_fresh(lineage)
+        if self._verify and not is_sealed(path):
+            reason += "; older than digests, so only its pages could be verified"
+        return ArtifactStatus(file, stage, state, reason, size, lineage.version)
 
     def _damaged_checkpoints(self) -> list[ArtifactStatus]:
         found = []
         for path in sorted((self._workdir / CHECKPOINT_DIR).glob("*.safetensors")):
             try:
                 check_seal(path)
+                read_lineage(path)  # it has none, but it has to be readable
             except DataError as error:
                 name = path.relative_to(self._workdir).as_posix()
                 found.append(ArtifactStatus(name, "train", "damaged", error.message, path.stat().st_size))

@@ -100,10 +100,14 @@ def test_missing_file_names_its_stage(tmp_path: Path) -> None:
         ),
         (
             "fixed_size_list<float32>",
-            [pa.list_(pa.float32(), 3)],
-            [pa.list_(pa.float32()), pa.list_(pa.float64(), 3)],
+            [pa.list_(pa.float32(), 3), pa.list_(pa.float32()), pa.list_(pa.float64(), 3), pa.large_list(pa.float64())],
+            [pa.list_(pa.int32(), 3), pa.list_(pa.string()), pa.float32()],
         ),
-        ("fixed_size_list<uint16>", [pa.list_(pa.uint16(), 3)], [pa.list_(pa.int16(), 3), pa.list_(pa.uint16())]),
+        (
+            "fixed_size_list<uint16>",
+            [pa.list_(pa.uint16(), 3), pa.list_(pa.uint16()), pa.list_(pa.int64())],
+            [pa.list_(pa.int16(), 3), pa.list_(pa.float32()), pa.uint16()],
+        ),
     ],
 )
 def test_types_of_columns(wanted: str, accepted: list[pa.DataType], refused: list[pa.DataType]) -> None:
