@@ -148,9 +148,8 @@ class _Worker:
             code = self._process.exitcode
             self.failed = f"ended by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
             return None
-        if isinstance(answer, str):
-            self.failed = answer.strip().splitlines()[-1]
-            say(answer)
+        if isinstance(answer, RuntimeError):
+            self.failed = str(answer).splitlines()[0]
             return None
         return answer
 
@@ -170,8 +169,9 @@ def _serve(side: Side, threads: int, pipe: Connection) -> None:
         pipe.send(_peaks())
     except EOFError:  # the benchmark was interrupted
         return
-    except BaseException:
-        pipe.send(traceback.format_exc())
+    except Exception as error:
+        traceback.print_exc()
+        pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 def _cpu_seconds() -> float:
@@ -251,9 +251,8 @@ def report(
     }
     used = [name for name in shown if any(name in row for row in rows)]
     cells = [
-        [row["side"], *(row.get("failed", "-") if at == 0 else _cell(row.get(name)) for at, name in enumerate(used))]
-        if "failed" in row
-        else [row["side"], *(_cell(row.get(name)) for name in used)]
+        [f"{row['side']} (failed: {row['failed']})" if "failed" in row else row["side"]]
+        + [_cell(row.get(name)) for name in used]
         for row in rows
     ]
     described = ", ".join(f"{name} {value}" for name, value in here.items())

@@ -39,7 +39,7 @@ def _run(name: str, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", f"benchmarks.{name}", "--runs=1", "--no-warmup", "--threads=1", *args]
     environment = {**os.environ, "COCOREC_TEST_DATA": os.devnull}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, cwd=REPOSITORY, env=environment
+        command, capture_output=True, text=True, timeout=550, check=False, cwd=REPOSITORY, env=environment
     )
 
 
@@ -81,9 +81,9 @@ def test_a_benchmark_prints_what_it_measured(name):
 
 
 @pytest.mark.slow
-def test_a_table_for_people_and_a_side_that_fails():
-    # One level of 256 centroids for 20 items: this toolkit refuses, the table says so and the rest is measured.
+def test_a_table_for_people_says_what_failed():
+    # Codebooks of 256 values for 20 items: the stage refuses, and the table says so.
     done = _run("quantize", "--items=20", "--width=8", "--dimension=8", "--sides=ours")
     assert done.returncode == 0, done.stderr
     assert "quantization: 20 items" in done.stdout
-    assert "DataError" in done.stdout
+    assert "cocorec quantize (failed: DataError: " in done.stdout
