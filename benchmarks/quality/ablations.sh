@@ -23,15 +23,16 @@ declare -A options=(
     [no-repeat-bias]="--no-repeat-bias"
     [with-ids]="--with-ids"
     [text]="--model text"
-    [text-with-ids]="--model text --with-ids"
+    [light]="--preset light"
+    [text-no-repeat-bias]="--model text --no-repeat-bias"
     [codes]="--model codes"
     [sasrec]="--model sasrec"
     [sasrec-no-repeat-bias]="--model sasrec --no-repeat-bias"
     [transitions]="--model transitions"
     [popularity]="--model popularity"
 )
-order=(cocorec no-mcm no-msa no-mcm-msa no-text-residual no-repeat-bias with-ids text text-with-ids codes sasrec
-    sasrec-no-repeat-bias transitions popularity)
+order=(cocorec no-mcm no-msa no-mcm-msa no-text-residual no-repeat-bias with-ids light text
+    text-no-repeat-bias codes sasrec sasrec-no-repeat-bias transitions popularity)
 read -ra chosen <<<"${ONLY:-${order[*]}}"
 
 train() { # NAME: trains and evaluates one run
