@@ -26,8 +26,8 @@ from cocorec_cli.console import say
 from cocorec_cli.report import print_json, print_table
 
 _RELATIONS = {
-    "units_per_second": "times_the_reference",
-    "units_per_cpu_second": "times_the_reference_by_cpu",
+    "units_per_second": "times_the_last_row",
+    "units_per_cpu_second": "times_the_last_row_by_cpu",
 }
 
 Prepared = Callable[[], float | tuple[float, dict[str, Any]]]
@@ -67,14 +67,14 @@ def compare(sides: Sequence[Side], *, runs: int, threads: int, warmup: bool = Tr
     """Time the sides in turn.
 
     Args:
-        sides: the last is the reference, to which the others' speed is set in relation.
+        sides: the last is the reference, to whose speed all are set in relation (the last row).
         runs: timed runs of each.
         threads: CPU threads of each.
         warmup: do one run of each that does not count.
 
     Returns:
         A row for each side: ``side``; medians ``seconds``, ``cpu_seconds``, ``units_per_second`` and
-        ``units_per_cpu_second``; both speeds in relation to the reference; ``peak_memory_mib`` of its process and
+        ``units_per_cpu_second``; both speeds in relation to the last row; ``peak_memory_mib`` of its process and
         what it told of itself. Or ``side`` and ``failed``.
     """
     # Read by the processes below when they import their libraries.
@@ -241,10 +241,10 @@ def report(
     shown = {
         "seconds": "s a run",
         "units_per_second": f"{unit}/s",
-        "times_the_reference": "times the last row",
+        "times_the_last_row": "times the last row",
         "cpu_seconds": "CPU s",
         "units_per_cpu_second": f"{unit}/CPU s",
-        "times_the_reference_by_cpu": "times, by CPU s",
+        "times_the_last_row_by_cpu": "times, by CPU s",
         "peak_memory_mib": "peak MiB",
         "peak_gpu_memory_mib": "peak GPU MiB",
         **{name: name.replace("_", " ") for name in columns},

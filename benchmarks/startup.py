@@ -40,7 +40,7 @@ def main(args: list[str] | None = None) -> None:
             if seconds in row and seconds in rows[-1]:
                 row[times] = row[seconds] / rows[-1][seconds]
     for row in rows:
-        for name in ("times_the_reference", "times_the_reference_by_cpu"):
+        for name in ("times_the_last_row", "times_the_last_row_by_cpu"):
             row.pop(name, None)
     report("start-up", arguments, rows, unit="runs", columns=("times_the_import", "times_by_cpu"))
 
