@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stages.artifacts.atomic import remove_leftovers
 from stages.artifacts.errors import DataError
-from stages.artifacts.names import MODEL_DIR
+from stages.artifacts.names import CHECKPOINT_DIR, MODEL_DIR
 
 LOCK = ".cocorec/lock"
 
@@ -44,7 +44,7 @@ def locked(workdir: Path, command: str, *, option: str = "--workdir") -> Iterato
             os.pwrite(descriptor, f"`cocorec {command}` (process {os.getpid()})\n".encode(), 0)
         except OSError as error:
             raise _cannot_write(workdir, option, error) from error
-        for folder in (Path(workdir), path.parent, Path(workdir) / MODEL_DIR):
+        for folder in (Path(workdir), path.parent, Path(workdir) / MODEL_DIR, Path(workdir) / CHECKPOINT_DIR):
             remove_leftovers(folder)
         yield
     finally:
