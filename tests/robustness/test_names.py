@@ -2,6 +2,9 @@
 
 import csv
 
+import numpy as np
+from tiny import WORDS
+
 from stages.artifacts.tables import read_table
 
 EVIL = ["../../outside", "/tmp/outside", "..", "a/b", "\\..\\outside", "$(touch outside)", "~root"]
@@ -15,7 +18,8 @@ def test_ids_and_views_are_no_paths(shop, warm, arguments, tmp_path):
     with (folder / "items.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["item_id", "../../outside", "/tmp/outside"])
-        rows.writerows([item, f"saw {i}", f"nail {i} {i % 7} glue"] for i, item in enumerate(items))
+        rng = np.random.default_rng(0)
+        rows.writerows([item, *(" ".join(rng.choice(WORDS, 6)) for _ in range(2))] for item in items)
     with (folder / "log.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["user_id", "item_id", "timestamp"])

@@ -48,6 +48,7 @@ class WarmCli:
         cwd: Path,
         send: int = signal.SIGKILL,
         after: float | None = None,
+        appears: str | None = None,
         file_size: int | None = None,
         user: int | None = None,
     ) -> Ended:
@@ -58,6 +59,7 @@ class WarmCli:
             cwd: the folder.
             send: a signal.
             after: seconds after which it is sent, unless the command has ended before; ``None`` for never.
+            appears: a pattern; the signal is sent as soon as a file below ``cwd`` matches.
             file_size: bytes beyond which no file can grow, as on a disk that is full.
             user: number of the user as whom it is run; ``None`` for this one.
         """
@@ -68,7 +70,7 @@ class WarmCli:
             "after": after,
         }
         assert self._process.stdin and self._process.stdout
-        request |= {"file_size": file_size, "user": user}
+        request |= {"appears": appears, "file_size": file_size, "user": user}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Ended(**json.loads(self._process.stdout.readline()))
 
@@ -116,16 +118,17 @@ def _fork(request: dict[str, object]) -> dict[str, object]:
         os.close(end)
         os.set_blocking(_, False)
     output = [b"", b""]
-    after = request["after"]
+    after, appears = request["after"], request["appears"]
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         for index, (end, _) in enumerate(pipes):
             output[index] += _available(end)
         if done:
             break
-        if after is not None and time.monotonic() - began >= after:
+        late = after is not None and time.monotonic() - began >= after
+        if late or (appears and any(Path(str(request["cwd"])).glob(str(appears)))):
             os.kill(child, int(str(request["send"])))
-            after = None
+            after = appears = None
         time.sleep(0.002)
     for end, _ in pipes:
         os.close(end)
