@@ -47,7 +47,9 @@ def _similarities(model: Recommender) -> Scorer:
         shift = _repeat_shifts(model, histories, layout)
 
         def tile(part: slice) -> Tensor:
-            scores = users[part] @ candidates.T
+            # In bfloat16 cosines have three digits: thousands of items would tie, and ties count against the target.
+            with torch.autocast(users.device.type, enabled=False):
+                scores = users[part] @ candidates.T
             shift(scores, part.start)
             return scores
 

@@ -119,3 +119,13 @@ def test_a_missing_view_is_not_attended_to(model):
     after = model.item_tables()[1]
     torch.testing.assert_close(after[1:31], before[1:31])
     assert (after[31:] - before[31:]).abs().max() > 1e-3
+
+
+def test_autocast_does_not_coarsen_the_scores(model, sequences):
+    """In bfloat16 many items would tie with the target, and be counted against it."""
+    wanted = queries(sequences, "test", 20)
+    items = torch.from_numpy(sequences.items.astype(np.int64))
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = rank(model, items, wanted, top=60).scores
+    assert scores.dtype == np.float32
+    assert all(len(np.unique(row)) == 60 for row in scores)

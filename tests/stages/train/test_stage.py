@@ -49,6 +49,13 @@ def test_each_kind_learns(structured, small, kind):
         assert read_lineage(structured / name).stage == "train"
 
 
+@pytest.mark.parametrize("kind", ["cocorec", "sasrec", "text", "codes"])
+def test_each_kind_trains_and_validates_in_bfloat16_as_on_a_gpu(structured, small, kind):
+    exact = train(workdir=structured, model=kind, epochs=2, **small).facts["validation"]["ndcg@10"]
+    coarse = train(workdir=structured, model=kind, epochs=2, precision="bfloat16", **small).facts["validation"]
+    assert coarse["ndcg@10"] == pytest.approx(exact, abs=0.1)
+
+
 def test_same_seed_same_bytes_other_seed_other_weights(structured, small):
     train(workdir=structured, epochs=2, **small)
     first = contents(structured)
