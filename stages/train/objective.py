@@ -1,23 +1,17 @@
 """The loss of a batch: L_rec + a L_mcm + b L_msa."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from stages.model.fusion import CodeFusion
 from stages.model.losses import masked_code_modelling, masked_sequence_alignment, recommendation
 from stages.model.recommender import Recommender
 from stages.model.repeats import seen_items
 from stages.train.masking import CodeMasking
+from stages.train.pieces import in_pieces
 from stages.train.windows import Batch
-
-Encoded = tuple[Tensor, Tensor]
-
-_RECOMPUTE_ABOVE = 1 << 23
-"""Elements (items x codes x width) above which fusion keeps only its inputs and is run again on the way back."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class Objective:
     def __call__(self, model: Recommender, batch: Batch) -> dict[str, Tensor]:
         """The losses of a batch by name; ``loss`` is their weighted sum."""
         items, candidates, goals = self._items_needed(model, batch)
-        history, candidate = _in_pieces(model, model.encode, items)
+        history, candidate = in_pieces(model.config, model.encode, items)
         rows = torch.searchsorted(items, batch.items)
         outputs = model.backbone(history.index_select(0, rows), batch.layout).index_select(0, batch.counted)
         if candidates is not None:
@@ -93,7 +87,7 @@ class Objective:
     def _masked_pass(self, model: Recommender, fusion: CodeFusion, batch: Batch, outputs: Tensor) -> dict[str, Tensor]:
         rows = fusion.rows[batch.items]
         masked_rows, chosen = self.masking(rows, fusion.codebook_size)
-        codes, history = _in_pieces(model, model.encode_masked, batch.items, masked_rows)
+        codes, history = in_pieces(model.config, model.encode_masked, batch.items, masked_rows)
         losses = {}
         if self.mcm_weight:
             losses["mcm"] = masked_code_modelling(
@@ -112,14 +106,3 @@ class Objective:
                 outputs.float(), masked_outputs.float(), self.temperature, groups=torch.stack(groups, 1)
             )
         return losses
-
-
-def _in_pieces(model: Recommender, encode: Callable[..., Encoded], items: Tensor, *others: Tensor) -> Encoded:
-    """Encode items, in pieces that are run again on the way back when their activations would not fit."""
-    width = max(1, model.config.codes) * model.config.dim
-    if len(items) * width <= _RECOMPUTE_ABOVE:
-        return encode(items, *others)
-    size = max(1, _RECOMPUTE_ABOVE // 4 // width)
-    pieces = zip(*(torch.split(tensor, size) for tensor in (items, *others)), strict=True)
-    first, second = zip(*(checkpoint(encode, *piece, use_reentrant=False) for piece in pieces), strict=True)
-    return torch.cat(first), torch.cat(second)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-import stages.train.objective as objective_module
+import stages.train.pieces as pieces_module
 from stages.artifacts.names import SEQUENCES
 from stages.artifacts.sequences import read_sequences
 from stages.model import Recommender
@@ -101,9 +101,10 @@ def in_float64(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "float", lambda self: self)
 
 
-@pytest.mark.parametrize("recompute_above", [1 << 23, 100])
-def test_fusing_each_item_once_changes_nothing(setting, in_float64, monkeypatch, recompute_above):
-    monkeypatch.setattr(objective_module, "_RECOMPUTE_ABOVE", recompute_above)
+@pytest.mark.parametrize(("kept", "cached"), [(1 << 30, 1 << 19), (1 << 30, 2000), (1 << 20, 2000), (0, 1)])
+def test_fusing_each_item_once_changes_nothing(setting, in_float64, monkeypatch, kept, cached):
+    monkeypatch.setattr(pieces_module, "_KEPT_ON_CPU", kept)
+    monkeypatch.setattr(pieces_module, "_CACHED", cached)
     model, batch = setting
     masking = KeepCodes()
     losses = Objective(masking=masking)(model, batch)
