@@ -22,16 +22,19 @@ def masked_code_modelling(
             ``False`` against the whole table, [MASK] included, as the authors do, which costs C times as much.
     """
     table = F.normalize(table, dim=-1)
-    count = max(1, int(chosen.sum()))
     if not within_position:
+        count = max(1, int(chosen.sum()))
         return linear_cross_entropy(F.normalize(fused[chosen], dim=-1), table, rows[chosen].long(), temperature) / count
-    positions = fused.shape[1]
-    size = (len(table) - 1) // positions
+    size = (len(table) - 1) // fused.shape[1]
+    # Ordered by position, so that one look at the device tells where each position's codes begin.
+    position, item = chosen.T.nonzero(as_tuple=True)
+    queries = F.normalize(fused[item, position], dim=-1)
+    goals = rows[item, position].long() - 1 - size * position
     total = fused.new_zeros((), dtype=torch.promote_types(fused.dtype, torch.float32))
-    for j in range(positions):
-        first = 1 + j * size
-        here = chosen[:, j].nonzero().squeeze(1)
-        queries = F.normalize(fused[:, j].index_select(0, here), dim=-1)
-        goals = rows[:, j].index_select(0, here).long() - first
-        total = total + linear_cross_entropy(queries, table[first : first + size], goals, temperature)
-    return total / count
+    start = 0
+    for j, here in enumerate(chosen.sum(0).tolist()):
+        part = slice(start, start + here)
+        codes = table[1 + j * size : 1 + (j + 1) * size]
+        total = total + linear_cross_entropy(queries[part], codes, goals[part], temperature)
+        start += here
+    return total / max(1, start)
