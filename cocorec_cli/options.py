@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cocorec_cli.config import load_config
+from cocorec_cli.memory import read_size
 
 GENERAL = "General"
 """Help panel of the options below."""
@@ -65,6 +66,17 @@ Device = Annotated[
 ]
 
 Threads = Annotated[int | None, option("CPU threads.", MACHINE, min=1, metavar="N", show_default="all cores")]
+
+MemoryLimit = Annotated[
+    int | None,
+    option(
+        "End with exit code 1 when the process holds more memory than this, such as 4GiB; mapped files do not count.",
+        MACHINE,
+        metavar="SIZE",
+        parser=read_size,
+        show_default="no limit",
+    ),
+]
 
 COMMON = frozenset({"workdir", "config", "force", "json", "quiet"})
 """Parameter names of the options above."""
