@@ -211,5 +211,5 @@ def _binary_columns(path: Path, kind: Kind) -> list[str]:
         with pa.memory_map(str(path)) as file:
             opened = pa.ipc.open_file(file) if kind == "arrow" else pa.ipc.open_stream(file)
             return list(opened.schema.names)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is damaged: {error}", "Download or export it again.") from error
