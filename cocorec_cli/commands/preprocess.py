@@ -217,6 +217,9 @@ def preprocess(
             metavar="N",
         ),
     ] = 0,
+    max_size: Annotated[
+        float, option("Most gigabytes that a remote file may have.", FILES, min=0, metavar="GB")
+    ] = 20.0,
     memory_limit: MemoryLimit = None,
     workdir: Workdir = DEFAULT_WORKDIR,
     config: Config = None,

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.preprocess.remote import address_of, fetch
+from stages.preprocess.remote import address_of, fetch, listed
 
 Role = Literal["log", "items"]
 
@@ -34,13 +35,15 @@ _PREFERRED: dict[Role, tuple[str, ...]] = {
 """Of a folder that holds a whole data set, what is the log and what describes the items."""
 
 
-def find_files(named: Sequence[str | Path], role: Role, workdir: Path) -> list[Path]:
+def find_files(named: Sequence[str | Path], role: Role, workdir: Path, most_bytes: int) -> list[Path]:
     """The files that are meant, in the order named; those of a folder or pattern in the order of their names.
 
     Args:
-        named: files, folders, patterns such as ``logs/2024-*.csv``, or addresses (``https://``, ``s3://``, ``gs://``).
+        named: files, folders, patterns such as ``logs/2024-*.csv``, or addresses (``https://``, ``s3://``, ``gs://``),
+            over all but HTTP also of folders and patterns.
         role: what the files are to be.
         workdir: where copies of remote files are kept.
+        most_bytes: a larger remote file is refused.
 
     Raises:
         UsageError: when a file is named twice.
@@ -50,7 +53,7 @@ def find_files(named: Sequence[str | Path], role: Role, workdir: Path) -> list[P
     for name in named:
         path = Path(name)
         if address := address_of(name):
-            files.append(fetch(address, workdir))
+            files += [fetch(found, workdir, most_bytes) for found in _at(address, role)]
         elif path.is_dir():
             files += _in_folder(path, role)
         elif not path.exists() and glob.has_magic(str(name)):
@@ -72,7 +75,26 @@ def _in_folder(folder: Path, role: Role) -> list[Path]:
         return _of_dataset_dict(folder)
     if (folder / "state.json").is_file():
         return _of_dataset(folder)
-    present = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._")
+    present = sorted(path for path in folder.iterdir() if path.is_file())
+    return _choose(present, role, str(folder))
+
+
+def _at(address: str, role: Role) -> list[str]:
+    """The addresses of the files that an address means."""
+    found = listed(address)
+    if found is None:
+        return [address]
+    if glob.has_magic(address):
+        if not found:
+            raise DataError(f"no file matches {address}", "Check the pattern and the access to its folder.")
+        return found
+    by_path = {Path(unquote(urlsplit(other).path)): other for other in found}
+    return [by_path[path] for path in _choose(list(by_path), role, address)]
+
+
+def _choose(files: list[Path], role: Role, folder: str) -> list[Path]:
+    """Those files of a folder that are meant."""
+    present = [path for path in files if path.name[0] not in "._"]
     for pattern in _PREFERRED[role]:
         if found := [path for path in present if path.match(pattern)]:
             return found
