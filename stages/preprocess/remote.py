@@ -82,13 +82,15 @@ def fetch(address: str, workdir: Path, most_bytes: int) -> Path:
     """
     base, _, name = urlsplit(address).path.rpartition("/")
     parent = address.partition("://")[0] + "://" + urlsplit(address).netloc + base
-    copy = workdir / COPIES / hashlib.sha256(parent.encode()).hexdigest()[:16] / (unquote(name) or "index")
+    plain = unquote(name).replace("/", "_")
+    plain = "index" if plain in ("", ".", "..") else plain
+    copy = workdir / COPIES / hashlib.sha256(parent.encode()).hexdigest()[:16] / plain
     note = copy.with_name(copy.name + ".source.json")
     known: dict[str, Any] = {}
-    if copy.is_file() and note.is_file():
-        known = json.loads(note.read_text(encoding="utf-8"))
     get = _over_http if urlsplit(address).scheme in _HTTP else _from_storage
     with _reaching(address):
+        if copy.is_file() and note.is_file():
+            known = json.loads(note.read_text(encoding="utf-8"))
         state = get(address, copy, known, most_bytes)
     write_json(note, {"address": address, **state})
     return copy

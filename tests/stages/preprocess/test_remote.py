@@ -90,7 +90,19 @@ def test_what_cannot_be_fetched(run: Run, served: tuple[str, Any], folder: Path,
     for name in ("endless.csv", "log.csv.gz"):  # the first says nothing of its length
         with pytest.raises(DataError, match=rf"cannot fetch http://.*/{name}: it has more than the 30 bytes"):
             run(f"{served[0]}/{name}", max_size=30e-9)
+    with pytest.raises(DataError, match=r"cannot fetch http://.*File name too long"):
+        run(f"{served[0]}/{'x' * 300}")
     assert not list((tmp_path / "work" / COPIES).rglob("*.csv*"))
+
+
+def test_names_in_addresses_are_no_paths(run: Run, served: tuple[str, Any], folder: Path, tmp_path: Path) -> None:
+    (folder / "a").mkdir()
+    (folder / "a" / "b.csv").write_bytes(LOG)
+    assert run(f"{served[0]}/a%2Fb.csv", k_core=0).users == {"u": ["A", "B"]}
+    [copy] = (tmp_path / "work" / COPIES).rglob("*.csv")
+    assert copy.name == "a_b.csv"
+    with pytest.raises(DataError, match="index: there is no column"):  # the server's list of its files
+        run(f"{served[0]}/%2e%2e", k_core=0)
 
 
 def test_storage_of_arrow(run: Run, folder: Path, tmp_path: Path) -> None:
