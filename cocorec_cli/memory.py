@@ -28,9 +28,13 @@ _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
 
 
-def read_size(value: str | int) -> int:
-    """Read a size such as ``2GiB``, ``1.5G`` (both binary) or ``500MB`` (decimal) as bytes; a parser for options."""
-    text = str(value).strip()
+def read_size(text: str) -> int:
+    """Read a size such as ``2GiB``, ``1.5G`` (both binary) or ``500MB`` (decimal) as bytes.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    text = text.strip()
     match = _SIZE.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a size such as 2GiB or 500MB")
@@ -107,7 +111,7 @@ def _end(limit: int, found: int, workdir: Path, command: str) -> None:
 
     if sys.stderr.isatty():
         print("\x1b[?25h", file=sys.stderr)  # a progress bar hides the cursor
-    say(f"{command} holds {found / 2**20:,.0f} MiB, more than --memory-limit {limit / 2**20:,.0f} MiB", "error: ")
+    say(f"{command} holds {_shown(found)}, more than --memory-limit {_shown(limit)}", "error: ")
     say(
         "Raise the limit, or take less at once: fewer text views with --views, for embed fewer --batch-tokens. "
         "Finished work is kept.",
@@ -117,3 +121,7 @@ def _end(limit: int, found: int, workdir: Path, command: str) -> None:
         clear_leftovers(workdir)
     # Not an exception: the main thread may be inside a library for minutes, and would hold ever more.
     os._exit(OUT_OF_MEMORY)
+
+
+def _shown(size: int) -> str:
+    return f"{size:,} bytes" if size < 2**20 else f"{size / 2**20:,.0f} MiB"

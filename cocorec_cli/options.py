@@ -67,13 +67,21 @@ Device = Annotated[
 
 Threads = Annotated[int | None, option("CPU threads.", MACHINE, min=1, metavar="N", show_default="all cores")]
 
+
+def _size_in_bytes(text: str | None) -> int | None:
+    try:
+        return None if text is None else read_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 MemoryLimit = Annotated[
-    int | None,
+    str | None,
     option(
         "End with exit code 1 when the process holds more memory than this, such as 4GiB; mapped files do not count.",
         MACHINE,
         metavar="SIZE",
-        parser=read_size,
+        callback=_size_in_bytes,
         show_default="no limit",
     ),
 ]

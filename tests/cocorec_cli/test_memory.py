@@ -36,7 +36,6 @@ print("done")
         ("1TiB", 2**40),
         ("1000", 1_000),
         ("1000B", 1_000),
-        (4096, 4096),
     ],
 )
 def test_sizes(text, size):
@@ -48,6 +47,21 @@ def test_what_is_no_size(cli, text):
     outcome = cli("preprocess", "log.csv", f"--memory-limit={text}")
     assert (outcome.code, "Traceback" in outcome.err) == (2, False)
     assert "--memory-limit" in outcome.err
+
+
+def test_in_the_configuration_and_in_the_environment(cli, tmp_path, monkeypatch):
+    (tmp_path / "log.csv").write_text("user_id,item_id\nu,a\nu,b\nu,c\n")
+    text = "[preprocess]\ninputs = ['log.csv']\nk_core = 0\nmemory_limit = {}\n"
+    (tmp_path / "c.toml").write_text(text.format("'100GiB'"))
+    assert cli("preprocess", "--config", "c.toml").code == 0
+    for wrong in ("'lots'", "5"):
+        (tmp_path / "c.toml").write_text(text.format(wrong))
+        outcome = cli("preprocess", "--config", "c.toml")
+        assert (outcome.code, "memory_limit: " in outcome.err) == (2, True)
+    monkeypatch.setenv("COCOREC_PREPROCESS_MEMORY_LIMIT", "lots")
+    outcome = cli("preprocess", "log.csv")
+    assert outcome.code == 2
+    assert "'lots' is not a size such as 2GiB or 500MB" in outcome.err
 
 
 def test_what_is_held_and_the_peak_of_it():
