@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cocorec_cli.config import load_config
+from cocorec_cli.memory import read_size
 
 GENERAL = "General"
 """Help panel of the options below."""
@@ -65,6 +66,25 @@ Device = Annotated[
 ]
 
 Threads = Annotated[int | None, option("CPU threads.", MACHINE, min=1, metavar="N", show_default="all cores")]
+
+
+def _size_in_bytes(text: str | None) -> int | None:
+    try:
+        return None if text is None else read_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+MemoryLimit = Annotated[
+    str | None,
+    option(
+        "End with exit code 1 when the process holds more memory than this, such as 4GiB; mapped files do not count.",
+        MACHINE,
+        metavar="SIZE",
+        callback=_size_in_bytes,
+        show_default="no limit",
+    ),
+]
 
 COMMON = frozenset({"workdir", "config", "force", "json", "quiet"})
 """Parameter names of the options above."""

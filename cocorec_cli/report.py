@@ -21,7 +21,7 @@ class Report:
         result: what the stage handed back.
         workdir: the work directory.
         seconds: wall-clock time.
-        peak_memory_mib: the most memory that the process has held so far, MiB.
+        peak_memory_mib: the most memory that the process held at once while the stage ran, MiB.
     """
 
     result: Result

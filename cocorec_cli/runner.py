@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 
 from cocorec_cli.config import CONFIG_KEY
 from cocorec_cli.console import ConsoleReporter, say
+from cocorec_cli.memory import limited, peak_mib, reset_peak
 from cocorec_cli.options import COMMON
 from cocorec_cli.report import Report, print_json, print_report
 from stages.artifacts.reporter import Reporter
@@ -83,10 +83,10 @@ def run_call(
     # on the same cores; sleeping ones cost little when alone. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Libraries that print must not mix with the result on stdout.
-    with lock, contextlib.redirect_stdout(sys.stderr):
+    reset_peak()
+    with lock, limited(ctx.params.get("memory_limit"), workdir, name), contextlib.redirect_stdout(sys.stderr):
         result = call(reporter)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    report = Report(result, workdir, time.perf_counter() - started, peak)
+    report = Report(result, workdir, time.perf_counter() - started, peak_mib())
     for warning in result.warnings:
         if warning not in reporter.warned:
             say(warning, "warning: ", "yellow")

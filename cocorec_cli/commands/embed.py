@@ -4,11 +4,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from cocorec_cli.options import DEFAULT_WORKDIR, Config, Force, Json, Quiet, Workdir, option, split_commas
+from cocorec_cli.options import (
+    DEFAULT_WORKDIR,
+    MACHINE,
+    Config,
+    Force,
+    Json,
+    MemoryLimit,
+    Quiet,
+    Workdir,
+    option,
+    split_commas,
+)
 from cocorec_cli.runner import run_stage
 
 ENCODER = "Encoder"
-MACHINE = "Machine"
 
 
 def embed(
@@ -51,6 +61,7 @@ def embed(
             "Tokens of a batch, padding included.", MACHINE, min=1, metavar="N", show_default="what suits the device"
         ),
     ] = None,
+    memory_limit: MemoryLimit = None,
     workdir: Workdir = DEFAULT_WORKDIR,
     config: Config = None,
     force: Force = False,
@@ -62,4 +73,4 @@ def embed(
     Reads items.parquet; makes embeddings.parquet. Each distinct text is encoded once; an interrupted run continues
     where it stopped.
     """
-    run_stage(ctx)
+    run_stage(ctx, leave_out={"memory_limit"})

@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from cocorec_cli.options import DEFAULT_WORKDIR, Config, Force, Json, Quiet, Workdir, option, split_commas
+from cocorec_cli.options import (
+    DEFAULT_WORKDIR,
+    Config,
+    Force,
+    Json,
+    MemoryLimit,
+    Quiet,
+    Workdir,
+    option,
+    split_commas,
+)
 from cocorec_cli.runner import run_stage
 
 FILES = "Files"
@@ -207,6 +217,10 @@ def preprocess(
             metavar="N",
         ),
     ] = 0,
+    max_size: Annotated[
+        float, option("Most gigabytes that a remote file may have.", FILES, min=0, metavar="GB")
+    ] = 20.0,
+    memory_limit: MemoryLimit = None,
     workdir: Workdir = DEFAULT_WORKDIR,
     config: Config = None,
     force: Force = False,
@@ -217,4 +231,4 @@ def preprocess(
 
     Makes items.parquet and sequences.parquet. A split that comes with the log is kept, unless --split says otherwise.
     """
-    run_stage(ctx)
+    run_stage(ctx, leave_out={"memory_limit"})

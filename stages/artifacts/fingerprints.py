@@ -6,14 +6,16 @@ from pathlib import Path
 
 from stages.artifacts.atomic import missing, write_json
 from stages.artifacts.errors import DataError
-from stages.artifacts.seal import fingerprint
+from stages.artifacts.seal import file_state, fingerprint
 
 CACHE = ".cocorec/fingerprints.json"
 _KEEP = 256
 
 
 class Fingerprints:
-    """SHA-256 of files, cached by size, modification time and inode as version control systems do.
+    """SHA-256 of files, cached by size, times and inode as version control systems do.
+
+    A disk that loses a bit changes none of these, so whoever reads a file holds it against its own digest as well.
 
     Args:
         workdir: the work directory, whose ``.cocorec`` folder keeps the cache.
@@ -25,7 +27,7 @@ class Fingerprints:
         self._workdir = Path(workdir)
         self._keep = keep
         self._trust_cache = trust_cache
-        self._known: dict[str, list[object]] = {}
+        self._known: dict[str, object] = {}
         try:
             known = json.loads((self._workdir / CACHE).read_text(encoding="utf-8"))
             self._known = known if isinstance(known, dict) else {}
@@ -40,11 +42,10 @@ class Fingerprints:
         """
         path = Path(path).absolute()
         try:
-            stat = path.stat()
-            state: list[object] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            state: list[object] = list(file_state(path.stat()))
             known = self._known.get(str(path))
-            if self._trust_cache and known and known[:3] == state:
-                return str(known[3])
+            if self._trust_cache and isinstance(known, list) and known[:-1] == state:
+                return str(known[-1])
             digest = fingerprint(path)
         except FileNotFoundError:
             raise missing(path) from None

@@ -10,7 +10,8 @@ from stages.artifacts.atomic import remove_leftovers
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import CHECKPOINT_DIR, MODEL_DIR
 
-LOCK = ".cocorec/lock"
+LOCK_FOLDER = ".cocorec"
+LOCK = f"{LOCK_FOLDER}/lock"
 
 
 @contextmanager
@@ -44,11 +45,18 @@ def locked(workdir: Path, command: str, *, option: str = "--workdir") -> Iterato
             os.pwrite(descriptor, f"`cocorec {command}` (process {os.getpid()})\n".encode(), 0)
         except OSError as error:
             raise _cannot_write(workdir, option, error) from error
-        for folder in (Path(workdir), path.parent, Path(workdir) / MODEL_DIR, Path(workdir) / CHECKPOINT_DIR):
-            remove_leftovers(folder)
+        clear_leftovers(Path(workdir))
         yield
     finally:
         os.close(descriptor)
+
+
+def clear_leftovers(workdir: Path) -> None:
+    """Delete what killed runs left half-written in a work directory; call it only while holding the lock."""
+    own = workdir / LOCK_FOLDER
+    inside = (path for path in own.rglob("*") if path.is_dir())
+    for folder in (workdir, workdir / MODEL_DIR, workdir / CHECKPOINT_DIR, own, *inside):
+        remove_leftovers(folder)
 
 
 def _cannot_write(workdir: Path, option: str, error: OSError) -> DataError:

@@ -21,6 +21,11 @@ _ZEROS = b"0" * _DIGITS
 _NOTE = "this file with zeros for the 64 digits of the digest"
 _BLOCK = 1 << 20
 
+State = tuple[int, int, int, int]
+
+_sound: dict[str, State] = {}
+"""Files that this process has read in full and found to be what was written, by path, in the state they had then."""
+
 OPEN_SEAL = {"digest": f"{_MARK}{_ZEROS.decode()}", "digest_of": _NOTE}
 """Goes last into a file's metadata; :func:`seal` fills in the digits once the file is whole."""
 
@@ -52,6 +57,7 @@ def fingerprint(path: Path) -> str:
     """
     path = Path(path)
     with path.open("rb") as file:
+        state = file_state(os.fstat(file.fileno()))
         place, noted = _find(file, path.suffix)
         if place is None and noted:
             raise _damaged(path)
@@ -60,6 +66,7 @@ def fingerprint(path: Path) -> str:
             file.seek(place)
             if file.read(_DIGITS) != digits:
                 raise _damaged(path)
+    _sound[str(path.absolute())] = state
     return f"sha256:{whole}"
 
 
@@ -72,6 +79,25 @@ def check_seal(path: Path) -> None:
     """
     if is_sealed(path):
         fingerprint(path)
+
+
+def check_seal_once(path: Path) -> None:
+    """:func:`check_seal`, unless this process has already done so and the file has not been written to since.
+
+    What was found out by earlier processes does not count: a disk can lose a bit without any write.
+
+    Raises:
+        DataError: when the bytes are not those that were written.
+        OSError: when the file cannot be read.
+    """
+    path = Path(path)
+    if _sound.get(str(path.absolute())) != file_state(path.stat()):
+        check_seal(path)
+
+
+def file_state(stat: os.stat_result) -> State:
+    """What changes whenever a file is written or replaced: size, times of content and of status, inode."""
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 def is_sealed(path: Path) -> bool:

@@ -12,6 +12,7 @@ from stages.artifacts.atomic import atomic_path, missing
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage
 from stages.artifacts.pipeline import stage_of
+from stages.artifacts.seal import check_seal_once
 
 _Check = Callable[[pa.DataType], bool]
 
@@ -70,7 +71,7 @@ def write_table(
 
 @contextmanager
 def open_table(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet artifact whose pages are verified as they are read.
+    """Open a Parquet artifact that is what was written: the file by its digest, its pages as they are read.
 
     Raises:
         DataError: when the file is missing, or when it, or a page of it read inside the block, is damaged.
@@ -79,6 +80,7 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
     if not path.exists():
         raise missing(path)
     try:
+        check_seal_once(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -47,7 +47,9 @@ def to_matrix(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.generi
     d = column.type.list_size
     present = ~np.concatenate([np.zeros(0, bool), *(c.is_null().to_numpy(zero_copy_only=False) for c in chunks)])
     # flatten, unlike values, heeds the offset of a sliced chunk and leaves out null rows.
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, d) for chunk in chunks]
+    parts = [
+        chunk.flatten().to_numpy(zero_copy_only=False).reshape(len(chunk) - chunk.null_count, d) for chunk in chunks
+    ]
     flat = (
         parts[0]
         if len(parts) == 1

@@ -171,7 +171,9 @@ def _views_with_text(texts: DistinctTexts, views: list[str], *, asked: bool, pat
         which = "views" if len(empty) > 1 else "view"
         raise DataError(
             f"{path}: no item has a text in {which} {', '.join(map(repr, empty))}",
-            f"Leave it out of --views; there are texts in {', '.join(kept) or 'no view'}.",
+            f"Leave it out of --views; there are texts in {', '.join(kept)}."
+            if kept
+            else "Name other views in --views.",
         )
     return kept
 

@@ -102,6 +102,9 @@ def take_sample(path: Path, tolerant: bool = False) -> Sample:
         raise DataError(f"{path} does not exist", "Check the path of the input file.")
     if path.is_dir():
         raise DataError(f"{path} is a folder", "Name the files in it that should be read.")
+    if not path.is_file():
+        # It is read more than once, and a pipe without a writer would never end.
+        raise DataError(f"{path} is a pipe or a device, not a file", "Write its content to a file first.")
     with open_bytes(path) as file:
         start = file.peek(8)[:8]  # type: ignore[attr-defined]  # both file types buffer
         binary = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
@@ -211,5 +214,5 @@ def _binary_columns(path: Path, kind: Kind) -> list[str]:
         with pa.memory_map(str(path)) as file:
             opened = pa.ipc.open_file(file) if kind == "arrow" else pa.ipc.open_stream(file)
             return list(opened.schema.names)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is damaged: {error}", "Download or export it again.") from error

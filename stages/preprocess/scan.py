@@ -24,7 +24,15 @@ def scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
     """Scan some columns of a file: strings from text files, the file's own types from Parquet and Arrow.
 
     JSON values that are not strings arrive as their JSON text, so mixed types are no error.
+
+    Raises:
+        DataError: when the file is damaged where the engine looks at it already now.
     """
+    with explained([sample]):
+        return _scan(sample, columns)
+
+
+def _scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
     if sample.is_plain_json:
         return pl.scan_ndjson(no_glob(sample.path), schema=dict.fromkeys(columns, pl.String))
     if sample.has_records:
@@ -59,8 +67,13 @@ def schema(sample: Sample) -> pl.Schema:
 
 
 def scan_lines(sample: Sample, line: str, row: str) -> pl.LazyFrame:
-    """Scan the records of a file of them as lines of JSON, with the numbers of the lines from 0."""
-    lines = pl.scan_lines(sample.path, name=line, row_index_name=row, glob=False)
+    """Scan the records of a file of them as lines of JSON, with the numbers of the lines from 0.
+
+    Raises:
+        DataError: when the file is damaged where the engine looks at it already now.
+    """
+    with explained([sample]):
+        lines = pl.scan_lines(sample.path, name=line, row_index_name=row, glob=False)
     text = pl.col(line).str.strip_chars_start("\ufeff")
     lines = lines.with_columns(text).filter(text.str.strip_chars() != "")
     if sample.skip:
@@ -135,6 +148,7 @@ def _scan_binary(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
     # Streams, such as the files of Hugging Face datasets, are mapped, not read; the engine has no scan for them.
     with explained([sample]), pa.memory_map(str(sample.path)) as file:
         table = pa.ipc.open_stream(file).read_all().select(list(columns))
+        table.validate(full=True)  # mapped bytes are believed: a wrong offset would read beyond them
     return cast(pl.DataFrame, pl.from_arrow(table)).lazy()
 
 
@@ -184,7 +198,13 @@ def explained(samples: Iterable[Sample]) -> Iterator[None]:
     """Turn errors of the engine inside the block into a :class:`DataError` that names file and row."""
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        pa.ArrowException,
+        OSError,
+        UnicodeDecodeError,
+    ) as error:
         raise _explain(error, list(samples)) from error
 
 

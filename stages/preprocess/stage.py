@@ -68,6 +68,7 @@ def preprocess(
     valid_share: float | None = None,
     test_share: float | None = None,
     max_bad_rows: int = 0,
+    max_size: float = 20.0,
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
@@ -122,6 +123,7 @@ def preprocess(
         valid_share: share of all interactions for validation instead of moments; by default 0.1.
         test_share: share of all interactions, the latest, for test; by default 0.1.
         max_bad_rows: pass over this many malformed lines of JSON, in all files together, each being named.
+        max_size: most gigabytes that a remote file may have.
         force: run even if the artifacts are up to date.
         reporter: where progress and messages go.
 
@@ -143,14 +145,15 @@ def preprocess(
     if max_bad_rows < 0:
         raise UsageError(f"--max-bad-rows {max_bad_rows} is less than 0")
     bad_rows = BadRows(max_bad_rows)
+    most_bytes = round(max_size * 10**9)
     plan = read_plan(list(views) if views else None, view_template)
     scheme = Scheme(split, targets, Cutoffs(valid_from, test_from, valid_share, test_share))
     _make_folder(workdir)
-    samples = [take_sample(path, max_bad_rows > 0) for path in find_files(inputs, "log", workdir)]
+    samples = [take_sample(path, max_bad_rows > 0) for path in find_files(inputs, "log", workdir, most_bytes)]
     reader = choose_log_reader(samples, format)
     samples = reader.complete(samples)
     columns = reader.resolve(samples, LogColumns(user_column, item_column, time_column, rating_column, rating_min))
-    item_samples = [take_sample(path, max_bad_rows > 0) for path in find_files(items, "items", workdir)]
+    item_samples = [take_sample(path, max_bad_rows > 0) for path in find_files(items, "items", workdir, most_bytes)]
     catalogue_reader = choose_catalogue_reader(item_samples, items_format) if item_samples else None
     id_column = choose_id_column(item_samples, items_id_column, str(columns.item)) if item_samples else None
     if catalogue_reader is None and (views or view_template or keep_cold_items):

@@ -12,7 +12,13 @@ from cocorec_cli.main import app
 from cocorec_cli.options import COMMON
 from stages.artifacts.pipeline import STAGES
 
-OF_THE_COMMAND_ALONE = {"train": {"preset"}, "evaluate": {"fail_under"}, "compare": {"markdown"}}
+OF_THE_COMMAND_ALONE = {
+    "preprocess": {"memory_limit"},
+    "embed": {"memory_limit"},
+    "train": {"preset"},
+    "evaluate": {"fail_under"},
+    "compare": {"markdown"},
+}
 """Options that are no arguments of the stage; the command passes them to ``run_stage(leave_out=...)``."""
 
 

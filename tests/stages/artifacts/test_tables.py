@@ -73,7 +73,7 @@ def test_truncated_file_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "codes.parquet"
     write_table(path, TABLE, LINEAGE)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match=r"damaged or not a Parquet file[\s\S]*cocorec quantize --force"):
+    with pytest.raises(DataError, match=r"is damaged[\s\S]*cocorec quantize --force"):
         read_table(path)
 
 

@@ -1,26 +1,20 @@
 """Input that is not as it should be, one row a case: what is refused and how, what is accepted and what is said of it.
 
-``test_errors.py`` holds the files that cannot be used at all.
+``test_errors.py`` holds the files that cannot be used at all, ``test_fuzz.py`` what no row foresees.
 """
 
 import gzip
 import io
 import json
 import math
-import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from stages.artifacts.errors import CocorecError, DataError
-from stages.preprocess import preprocess
-from stages.preprocess.catalogue import CATALOGUE_READERS
-from stages.preprocess.readers import LOG_READERS
+from stages.artifacts.errors import DataError
 
 Run = Callable[..., Any]
 START = 1_600_000_000
@@ -131,6 +125,8 @@ CASES = {
     ),
     "time 0 for unknown": Case(csv("u,A,0", f"u,B,{START}000"), AB, {"implausible_times": 1, "time_unit": "ms"}),
     "seconds": Case(csv(f"u,B,{START}", f"u,A,{START - 1}"), AB, {"time_unit": "s", "implausible_times": 0}),
+    "milliseconds": Case(csv(f"u,B,{START}001", f"u,A,{START}000"), AB, {"time_unit": "ms", "implausible_times": 0}),
+    "nanoseconds": Case(csv(f"u,B,{START}000000001", f"u,A,{START}000000000"), AB, {"time_unit": "ns"}),
     "microseconds": Case(csv(f"u,B,{START}000001", f"u,A,{START}000000"), AB, {"time_unit": "us"}),
     "seconds with fractions": Case(csv(f"u,B,{START}.5", f"u,A,{START - 1}.9"), AB, {"time_unit": "s"}),
     "ISO dates": Case(csv("u,B,2024-02-29", "u,A,2024-02-28T23:59:59Z"), AB, {"time_unit": "ms"}),
@@ -225,6 +221,13 @@ META = {
         3,
         1,
     ),
+    "items without interactions": (
+        jsonl(*({"item_id": item, "name": item.lower()} for item in "ABCDEF")),
+        {item: item.lower() for item in "ABCD"},
+        0,
+        0,
+        2,
+    ),
     "null ids": (
         jsonl({"item_id": None, "name": "x"}, {"name": "y"}, {"item_id": "B", "name": "b"}),
         {"A": None, "B": "b", "C": None, "D": None},
@@ -249,13 +252,15 @@ META = {
 
 @pytest.mark.parametrize("case", META)
 def test_metadata(run: Run, tmp_path: Path, case: str) -> None:
-    data, texts, missing, repeated = META[case]
+    data, texts, missing, repeated, *unused = META[case]
     log, meta = tmp_path / "log.csv", tmp_path / "meta.jsonl"
     log.write_bytes(LOG)
     meta.write_bytes(data)
     made = run(log, items=[meta], k_core=0, views=["name"])
     assert {item: row["name"] for item, row in made.items.items()} == texts
     assert (made.facts["items_without_metadata"], made.facts["metadata_rows_repeated"]) == (missing, repeated)
+    if unused:
+        assert made.facts["metadata_rows_of_other_items"] == unused[0]
 
 
 def test_malformed_lines_of_metadata(run: Run, tmp_path: Path) -> None:
@@ -279,113 +284,3 @@ def test_truncated_part_of_a_split(run: Run, tmp_path: Path, part: str) -> None:
         (tmp_path / f"T.{name}.csv.gz").write_bytes(data[: -len(data) // 2] if name == part else data)
     with pytest.raises(DataError, match=rf"T\.{part}\.csv\.gz: the gzip file is truncated"):
         run(tmp_path / "T.train.csv.gz")
-
-
-_FIELD = st.one_of(
-    st.text(string.printable + "é😀\ufeff\0", max_size=8),
-    st.integers(-(2**70), 2**70).map(str),
-    st.floats().map(str),
-    st.sampled_from(["", "null", "{}", "[1", '"', "1:token", "item_id:token", "2024-01-01", "::", "|", "\t", "B00X"]),
-)
-_HEADS = [
-    "user_id,item_id,timestamp",
-    "user_id:token\titem_id:token\ttimestamp:float",
-    "user_id:token\titem_id_list:token_seq\titem_id:token",
-    "user_id,parent_asin,rating,timestamp",
-    "userId,movieId,rating,timestamp",
-    '{"reviewerID": "u", "asin": "A", "unixReviewTime": 1}',
-    "{'reviewerID': 'u', 'asin': 'A', 'unixReviewTime': 1}",
-    '{"user_id": "u", "parent_asin": "A", "timestamp": 1}',
-    "1\t2\t3\t4",
-    "1::2::3::4",
-]
-_NAMES = ["log.csv", "u.data", "ratings.dat", "x.train.inter", "x.inter", "T.train.csv", "log.json.gz"]
-
-
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    name=st.sampled_from(_NAMES),
-    head=st.sampled_from(_HEADS),
-    rows=st.lists(st.lists(_FIELD, max_size=5), max_size=6),
-    separator=st.sampled_from([",", "\t", "::", " "]),
-    format=st.sampled_from(["auto", *(reader.name for reader in LOG_READERS)]),
-    bad=st.sampled_from([0, 3]),
-)
-def test_no_rows_lead_to_a_traceback(
-    tmp_path: Path, name: str, head: str, rows: list[list[str]], separator: str, format: str, bad: int
-) -> None:
-    path = tmp_path / name
-    data = "\n".join([head, *(separator.join(row) for row in rows)]).encode()
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    try:
-        preprocess([path], workdir=tmp_path / "work", k_core=0, force=True, format=format, max_bad_rows=bad)
-    except CocorecError as error:
-        assert error.exit_code in (2, 3)
-
-
-_META_HEADS = [
-    "item_id,title",
-    "item_id:token\ttitle:token_seq\tyear:float",
-    "movieId,title,genres",
-    "A::x::y",
-    "A|x|1995||u" + "|1" * 19,
-    '{"item_id": "A", "title": "x"}',
-    "{'asin': 'A', 'imUrl': 'x', 'categories': [['x']]}",
-    '{"asin": "A", "feature": [], "also_buy": []}',
-    '{"parent_asin": "A", "store": "x", "details": {}}',
-]
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    name=st.sampled_from(["meta.jsonl", "u.item", "movies.dat", "x.item", "meta.json.gz"]),
-    head=st.sampled_from(_META_HEADS),
-    rows=st.lists(st.lists(st.one_of(_FIELD, st.just("A")), max_size=4), max_size=5),
-    separator=st.sampled_from([",", "\t", "::", "|"]),
-    format=st.sampled_from(["auto", *(reader.name for reader in CATALOGUE_READERS)]),
-    cold=st.booleans(),
-)
-def test_no_metadata_leads_to_a_traceback(
-    tmp_path: Path, name: str, head: str, rows: list[list[str]], separator: str, format: str, cold: bool
-) -> None:
-    log, path = tmp_path / "log.csv", tmp_path / name
-    log.write_bytes(csv("u,A,1", "u,B,2"))
-    data = "\n".join([head, *(separator.join(row) for row in rows)]).encode()
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    options = {"k_core": 0, "force": True, "items_format": format, "keep_cold_items": cold}
-    try:
-        preprocess([log], workdir=tmp_path / "work", items=[path], **options)
-    except CocorecError as error:
-        assert error.exit_code in (2, 3)
-
-
-_ID = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), min_size=1, max_size=6)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    events=st.lists(st.tuples(_ID, _ID), min_size=1, max_size=12, unique=True),
-    kind=st.sampled_from(["csv", "tsv", "jsonl", "parquet", "arrow", "python"]),
-)
-def test_any_ids_come_back_from_every_kind_of_file(
-    run: Run, tmp_path: Path, events: list[tuple[str, str]], kind: str
-) -> None:
-    frame = pl.DataFrame(
-        [(*pair, n) for n, pair in enumerate(events)], schema=["user_id", "item_id", "timestamp"], orient="row"
-    )
-    path = tmp_path / f"log.{kind}"
-    match kind:
-        case "csv" | "tsv":
-            frame.write_csv(path, separator={"csv": ",", "tsv": "\t"}[kind])
-        case "jsonl":
-            frame.write_ndjson(path)
-        case "parquet":
-            frame.write_parquet(path)
-        case "arrow":
-            frame.write_ipc(path)
-        case "python":
-            path.write_text("".join(f"{row}\n" for row in frame.to_dicts()))
-    expected: dict[str, list[str]] = {}
-    for user, item in events:
-        expected.setdefault(user, []).append(item)
-    assert run(path, k_core=0, force=True).users == expected

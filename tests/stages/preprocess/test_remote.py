@@ -28,7 +28,8 @@ class _Server(http.server.SimpleHTTPRequestHandler):
 
     def send_header(self, keyword: str, value: str) -> None:
         cut = self.path.endswith("cut.csv") and keyword == "Content-Length"
-        super().send_header(keyword, "1000000" if cut else value)
+        if not (self.path.endswith("endless.csv") and keyword == "Content-Length"):
+            super().send_header(keyword, "1000000" if cut else value)
 
 
 @pytest.fixture
@@ -85,18 +86,36 @@ def test_what_cannot_be_fetched(run: Run, served: tuple[str, Any], folder: Path,
     (folder / "cut.csv").write_bytes(LOG)
     with pytest.raises(DataError, match=r"cannot fetch http://.*/cut\.csv: the connection broke off before"):
         run(f"{served[0]}/cut.csv")
+    (folder / "endless.csv").write_bytes(LOG * 1000)
+    for name in ("endless.csv", "log.csv.gz"):  # the first says nothing of its length
+        with pytest.raises(DataError, match=rf"cannot fetch http://.*/{name}: it has more than the 30 bytes"):
+            run(f"{served[0]}/{name}", max_size=30e-9)
+    with pytest.raises(DataError, match=r"cannot fetch http://.*File name too long"):
+        run(f"{served[0]}/{'x' * 300}")
     assert not list((tmp_path / "work" / COPIES).rglob("*.csv*"))
+
+
+def test_names_in_addresses_are_no_paths(run: Run, served: tuple[str, Any], folder: Path, tmp_path: Path) -> None:
+    (folder / "a").mkdir()
+    (folder / "a" / "b.csv").write_bytes(LOG)
+    assert run(f"{served[0]}/a%2Fb.csv", k_core=0).users == {"u": ["A", "B"]}
+    [copy] = (tmp_path / "work" / COPIES).rglob("*.csv")
+    assert copy.name == "a_b.csv"
+    with pytest.raises(DataError, match="index: there is no column"):  # the server's list of its files
+        run(f"{served[0]}/%2e%2e", k_core=0)
 
 
 def test_storage_of_arrow(run: Run, folder: Path, tmp_path: Path) -> None:
     """The way s3:// and gs:// go as well; only the storage differs."""
     address = f"file://{folder}/log.csv.gz"
     assert run(address, k_core=0).users == {"u": ["A", "B"]}
-    copy = fetch(address, tmp_path / "work")
+    copy = fetch(address, tmp_path / "work", 10**6)
     before = copy.stat().st_mtime_ns
-    assert fetch(address, tmp_path / "work").stat().st_mtime_ns == before
+    assert fetch(address, tmp_path / "work", 10**6).stat().st_mtime_ns == before
     (folder / "log.csv.gz").write_bytes(gzip.compress(LOG + b"u,C,3\n"))
     assert run(address, k_core=0).users == {"u": ["A", "B", "C"]}
+    (folder / "more.csv").write_bytes(LOG)
+    assert run(f"file://{folder}/*.csv*", k_core=0).users == {"u": ["A", "B", "C"]}
     with pytest.raises(DataError, match=r"cannot fetch file://.*there is no such file"):
         run(f"file://{folder}/none.csv")
 

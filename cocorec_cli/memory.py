@@ -1,0 +1,127 @@
+"""The memory of a command: measured for its report, and kept below a limit.
+
+No library at work here can be told to hold less than it needs, and a limit of the operating system would end the
+process without a word. So a thread looks at what the process holds and ends it in good order before it holds too much.
+"""
+
+import contextlib
+import ctypes
+import mmap
+import os
+import re
+import resource
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cocorec_cli.console import say
+
+OUT_OF_MEMORY = 1
+"""Exit code, as when the system has no memory left."""
+
+INTERVAL = 0.02
+"""Seconds between two looks."""
+
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
+
+
+def read_size(text: str) -> int:
+    """Read a size such as ``2GiB``, ``1.5G`` (both binary) or ``500MB`` (decimal) as bytes.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    text = text.strip()
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 2GiB or 500MB")
+    decimal = text.upper().endswith("B") and match["unit"] and not match["binary"]
+    size = int(float(match["number"]) * (1000 if decimal else 1024) ** _UNITS[match["unit"].upper()])
+    if size < 1:
+        raise ValueError(f"{text!r} leaves no memory")
+    return size
+
+
+def held() -> int:
+    """Bytes of memory that only this process keeps from others; pages of mapped files are not among them."""
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
+    return (int(resident) - int(shared)) * mmap.PAGESIZE
+
+
+def reset_peak() -> None:
+    """Let :func:`peak_mib` count from now on, where the system allows it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mib() -> float:
+    """The most memory that this process has held at once, mapped files included, in MiB."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@contextmanager
+def limited(limit: int | None, workdir: Path, command: str) -> Iterator[None]:
+    """End the process with :data:`OUT_OF_MEMORY` when it holds more than ``limit`` bytes inside the block.
+
+    What is in the work directory then is as after an interrupt: artifacts are whole, finished work is kept, temporary
+    files are gone. Between two looks, and while a library keeps Python from running, it can hold more for a moment.
+
+    Args:
+        limit: bytes, see :func:`held`; ``None`` for no limit.
+        workdir: the work directory, whose lock is held.
+        command: what is running, for the message.
+    """
+    if limit is None:
+        yield
+        return
+    ended = threading.Event()
+    watch = threading.Thread(target=_watch, args=(limit, workdir, command, ended), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watch.join()
+
+
+def _watch(limit: int, workdir: Path, command: str, ended: threading.Event) -> None:
+    while not ended.wait(INTERVAL):
+        if held() > limit:
+            _return_unused()
+            if (found := held()) > limit:
+                _end(limit, found, workdir, command)
+
+
+def _return_unused() -> None:
+    """Give back what allocators keep for later."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc has no such function
+        ctypes.CDLL(None).malloc_trim(0)
+    if arrow := sys.modules.get("pyarrow"):
+        arrow.default_memory_pool().release_unused()
+
+
+def _end(limit: int, found: int, workdir: Path, command: str) -> None:
+    from stages.artifacts.lock import clear_leftovers
+
+    if sys.stderr.isatty():
+        print("\x1b[?25h", file=sys.stderr)  # a progress bar hides the cursor
+    say(f"{command} holds {_shown(found)}, more than --memory-limit {_shown(limit)}", "error: ")
+    say(
+        "Raise the limit, or take less at once: fewer text views with --views, for embed fewer --batch-tokens. "
+        "Finished work is kept.",
+        "remedy: ",
+    )
+    with contextlib.suppress(OSError):
+        clear_leftovers(workdir)
+    # Not an exception: the main thread may be inside a library for minutes, and would hold ever more.
+    os._exit(OUT_OF_MEMORY)
+
+
+def _shown(size: int) -> str:
+    return f"{size:,} bytes" if size < 2**20 else f"{size / 2**20:,.0f} MiB"
