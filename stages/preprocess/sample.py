@@ -13,6 +13,7 @@ from typing import IO, Literal, cast
 from stages.artifacts.errors import DataError
 from stages.preprocess.layouts import known_layout
 from stages.preprocess.records import MALFORMED, PARSERS, parse_json, parse_python, problem_with
+from stages.preprocess.unpacked import require_bounded_lines
 
 Kind = Literal["csv", "jsonl", "python", "parquet", "arrow", "arrow-stream"]
 
@@ -106,6 +107,8 @@ def take_sample(path: Path, tolerant: bool = False) -> Sample:
         # It is read more than once, and a pipe without a writer would never end.
         raise DataError(f"{path} is a pipe or a device, not a file", "Write its content to a file first.")
     with open_bytes(path) as file:
+        if compressed := getattr(file, "fileobj", None):
+            require_bounded_lines(path, compressed, file)
         start = file.peek(8)[:8]  # type: ignore[attr-defined]  # both file types buffer
         binary = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
         if binary:
