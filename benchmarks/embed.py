@@ -34,10 +34,16 @@ def prepare_ours(workdir: Path, *, precision: str, texts: int) -> Prepared:
     """The stage, as ``cocorec embed`` runs it, with reading and writing."""
     from stages.embed import embed
 
-    def run() -> tuple[float, dict[str, float]]:
+    def vectors_in(precision: str) -> tuple[list[np.ndarray], int]:
         result = embed(workdir=workdir, views=VIEWS, precision=precision, device="cpu", force=True)
-        vectors = [read_view(workdir / EMBEDDINGS, view)[0] for view in VIEWS]
-        return texts, {"checksum": _checksum(vectors), "distinct_texts": result.facts["texts"]}
+        return [read_view(workdir / EMBEDDINGS, view)[0] for view in VIEWS], result.facts["texts"]
+
+    exact = vectors_in("float32")[0] if precision != "float32" else None
+
+    def run() -> tuple[float, dict[str, float]]:
+        vectors, distinct = vectors_in(precision)
+        error = {} if exact is None else {"cosine_error": _cosine_error(vectors, exact)}
+        return texts, {"checksum": _checksum(vectors), "distinct_texts": distinct, **error}
 
     return run
 
@@ -72,6 +78,17 @@ def _checksum(vectors: list[np.ndarray]) -> float:
     """A number that shows whether two sides made the same vectors."""
     weights = np.random.default_rng(0).normal(size=vectors[0].shape[1])
     return float(np.mean([np.abs(matrix @ weights).mean() for matrix in vectors]))
+
+
+def _cosine_error(vectors: list[np.ndarray], exact: list[np.ndarray]) -> float:
+    """Mean of 1 - cosine to the vectors of float32, over all texts."""
+    cosines = []
+    for some, others in zip(vectors, exact, strict=True):
+        there = others.any(axis=1)
+        some, others = some[there].astype(np.float64), others[there].astype(np.float64)
+        lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
+        cosines.append((some * others).sum(axis=1) / lengths)
+    return float(1 - np.concatenate(cosines).mean())
 
 
 def write_items(folder: Path, items: int, seed: int) -> tuple[str, int]:
@@ -138,7 +155,7 @@ def main(args: list[str] | None = None) -> None:
         arguments,
         rows,
         unit="texts",
-        columns=("distinct_texts", "checksum"),
+        columns=("distinct_texts", "checksum", *(["cosine_error"] if arguments.precision != "float32" else [])),
     )
 
 

@@ -1,5 +1,6 @@
 """``embeddings.parquet`` and ``codes.parquet``: one fixed-size list per item, seen as numpy matrices."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -96,12 +97,28 @@ def read_view(path: Path, view: str) -> tuple[Matrix, Mask]:
         require_column(file.schema_arrow, view, "fixed_size_list<float32>", path)
         check_item_numbers(file, path)
         column = file.read(columns=[view])[view]
-    matrix, present = to_matrix(_fixed(column, pa.float32(), view, path))
-    finite = np.isfinite(matrix).all(axis=1)
-    if not finite.all():
-        row = int(np.flatnonzero(~finite)[0]) + 1
-        raise DataError(f"{path}: column {view!r}, row {row}: the vector is not finite", "Embed the view again.")
-    return matrix.astype(np.float32, copy=False), present
+    return _checked(column, view, path)
+
+
+def iterate_view(path: Path, view: str, dimension: int, *, rows: int = 65_536) -> Iterator[tuple[Matrix, Mask]]:
+    """One view of ``embeddings.parquet`` piece by piece, as :func:`read_view` gives the whole.
+
+    Args:
+        path: the file.
+        view: the column.
+        dimension: D, as :func:`embedding_views` tells it.
+        rows: of a piece at most.
+
+    Raises:
+        DataError: as :func:`read_view`, when the piece is reached.
+    """
+    with open_table(path) as file:
+        require_column(file.schema_arrow, view, "fixed_size_list<float32>", path)
+        check_item_numbers(file, path)
+        start = 0
+        for batch in file.iter_batches(columns=[view], batch_size=rows):
+            yield _checked(pa.chunked_array([batch.column(0)]), view, path, start, dimension)
+            start += len(batch)
 
 
 def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
@@ -132,7 +149,21 @@ def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
     return codes.astype(np.uint16, copy=False), size
 
 
-def _fixed(column: pa.ChunkedArray, value: pa.DataType, name: str, path: Path) -> pa.ChunkedArray:
+def _checked(
+    column: pa.ChunkedArray, view: str, path: Path, start: int = 0, dimension: int | None = None
+) -> tuple[Matrix, Mask]:
+    """Vectors that begin at row ``start``, and which are present."""
+    matrix, present = to_matrix(_fixed(column, pa.float32(), view, path, start, dimension))
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        row = start + int(np.flatnonzero(~finite)[0]) + 1
+        raise DataError(f"{path}: column {view!r}, row {row}: the vector is not finite", "Embed the view again.")
+    return matrix.astype(np.float32, copy=False), present
+
+
+def _fixed(
+    column: pa.ChunkedArray, value: pa.DataType, name: str, path: Path, start: int = 0, width: int | None = None
+) -> pa.ChunkedArray:
     """A column of lists as other tools write them (plain lists, wider numbers) as fixed-size lists of ``value``.
 
     Raises:
@@ -142,12 +173,14 @@ def _fixed(column: pa.ChunkedArray, value: pa.DataType, name: str, path: Path) -
         return column
     lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False) if len(column) else np.zeros(0)
     known = lengths[~np.isnan(lengths.astype(np.float64))]
-    width = int(known[0]) if len(known) else 0
+    if width is None:
+        width = int(known[0]) if len(known) else 0
     wrong = np.flatnonzero(~np.isnan(lengths.astype(np.float64)) & (lengths != width))
     if wrong.size:
         row = int(wrong[0])
         raise DataError(
-            f"{path}: column {name!r}, row {row + 1}: a list of {int(lengths[row])} values, those before have {width}",
+            f"{path}: column {name!r}, row {start + row + 1}: a list of {int(lengths[row])} values, those before have "
+            f"{width}",
             "All lists of a column are equally long; an item without one gets a null.",
         )
     try:

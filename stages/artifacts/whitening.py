@@ -12,6 +12,7 @@ TRAINING_ROWS = 262_144
 """Rows beyond this are sampled: the covariance of a few hundred dimensions is known well before."""
 
 _CHUNK = 16_384
+_CHUNK_APPLIED = 2_048  # so that a chunk in float64 stays in the cache
 _NEGLIGIBLE = 1e-8  # of the largest variance: far below what carries meaning
 _ROUNDING = 1e-12  # of the mean squared norm: what float32 vectors that should be equal differ by, with a margin
 
@@ -42,8 +43,8 @@ class Whitening:
         """
         result = np.zeros((len(matrix), self.dimension), np.float32)
         mean, projection = self.mean.astype(np.float64), self.projection.astype(np.float64)
-        for start in range(0, len(matrix), _CHUNK):
-            rows = slice(start, start + _CHUNK)
+        for start in range(0, len(matrix), _CHUNK_APPLIED):
+            rows = slice(start, start + _CHUNK_APPLIED)
             result[rows] = (matrix[rows] - mean) @ projection
         if present is not None:
             result[~present] = 0.0
@@ -71,9 +72,7 @@ def whiten(
         max_rows: rows to fit on; beyond it, a sample.
         seed: decides the sample.
     """
-    rows = np.arange(len(matrix)) if present is None else np.flatnonzero(present)
-    if len(rows) > max_rows:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, max_rows, replace=False))
+    rows = training_rows(np.arange(len(matrix)) if present is None else np.flatnonzero(present), max_rows, seed)
     d = matrix.shape[1]
     count = max(1, len(rows))
     mean = sum((chunk.sum(axis=0) for chunk in _chunks(matrix, rows)), start=np.zeros(d)) / count
@@ -93,6 +92,13 @@ def whiten(
     projection = directions * (signs / np.sqrt(variances))
     explained = variances / total if kept else np.zeros(0)
     return Whitening(mean.astype(np.float32), np.ascontiguousarray(projection.astype(np.float32)), explained)
+
+
+def training_rows(rows: npt.NDArray[np.int64], max_rows: int = TRAINING_ROWS, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Those of the rows (R,), ascending, that :func:`whiten` looks at."""
+    if len(rows) <= max_rows:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, max_rows, replace=False))
 
 
 def _chunks(matrix: FloatMatrix, rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.float64]]:

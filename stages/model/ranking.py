@@ -13,8 +13,11 @@ from stages.model.backbone import Layout
 from stages.model.scoring import Model, scorer_of
 from stages.model.tiles import best, hide, ranks_of
 
-_SCORES = 1 << 23
-"""Scores held at a time, 32 MiB: a few thousand users of a small catalogue, or a handful of a million items."""
+_SCORES = 1 << 21
+"""Scores held at a time on a CPU, 8 MiB, so that they stay in its caches while targets are ranked."""
+
+_ON_DEVICE = 4  # times as many on other devices, which a small tile does not keep busy
+_AT_LEAST = 16  # users, so that a large catalogue is not read from memory for each of them
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def rank(
     """
     device = items.device
     score = scorer_of(model)
-    step = max(1, min(batch_size, _SCORES // (model.config.items + 1)))
+    budget = _SCORES if device.type == "cpu" else _ON_DEVICE * _SCORES
+    step = min(batch_size, max(_AT_LEAST, budget // (model.config.items + 1)))
     # Histories of like length go together, so that little of the attention's rectangle is padding.
     order = np.argsort(wanted.start - wanted.end, kind="stable")
     ranking = Ranking(

@@ -1,16 +1,17 @@
 """From the log as read to filtered interactions with numbered users and items."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from stages.artifacts.errors import DataError
-from stages.preprocess.columns import ITEM, PART, ROW, TIME, USER
+from stages.preprocess.columns import ITEM, PART, TIME, USER
 from stages.preprocess.k_core import k_core
 from stages.preprocess.log import Log
+from stages.preprocess.numbering import encode, ranks, renumber
+from stages.preprocess.order import by_user_and_time, first_of_equals, move_runs, run_starts
 
 
 @dataclass(frozen=True)
@@ -51,39 +52,51 @@ def filter_log(log: Log, k: int) -> Interactions:
         DataError: when no interaction is left.
     """
     dropped = dict(log.dropped)
-    frame, user_ids, item_ids = _encode(log.frame.with_row_index(ROW))
-    if not frame.height:
+    if not log.frame.height:
         raise DataError("no interaction is left of the log", f"Rows dropped: {dropped}.")
-    if log.has_times and not log.published_split:
-        # Without times a repeated row may be a repeated purchase; with them it is the same event twice.
-        kept = frame.unique([USER, ITEM, TIME], keep="first", maintain_order=True)
-        dropped["repeated rows (user, item and time)"] = frame.height - kept.height
-        frame = kept
+    users, user_ids = encode(log.frame[USER])
+    items, item_ids = encode(log.frame[ITEM])
+    # Without times a repeated row may be a repeated purchase; with them it is the same event twice.
+    timed = log.has_times and not log.published_split
+    rows, tied = by_user_and_time(users, _comparable(log.frame[TIME]) if timed else np.arange(len(users)))
+    users, items = users[rows], items[rows]
+    if timed:
+        first = first_of_equals(tied, items)
+        dropped["repeated rows (user, item and time)"] = len(rows) - int(first.sum())
+        users, items, rows = users[first], items[first], rows[first]
     rounds = 0
     if k > 1:
-        mask, rounds = k_core(frame[USER].to_numpy(), frame[ITEM].to_numpy(), k)
+        mask, rounds = k_core(users, items, k)
         if not mask.any():
             raise DataError(
                 f"no interaction is left: no users and items have {k} interactions each with one another "
-                f"({frame.height:,} interactions of {user_ids.len():,} users and {item_ids.len():,} items)",
+                f"({len(rows):,} interactions of {user_ids.len():,} users and {item_ids.len():,} items)",
                 "Lower --k-core, or turn the filter off with --k-core 0.",
             )
-        dropped[f"interactions outside the {k}-core"] = frame.height - int(mask.sum())
-        frame = frame.filter(pl.Series(mask))
-    order = [USER, ROW] if log.published_split or not log.has_times else [USER, TIME, ROW]
-    frame = frame.sort(order)
-    users, user_ids = _renumber(frame[USER].to_numpy(), user_ids)
-    items, item_ids = _renumber(frame[ITEM].to_numpy(), item_ids)
-    parts = frame[PART].to_numpy() if log.published_split else None
-    return Interactions(users, (items + 1).astype(np.int32), frame[TIME], parts, user_ids, item_ids, dropped, rounds)
+        dropped[f"interactions outside the {k}-core"] = len(rows) - int(mask.sum())
+        users, items, rows = users[mask], items[mask], rows[mask]
+    # Only ids that are left are put in order: of a large log most are not.
+    places, user_ids = ranks(user_ids.gather(users[run_starts(users)]))
+    moved, owners = move_runs(users, places)
+    compact, item_ids = renumber(items[moved], item_ids)
+    places, item_ids = ranks(item_ids)
+    rows = rows[moved]
+    parts = log.frame[PART].to_numpy()[rows] if log.published_split else None
+    numbers = (places.astype(np.int32) + 1)[compact]
+    return Interactions(owners, numbers, log.frame[TIME].gather(rows), parts, user_ids, item_ids, dropped, rounds)
+
+
+def _comparable(times: pl.Series) -> npt.NDArray[np.int64]:
+    """Times, those that are unknown before all others."""
+    return times.fill_null(np.iinfo(np.int64).min).to_numpy()
 
 
 def subset(interactions: Interactions, kept: npt.NDArray[np.bool_], reason: str) -> Interactions:
     """Leave out the other interactions, count them under ``reason``, and number users and items anew."""
     if kept.all():
         return interactions
-    users, user_ids = _renumber(interactions.users[kept], interactions.user_ids)
-    items, item_ids = _renumber(interactions.items[kept] - 1, interactions.item_ids)
+    users, user_ids = renumber(interactions.users[kept], interactions.user_ids)
+    items, item_ids = renumber(interactions.items[kept] - 1, interactions.item_ids)
     return replace(
         interactions,
         users=users,
@@ -111,21 +124,3 @@ def add_items(interactions: Interactions, ids: pl.Series) -> Interactions:
     everything = pl.concat([interactions.item_ids, ids]).unique().sort()
     numbers = interactions.item_ids.cast(pl.Enum(everything)).to_physical().to_numpy().astype(np.int32) + 1
     return replace(interactions, items=numbers[interactions.items - 1], item_ids=everything)
-
-
-def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
-    """Replace ids by their ranks in byte order, so that all further work is on integers."""
-    ids = {}
-    for column in (USER, ITEM):
-        ids[column] = frame[column].unique().sort()
-        # An enumeration's physical value is the position of the string among its categories.
-        codes = frame[column].cast(pl.Enum(ids[column])).to_physical().cast(pl.UInt32)
-        frame = frame.with_columns(codes.alias(column))
-    return frame, ids[USER], ids[ITEM]
-
-
-def _renumber(codes: npt.NDArray[Any], ids: pl.Series) -> tuple[npt.NDArray[np.int64], pl.Series]:
-    """Close the gaps that filtering left in the numbers."""
-    used = np.zeros(ids.len(), np.bool_)
-    used[codes] = True
-    return (np.cumsum(used) - 1)[codes], ids.filter(pl.Series(used))

@@ -17,16 +17,15 @@ def k_core(users: Codes, items: Codes, k: int) -> tuple[npt.NDArray[np.bool_], i
     Returns:
         Which interactions are kept (interactions,), and after how many rounds nothing changed any more.
     """
-    kept = np.arange(len(users))
+    mask = np.ones(len(users), np.bool_)
     rounds = 0
     while True:
         # Users and items are judged on the same set, as in the benchmark scripts of Amazon Reviews 2023; the fixed
         # point does not depend on the order.
-        enough = (np.bincount(users[kept]) >= k)[users[kept]] & (np.bincount(items[kept]) >= k)[items[kept]]
+        enough = (np.bincount(users) >= k)[users]
+        enough &= (np.bincount(items) >= k)[items]
         if enough.all():
-            break
-        kept = kept[enough]
+            return mask, rounds
+        mask[mask] = enough
+        users, items = users[enough], items[enough]
         rounds += 1
-    mask = np.zeros(len(users), np.bool_)
-    mask[kept] = True
-    return mask, rounds

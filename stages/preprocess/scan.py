@@ -153,7 +153,7 @@ def _scan_binary(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
 
 
 def id_text(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A column of ids as strings, null where there is none; 17.0 is 17, since tables with gaps make floats of numbers.
+    """A column of ids as strings, null or empty where there is none; 17.0 is 17, since gaps make floats of numbers.
 
     Raises:
         DataError: when the column holds lists or structures.
@@ -162,7 +162,7 @@ def id_text(column: str, dtype: pl.DataType) -> pl.Expr:
         raise DataError(f"column {column!r} holds lists or structures, not ids", "Name another column.")
     value = pl.col(column)
     if not dtype.is_float():
-        return value.cast(pl.String).replace("", None)
+        return value.cast(pl.String)
     number = value.cast(pl.Float64).fill_nan(None)
     whole = number.cast(pl.Int64, strict=False)
     return pl.when(whole.cast(pl.Float64) == number).then(whole.cast(pl.String)).otherwise(number.cast(pl.String))

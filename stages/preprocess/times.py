@@ -26,8 +26,7 @@ def quick_time(column: str | None, dtype: pl.DataType | None) -> list[pl.Expr]:
         time = value.cast(pl.Datetime("ms"), strict=False).cast(pl.Int64)
     else:
         time = value.cast(pl.Int64, strict=False)
-    text = value.cast(pl.String, strict=False).str.strip_chars().replace("", None)
-    return [time.alias(TIME), pl.when(time.is_null()).then(text).alias(_LEFT)]
+    return [time.alias(TIME), pl.when(time.is_null()).then(value.cast(pl.String, strict=False)).alias(_LEFT)]
 
 
 def finish_times(frame: pl.DataFrame, samples: Sequence[Sample], column: str | None) -> pl.DataFrame:
@@ -36,8 +35,9 @@ def finish_times(frame: pl.DataFrame, samples: Sequence[Sample], column: str | N
     Raises:
         DataError: when one of them is no time, naming it.
     """
-    left = pl.col(_LEFT)
     if frame[_LEFT].null_count() < frame.height:
+        left = pl.col(_LEFT)
+        frame = frame.with_columns(left.str.strip_chars().replace("", None))
         late = pl.coalesce(
             left.cast(pl.Int64, strict=False), _from_float(left.cast(pl.Float64, strict=False)), _from_iso(left)
         )

@@ -14,7 +14,8 @@ Codes = npt.NDArray[np.uint16]
 METHODS = ("pq", "rq")
 """Product quantization, residual quantization."""
 
-_SCORES = 1 << 22  # distances held at once, 32 MiB
+_SCORES = 1 << 18  # distances held at once, 2 MiB, so that they stay in the cache
+_ROWS = 2_048
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,19 @@ class ViewQuantizer:
 
     def relative_error(self, whitened: Matrix, codes: Codes) -> float:
         """Squared reconstruction error by squared norm, both summed over the vectors; 0 is perfect, 1 says nothing."""
-        lost = kept = 0.0
-        for start in range(0, len(whitened), 65_536):
-            vectors = whitened[start : start + 65_536].astype(np.float64)
-            lost += float(np.square(vectors - self.decode(codes[start : start + 65_536])).sum())
-            kept += float(np.square(vectors).sum())
-        return lost / kept if kept else 0.0
+        lost, kept = self.squares(whitened, codes).sum(axis=0)
+        return float(lost / kept) if kept else 0.0
+
+    def squares(self, whitened: Matrix, codes: Codes) -> npt.NDArray[np.float64]:
+        """Squared reconstruction error and squared norm of each vector, (N, 2)."""
+        result = np.empty((len(whitened), 2))
+        for start in range(0, len(whitened), _ROWS):
+            rows = slice(start, start + _ROWS)
+            vectors = whitened[rows].astype(np.float64)
+            np.einsum("ij,ij->i", vectors, vectors, out=result[rows, 1])
+            vectors -= self.decode(codes[rows])
+            np.einsum("ij,ij->i", vectors, vectors, out=result[rows, 0])
+        return result
 
     def _part(self, vectors: Matrix, level: int) -> Matrix:
         if self.method == "rq":

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+_ROWS = 1_024
+
 
 def position_facts(codes: npt.NDArray[np.uint16], codebook_size: int) -> dict[str, Any]:
     """How the values of one position are used by the items (N,) that have its view.
@@ -50,3 +52,30 @@ def row_numbers(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.int32]:
     keys = pa.Array.from_buffers(pa.binary(width), len(rows), buffers)
     numbers: npt.NDArray[np.int32] = keys.dictionary_encode().indices.to_numpy()
     return numbers
+
+
+class RowKeys:
+    """128 bits for each row of float32 vectors, so that equal rows can be told without keeping them.
+
+    Two rows that differ get the same key with a probability below 1e-19: the keys are two random linear functions of
+    the components' bits, modulo 2**64.
+    """
+
+    def __init__(self) -> None:
+        self._keys: list[npt.NDArray[np.uint64]] = []
+        self._factors = np.zeros((0, 2), np.uint64)
+
+    def add(self, rows: npt.NDArray[np.float32]) -> None:
+        """Take in rows (R, D)."""
+        if len(self._factors) != rows.shape[1]:
+            self._factors = np.random.default_rng(0).integers(2**64, size=(rows.shape[1], 2), dtype=np.uint64)
+        keys = np.empty((len(rows), 2), np.uint64)
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS].view(np.uint32).astype(np.uint64)
+            for key, factors in enumerate(self._factors.T):
+                keys[start : start + _ROWS, key] = (part * factors).sum(axis=1)
+        self._keys.append(keys)
+
+    def rows(self) -> npt.NDArray[np.uint64]:
+        """The keys (N, 2) of all rows so far."""
+        return np.concatenate([np.zeros((0, 2), np.uint64), *self._keys])

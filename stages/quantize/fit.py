@@ -1,6 +1,7 @@
 """Fitting a view's quantizer: PCA whitening, then k-means per slice or per residual (faiss)."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from stages.artifacts.errors import DataError
 from stages.artifacts.whitening import Whitening, whiten
 from stages.quantize.codebooks import Mask, Matrix, ViewQuantizer, nearest
+from stages.quantize.samples import Index, Sample
 
 POINTS_WANTED = 39
 """Training points per centroid below which faiss calls a codebook poorly supported."""
@@ -18,15 +20,13 @@ _HELD_OUT = 10  # one row in ten
 _HELD_OUT_ROWS = 72_818  # of which nine tenths are what 256 centroids train on
 
 
-def fit_whitening(
-    vectors: Matrix, present: Mask, *, view: str, method: str, levels: int, dimension: int, seed: int
-) -> Whitening:
-    """Whiten a view to ``dimension``, or to what its rank allows; a multiple of ``levels`` where slices are cut.
+def fit_whitening(vectors: Matrix, *, view: str, method: str, levels: int, dimension: int, seed: int) -> Whitening:
+    """Whiten vectors (R, D) of a view to ``dimension`` or what its rank allows; a multiple of ``levels`` for slices.
 
     Raises:
         DataError: when the vectors do not vary in enough directions.
     """
-    whitening = whiten(vectors, present, dimension, seed=seed)
+    whitening = whiten(vectors, None, dimension, seed=seed)
     kept = whitening.dimension if method == "rq" else whitening.dimension // levels * levels
     if kept < 1:
         raise DataError(
@@ -39,67 +39,108 @@ def fit_whitening(
     return Whitening(whitening.mean, projection, whitening.explained[:kept])
 
 
+def codebook_rows(rows: Index, *, method: str, levels: int, codebook_size: int, seed: int) -> list[Index]:
+    """The rows that each codebook is fitted to, of the rows (R,) that have the view; one sample in all for ``rq``."""
+    samples = 1 if method == "rq" else levels
+    return [_sample(rows, codebook_size, seed + level) for level in range(samples)]
+
+
 def fit_quantizer(
-    whitening: Whitening, whitened: Matrix, *, method: str, levels: int, codebook_size: int, seed: int
+    whitening: Whitening,
+    samples: Callable[[int], Matrix],
+    *,
+    method: str,
+    levels: int,
+    codebook_size: int,
+    seed: int,
 ) -> ViewQuantizer:
-    """Fit the codebooks to whitened vectors (N, k); one result for any number of threads.
+    """Fit the codebooks; one result for any number of threads.
 
     Args:
-        whitening: what made ``whitened``.
-        whitened: at least ``codebook_size`` rows.
+        whitening: of the view.
+        samples: gives the vectors (R, D), before whitening, of the rows that :func:`codebook_rows` chose for a level;
+            at least ``codebook_size``.
         method: ``pq`` or ``rq``.
         levels: codebooks, L.
         codebook_size: centroids in each, K.
-        seed: decides the sample and the first centroids.
+        seed: decides the first centroids.
     """
     if method == "rq":
-        codebooks = _residual_codebooks(whitened, levels, codebook_size, seed)
-    else:
-        slices = np.split(whitened, levels, axis=1)
-        with ThreadPoolExecutor(min(levels, _cores())) as pool:
-            jobs = [pool.submit(_k_means, part, codebook_size, seed + j) for j, part in enumerate(slices)]
-            codebooks = np.stack([job.result() for job in jobs])
-    return ViewQuantizer(method, whitening, codebooks)
+        codebooks = _residual_codebooks(whitening.apply(samples(0)), levels, codebook_size, seed)
+        return ViewQuantizer(method, whitening, codebooks)
+    width = whitening.dimension // levels
+
+    def codebook(level: int) -> Matrix:
+        columns = slice(level * width, (level + 1) * width)
+        part = Whitening(whitening.mean, whitening.projection[:, columns], whitening.explained[columns])
+        return _k_means(part.apply(samples(level)), codebook_size, seed + level)
+
+    with ThreadPoolExecutor(min(levels, _cores())) as pool:
+        return ViewQuantizer(method, whitening, np.stack(list(pool.map(codebook, range(levels)))))
 
 
-def held_out_error(
-    vectors: Matrix, present: Mask, *, method: str, levels: int, codebook_size: int, dimension: int, seed: int
+def unused_rows(items: int, rows: Index, used: list[Index]) -> Mask | None:
+    """Items (N,) that have the view and that no part of the quantizer was fitted to.
+
+    Args:
+        items: N.
+        rows: (R,) rows that have the view.
+        used: the rows that were fitted to.
+
+    Returns:
+        ``None`` where they are too few to judge by, as in all but large catalogues.
+    """
+    mask = np.zeros(items, np.bool_)
+    mask[rows] = True
+    for chosen in used:
+        mask[chosen] = False
+    return mask if mask.sum() >= _HELD_OUT_ROWS // _HELD_OUT else None
+
+
+def refitted_rows(rows: Index, seed: int) -> tuple[Index, Index]:
+    """A tenth of the rows (R,) to be held out, and the others to fit a second quantizer to; of many rows a sample."""
+    drawn = np.random.default_rng(seed).permutation(rows)[:_HELD_OUT_ROWS]
+    held = max(1, len(drawn) // _HELD_OUT)
+    return np.sort(drawn[:held]), np.sort(drawn[held:])
+
+
+def refitted_error(
+    sample: Sample, rows: Index, *, method: str, levels: int, codebook_size: int, dimension: int, seed: int
 ) -> float | None:
     """Relative squared error on a tenth of the items by a quantizer fitted on the others, whitening included.
 
-    The error on the items that a codebook was fitted to flatters it. Large views are sampled.
+    The error on the items that a codebook was fitted to flatters it.
+
+    Args:
+        sample: holds the rows that :func:`refitted_rows` gives.
+        rows: (R,) rows that have the view.
 
     Returns:
         The error in whitened space; ``None`` where nine tenths of the items are too few for the codebook or do not
         vary.
     """
-    generator = np.random.default_rng(seed)
-    rows = generator.permutation(np.flatnonzero(present))[:_HELD_OUT_ROWS]
-    held = max(1, len(rows) // _HELD_OUT)
-    fitted = vectors[np.sort(rows[held:])]
-    if len(fitted) < codebook_size:
+    held, others = refitted_rows(rows, seed)
+    if len(others) < codebook_size:
         return None
-    everyone = np.ones(len(fitted), np.bool_)
+    fitted = sample.at(others)
     try:
-        whitening = fit_whitening(
-            fitted, everyone, view="held out", method=method, levels=levels, dimension=dimension, seed=seed
-        )
+        whitening = fit_whitening(fitted, view="held out", method=method, levels=levels, dimension=dimension, seed=seed)
     except DataError:  # what varies lies in the tenth that is left out
         return None
+    chosen = codebook_rows(np.arange(len(fitted)), method=method, levels=levels, codebook_size=codebook_size, seed=seed)
     quantizer = fit_quantizer(
         whitening,
-        whitening.apply(fitted),
+        lambda level: fitted[chosen[level]],
         method=method,
         levels=levels,
         codebook_size=codebook_size,
         seed=seed,
     )
-    others = quantizer.whitening.apply(vectors[np.sort(rows[:held])])
-    return quantizer.relative_error(others, quantizer.encode(others))
+    whitened = quantizer.whitening.apply(sample.at(held))
+    return quantizer.relative_error(whitened, quantizer.encode(whitened))
 
 
-def _residual_codebooks(whitened: Matrix, levels: int, codebook_size: int, seed: int) -> Matrix:
-    residual = _sample(whitened, codebook_size, seed).copy()
+def _residual_codebooks(residual: Matrix, levels: int, codebook_size: int, seed: int) -> Matrix:
     codebooks = []
     for level in range(levels):
         centroids = _k_means(residual, codebook_size, seed + level)
@@ -114,7 +155,7 @@ def _k_means(points: Matrix, count: int, seed: int) -> Matrix:
 
     # One thread each: sums then run in one order, and slices run side by side instead.
     faiss.omp_set_num_threads(1)
-    points = np.ascontiguousarray(_sample(points, count, seed))
+    points = np.ascontiguousarray(points)
     # min_points_per_centroid=1 silences a warning on stderr that the stage words itself.
     clustering = faiss.Kmeans(
         points.shape[1],
@@ -128,11 +169,10 @@ def _k_means(points: Matrix, count: int, seed: int) -> Matrix:
     return np.asarray(clustering.centroids, np.float32).reshape(count, points.shape[1])
 
 
-def _sample(points: Matrix, count: int, seed: int) -> Matrix:
-    if len(points) <= count * _POINTS_USED:
-        return points
-    rows = np.random.default_rng(seed).choice(len(points), count * _POINTS_USED, replace=False)
-    return points[np.sort(rows)]
+def _sample(rows: Index, count: int, seed: int) -> Index:
+    if len(rows) <= count * _POINTS_USED:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), count * _POINTS_USED, replace=False))]
 
 
 def _cores() -> int:

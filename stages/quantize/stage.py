@@ -1,7 +1,7 @@
 """The quantize stage: ``embeddings.parquet`` to ``codes.parquet`` and ``quantizer.safetensors``."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,22 @@ from stages.artifacts.names import Columns
 from stages.artifacts.reporter import Reporter
 from stages.artifacts.result import Result
 from stages.artifacts.tables import write_table
-from stages.artifacts.vectors import codes_schema, embedding_views, read_view, to_fixed_size_list
-from stages.quantize.codebooks import Codes, Mask, Matrix, ViewQuantizer
-from stages.quantize.diagnostics import position_facts, row_numbers, tuple_facts
+from stages.artifacts.vectors import codes_schema, embedding_views, to_fixed_size_list
+from stages.artifacts.whitening import training_rows
+from stages.quantize.codebooks import Codes, Mask, ViewQuantizer
+from stages.quantize.diagnostics import RowKeys, position_facts, row_numbers, tuple_facts
 from stages.quantize.file import SavedQuantizer, load_quantizer, save_quantizer
-from stages.quantize.fit import POINTS_WANTED, fit_quantizer, fit_whitening, held_out_error
+from stages.quantize.fit import (
+    POINTS_WANTED,
+    codebook_rows,
+    fit_quantizer,
+    fit_whitening,
+    refitted_error,
+    refitted_rows,
+    unused_rows,
+)
 from stages.quantize.options import QuantizeOptions
+from stages.quantize.samples import Index, ViewVectors
 from stages.quantize.stopwatch import Stopwatch
 
 _DEFAULTS = QuantizeOptions()
@@ -89,7 +99,7 @@ def quantize(
     work = _Work(embeddings, options, reporter)
     with reporter.track("quantizing", len(dimensions), "views") as advance:
         for view in saved.views if saved else dimensions:
-            work.add(view, saved.views[view] if saved else None)
+            work.add(view, dimensions[view], saved.views[view] if saved else None)
             advance(1)
     with work.watch.measure("write"):
         lineage = Lineage("quantize", asdict(options), inputs, work.facts())
@@ -102,8 +112,46 @@ def quantize(
     return Result("quantize", outputs, lineage.facts, warnings=tuple(work.warnings), timings=work.watch.seconds)
 
 
+@dataclass(frozen=True)
+class _Coded:
+    """A view after coding.
+
+    Attributes:
+        codes: (N, levels).
+        texts: (N,) a number for each distinct vector, -1 where the item lacks the view.
+        error: relative squared error of all vectors.
+        error_of_unused: of those that were fitted to in no way.
+    """
+
+    codes: Codes
+    texts: npt.NDArray[np.int32]
+    error: float
+    error_of_unused: float
+
+
+def _code(quantizer: ViewQuantizer, vectors: ViewVectors, unused: Mask | None) -> _Coded:
+    present = vectors.present
+    codes = np.empty((len(present), quantizer.levels), np.uint16)
+    codes[~present] = quantizer.encode(np.zeros((1, quantizer.whitening.dimension), np.float32))
+    keys = RowKeys()
+    squares = np.zeros((2, 2))
+    for place, matrix in vectors.pieces():
+        whitened = quantizer.whitening.apply(matrix)
+        own = quantizer.encode(whitened)
+        codes[place][present[place]] = own
+        keys.add(whitened)
+        lost = quantizer.squares(whitened, own)
+        squares[0] += lost.sum(axis=0)
+        if unused is not None:
+            squares[1] += lost[unused[place][present[place]]].sum(axis=0)
+    texts = np.full(len(present), -1, np.int32)
+    texts[present] = row_numbers(keys.rows())
+    error, of_unused = (float(lost / kept) if kept else 0.0 for lost, kept in squares)
+    return _Coded(codes, texts, error, of_unused)
+
+
 class _Work:
-    """Quantizes view after view, holding the vectors of one at a time."""
+    """Quantizes view after view; of the vectors only samples for training are held, the others pass by in pieces."""
 
     def __init__(self, embeddings: Path, options: QuantizeOptions, reporter: Reporter) -> None:
         self.quantizers: dict[str, ViewQuantizer] = {}
@@ -117,44 +165,39 @@ class _Work:
         self._views: list[dict[str, Any]] = []
         self._positions: list[dict[str, Any]] = []
 
-    def add(self, view: str, quantizer: ViewQuantizer | None) -> None:
-        """Code one view, fitting its quantizer first unless one is given."""
+    def add(self, view: str, dimension: int, quantizer: ViewQuantizer | None) -> None:
+        """Code one view of vectors with ``dimension`` components, fitting its quantizer first unless one is given."""
         with self.watch.measure("read"):
-            vectors, present = read_view(self._embeddings, view)
-        fitted, held_out = quantizer is None, None
+            vectors = ViewVectors(self._embeddings, view, dimension)
+        fitted, held_out, unused = quantizer is None, None, None
         if quantizer is None:
-            self._check_size(view, int(present.sum()))
-            quantizer, held_out = self._fit(view, vectors, present)
+            self._check_size(view, int(vectors.present.sum()))
+            quantizer, held_out, unused = self._fit(view, vectors)
         with self.watch.measure("code"):
-            whitened = quantizer.whitening.apply(vectors[present])
-            del vectors
-            own = quantizer.encode(whitened)
-            codes = np.empty((len(present), quantizer.levels), np.uint16)
-            codes[present] = own
-            codes[~present] = quantizer.encode(np.zeros((1, whitened.shape[1]), np.float32))
-            error = quantizer.relative_error(whitened, own)
-        numbers = np.full(len(present), -1, np.int32)
-        numbers[present] = row_numbers(whitened)
-        distinct = int(numbers.max(initial=-1)) + 1
+            coded = _code(quantizer, vectors, unused)
+        if unused is not None:
+            held_out = coded.error_of_unused
+        distinct = int(coded.texts.max(initial=-1)) + 1
         if fitted and distinct < quantizer.codebook_size:
             self._warn(
                 f"view {view!r} has {distinct:,} distinct vectors for codebooks of {quantizer.codebook_size:,}; "
                 "lower --codebook-size, or leave the view out"
             )
         self.quantizers[view] = quantizer
-        self._codes.append(codes)
-        self._texts.append(numbers)
+        self._codes.append(coded.codes)
+        self._texts.append(coded.texts)
         self._views.append(
             {
-                "dimension": whitened.shape[1],
+                "dimension": quantizer.whitening.dimension,
                 "distinct_vectors": distinct,
                 "explained_variance": round(float(quantizer.whitening.explained.sum()), 6) if fitted else None,
                 "held_out_error": None if held_out is None else round(held_out, 6),
-                "items": int(present.sum()),
-                "relative_error": round(error, 6),
+                "items": int(vectors.present.sum()),
+                "relative_error": round(coded.error, 6),
                 "view": view,
             }
         )
+        own = coded.codes[vectors.present]
         for level in range(quantizer.levels):
             usage = position_facts(own[:, level], quantizer.codebook_size)
             self._positions.append({"level": level + 1, "view": view, **usage})
@@ -180,24 +223,31 @@ class _Work:
             "views": self._views,
         }
 
-    def _fit(self, view: str, vectors: Matrix, present: Mask) -> tuple[ViewQuantizer, float | None]:
+    def _fit(self, view: str, vectors: ViewVectors) -> tuple[ViewQuantizer, float | None, Mask | None]:
+        """The quantizer, and the error on held-out items or the items by which it is to be measured."""
         options = self._options
         settings: dict[str, Any] = {"method": options.method, "levels": options.levels, "seed": options.seed}
+        sized = {**settings, "codebook_size": options.codebook_size}
+        rows = np.flatnonzero(vectors.present)
+        for_whitening, for_codebooks = training_rows(rows, seed=options.seed), codebook_rows(rows, **sized)
+        unused = unused_rows(len(vectors.present), rows, [for_whitening, *for_codebooks])
+        for_check: tuple[Index, ...] = refitted_rows(rows, options.seed) if unused is None else ()
+        with self.watch.measure("read"):
+            sample = vectors.gather(np.unique(np.concatenate([for_whitening, *for_codebooks, *for_check])))
         with self.watch.measure("whiten"):
-            whitening = fit_whitening(vectors, present, view=view, dimension=options.dimension, **settings)
-            whitened = whitening.apply(vectors[present])
+            whitening = fit_whitening(sample.at(for_whitening), view=view, dimension=options.dimension, **settings)
         if whitening.dimension < options.dimension:
             self._warn(
                 f"view {view!r} is whitened to {whitening.dimension} dimensions instead of {options.dimension}: "
-                f"its {int(present.sum()):,} vectors of {vectors.shape[1]} do not vary in more"
+                f"its {len(rows):,} vectors of {len(whitening.mean)} do not vary in more"
                 + (f" (a multiple of --levels {options.levels})" if options.method != "rq" else "")
             )
         with self.watch.measure("train"):
-            size = options.codebook_size
-            quantizer = fit_quantizer(whitening, whitened, codebook_size=size, **settings)
+            quantizer = fit_quantizer(whitening, lambda level: sample.at(for_codebooks[level]), **sized)
+        if unused is not None:
+            return quantizer, None, unused
         with self.watch.measure("held_out"):
-            error = held_out_error(vectors, present, codebook_size=size, dimension=options.dimension, **settings)
-        return quantizer, error
+            return quantizer, refitted_error(sample, rows, dimension=options.dimension, **sized), None
 
     def _check_size(self, view: str, items: int) -> None:
         size = self._options.codebook_size

@@ -98,7 +98,7 @@ def read_rows(
 
 def _ids(sample: Sample, id_column: str) -> pl.LazyFrame:
     frame = scan(sample, [id_column])
-    return frame.select(id_text(id_column, types_of(frame, sample)[id_column]).alias(ID))
+    return frame.select(id_text(id_column, types_of(frame, sample)[id_column]).replace("", None).alias(ID))
 
 
 def _texts(sample: Sample, views: list[str]) -> pl.LazyFrame:

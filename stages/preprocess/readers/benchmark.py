@@ -128,7 +128,7 @@ class BenchmarkReader:
         if not rows.height:
             raise DataError(f"{samples[0].path} holds no interaction", "Download the file again.")
         rows = finish_times(rows, parts, columns.time)
-        named = rows.filter(pl.col(USER).is_not_null() & pl.col(ITEM).is_not_null())
+        named = rows.drop_nulls([USER, ITEM]) if rows[USER].null_count() or rows[ITEM].null_count() else rows
         dropped = {"rows without a user or an item": rows.height - named.height}
         if self.history_column in samples[0].columns:
             items, cut = rebuild(named, [sample.path for sample in parts])
@@ -194,7 +194,7 @@ def _rows(sample: Sample, columns: LogColumns, part: int, history_column: str) -
         pl.col(str(columns.user)).alias(USER),
         pl.col(str(columns.item)).alias(ITEM),
         *(quick_time(columns.time, types[columns.time]) if columns.time in optional else quick_time(None, None)),
-        history.replace(None, "").alias(HISTORY),
+        history.fill_null("").alias(HISTORY),
         pl.lit(part, pl.Int8).alias(PART),
     )
 

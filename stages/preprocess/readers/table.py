@@ -85,7 +85,7 @@ class TableReader:
                 f"{samples[0].path} holds no interaction", "Check that the file was downloaded or exported in full."
             )
         dropped = {}
-        nameless = pl.col(USER).is_null() | pl.col(ITEM).is_null()
+        nameless = pl.any_horizontal(pl.col(USER, ITEM).is_null() | (pl.col(USER, ITEM) == ""))
         frame, dropped["rows without a user or an item"] = _drop(frame, nameless)
         if columns.rating_min is not None:
             refuse_texts(frame[_NO_RATING], samples, columns.rating, "a number")
@@ -122,5 +122,7 @@ def _find(sample: Sample, names: tuple[str, ...]) -> str:
 
 
 def _drop(frame: pl.DataFrame, condition: pl.Expr) -> tuple[pl.DataFrame, int]:
+    if not frame.select(condition.any()).item():
+        return frame, 0  # as in most logs, and without a copy
     kept = frame.filter(~condition)
     return kept, frame.height - kept.height

@@ -56,6 +56,7 @@ def _scores(model, items, wanted, row):
 @pytest.mark.parametrize("budget", [1 << 23, 130])
 def test_ranks_and_lists_equal_a_full_sort(model, sequences, monkeypatch, budget):
     monkeypatch.setattr(module, "_SCORES", budget)
+    monkeypatch.setattr(module, "_AT_LEAST", 1)
     wanted = queries(sequences, "test", 20)
     items = torch.from_numpy(sequences.items.astype(np.int64))
     ranking = rank(model, items, wanted, top=7, batch_size=3)
@@ -71,6 +72,7 @@ def test_ranks_and_lists_equal_a_full_sort(model, sequences, monkeypatch, budget
 @pytest.mark.parametrize("budget", [1 << 23, 130])
 def test_seen_items_are_left_out_of_ranks_and_lists(model, sequences, monkeypatch, budget):
     monkeypatch.setattr(module, "_SCORES", budget)
+    monkeypatch.setattr(module, "_AT_LEAST", 1)
     # The target of the second query stands at the start of its history, far before the 20 items that are read.
     sequences.items[35] = sequences.items[6]
     wanted = queries(sequences, "test", 20)

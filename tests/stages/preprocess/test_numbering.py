@@ -1,0 +1,53 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.preprocess import numbering
+from stages.preprocess.numbering import encode, ranks
+
+
+@given(st.lists(st.text(max_size=3), min_size=1, max_size=60))
+def test_numbers_stand_for_their_strings(values: list[str]) -> None:
+    codes, distinct = encode(pl.Series(values, dtype=pl.String))
+    assert distinct.gather(codes).to_list() == values
+    assert sorted(distinct) == sorted(set(values))
+
+
+@given(st.sets(st.text(max_size=3), min_size=1, max_size=60))
+def test_ranks_are_those_of_the_bytes(values: set[str]) -> None:
+    places, ordered = ranks(pl.Series(list(values), dtype=pl.String))
+    assert ordered.to_list() == sorted(values, key=str.encode)
+    assert ordered.gather(places).to_list() == list(values)
+
+
+def test_rows_of_a_user_that_stand_together() -> None:
+    ids = pl.Series(["b"] * 5 + ["a"] * 5 + ["b"] * 3)
+    codes, distinct = encode(ids)
+    assert distinct.len() == 2
+    assert distinct.gather(codes).equals(ids)
+
+
+class _Alike(pl.Series):
+    """Strings that all have the same hash, but for one seed."""
+
+    def hash(self, seed: int = 0, *rest: int | None) -> pl.Series:
+        found = pl.Series.hash(self, seed)
+        return found if seed == 1 else pl.zeros(len(found), pl.UInt64, eager=True)
+
+
+def test_strings_that_share_a_hash_are_told_apart_by_another_seed() -> None:
+    ids = ["x", "y", "z", "y"]
+    codes, distinct = encode(_Alike(ids))
+    assert distinct.gather(codes).to_list() == ids
+
+
+def test_strings_that_cannot_be_told_apart_are_no_silent_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbering, "_SEEDS", 1)
+    with pytest.raises(AssertionError):
+        encode(_Alike(["x", "y", "z"]))
+
+
+def test_numbers_are_small_integers() -> None:
+    assert encode(pl.Series(["x", "y"]))[0].dtype == np.uint32
