@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 from mirror import Mirror, running
 
 from stages.artifacts.items import items_schema
@@ -17,6 +18,10 @@ from stages.artifacts.tables import write_table
 from stages.artifacts.vectors import codes_schema, embeddings_schema, to_fixed_size_list
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# How long an example takes says nothing on a machine that has other work.
+settings.register_profile("any pace", deadline=None)
+settings.load_profile("any pace")
 
 
 @pytest.fixture(scope="session")

@@ -116,15 +116,14 @@ def embed(
         tokens = encoder.count_tokens(texts.texts, advance)
     seen = np.minimum(tokens, encoder.max_tokens or tokens.max())
     plan = plan_batches(texts.texts, seen, batch_tokens or BATCH_TOKENS[encoder.device.type])
-    ordered = texts.texts.take(pa.array(plan.order))
-    store = ChunkStore(workdir, _key(source, encoder, options, plan, ordered), plan.chunk_rows, encoder.dimension)
+    count = len(texts.texts)
+    key = _key(source, encoder, options, plan, texts.texts)
+    store = ChunkStore(workdir, key, plan.chunk_rows, encoder.dimension)
     counted = perf_counter()
-    encoded, constant = _encode(encoder, plan, ordered, store, reporter)
+    encoded, constant = _encode(encoder, plan, texts.texts, store, reporter)
     finished = perf_counter()
     if constant:
-        warnings.append(
-            f"{source.name} gives all {len(ordered):,} texts the same vector; nothing can be learnt from it"
-        )
+        warnings.append(f"{source.name} gives all {count:,} texts the same vector; nothing can be learnt from it")
         reporter.warn(warnings[-1])
 
     facts = {
@@ -134,7 +133,7 @@ def embed(
         "max_tokens": encoder.max_tokens,
         "model": source.name,
         "precision": encoder.precision,
-        "texts": len(ordered),
+        "texts": count,
         "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in kept],
     }
     _write(output, texts, kept, plan, store, Lineage("embed", options, inputs, facts))
@@ -178,13 +177,14 @@ def _views_with_text(texts: DistinctTexts, views: list[str], *, asked: bool, pat
     return kept
 
 
-def _key(source: Source, encoder: Encoder, options: dict[str, Any], plan: Plan, ordered: pa.LargeStringArray) -> str:
+def _key(source: Source, encoder: Encoder, options: dict[str, Any], plan: Plan, texts: pa.LargeStringArray) -> str:
     """Of all that decides every byte of the vectors and the bounds of the chunks."""
     import sentence_transformers
     import torch
 
+    bounds = plan.order.tobytes() + plan.batches.tobytes() + plan.chunks.tobytes()
     settings = {
-        "batches": hashlib.sha256(plan.batches.tobytes() + plan.chunks.tobytes()).hexdigest(),
+        "batches": hashlib.sha256(bounds).hexdigest(),
         "device": encoder.device.type,
         "model": source.fingerprint,
         "options": {key: options[key] for key in ("max_tokens", "normalize", "prompt")},
@@ -192,27 +192,27 @@ def _key(source: Source, encoder: Encoder, options: dict[str, Any], plan: Plan, 
         "versions": [__version__, sentence_transformers.__version__, torch.__version__],
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for buffer in ordered.buffers()[1:]:
+    for buffer in texts.buffers()[1:]:
         digest.update(buffer or b"")
     return digest.hexdigest()[:24]
 
 
 def _encode(
-    encoder: Encoder, plan: Plan, ordered: pa.LargeStringArray, store: ChunkStore, reporter: Reporter
+    encoder: Encoder, plan: Plan, texts: pa.LargeStringArray, store: ChunkStore, reporter: Reporter
 ) -> tuple[int, bool]:
     """Fill the store; returns how many texts were encoded now, and whether all vectors are equal."""
     encoded = kept = 0
     low = high = None
-    with reporter.track("encoding", len(ordered), "texts") as advance:
+    with reporter.track("encoding", len(texts), "texts") as advance:
         for chunk in range(len(store)):
             vectors = store.read(chunk)
             if vectors is None:
                 if kept and not encoded:
-                    reporter.info(f"continuing an interrupted run: {kept:,} of {len(ordered):,} texts are kept")
+                    reporter.info(f"continuing an interrupted run: {kept:,} of {len(texts):,} texts are kept")
                 bounds = plan.batches[plan.chunks[chunk] : plan.chunks[chunk + 1] + 1]
                 parts = []
                 for start, end in pairwise(bounds):
-                    parts.append(encoder.encode(ordered[start:end].to_pylist()))
+                    parts.append(encoder.encode(texts.take(pa.array(plan.order[start:end])).to_pylist()))
                     advance(int(end - start))
                 vectors = np.concatenate(parts)
                 store.write(chunk, vectors)
@@ -224,9 +224,9 @@ def _encode(
             low = bottom if low is None else np.minimum(low, bottom)
             high = top if high is None else np.maximum(high, top)
     if not encoded:
-        reporter.info(f"continuing an interrupted run: all {len(ordered):,} texts are kept")
+        reporter.info(f"continuing an interrupted run: all {len(texts):,} texts are kept")
     spread = 0.0 if low is None or high is None else float(np.max(high - low) / max(1e-30, np.abs(high).max()))
-    return encoded, len(ordered) > 1 and spread < 1e-5
+    return encoded, len(texts) > 1 and spread < 1e-5
 
 
 def _view_facts(rows: Index, tokens: Index, encoder: Encoder) -> dict[str, Any]:
