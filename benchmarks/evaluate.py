@@ -18,9 +18,9 @@ import torch
 
 from benchmarks.harness import Prepared, Side, compare, options, report
 from benchmarks.shapes import SHAPES, Shape, make_catalogue, make_config, make_sequences
+from stages.artifacts.memory import keep_freed_memory
 from stages.artifacts.sequences import Sequences
 from stages.model.backbone import Layout
-from stages.model.memory import keep_freed_memory
 from stages.model.ranking import Queries, queries, target_ranks
 from stages.model.recommender import Recommender
 

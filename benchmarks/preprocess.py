@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Prepared, Side, compare, options, report
+from stages.artifacts.memory import keep_freed_memory
 
 COLUMNS = ("user_id", "parent_asin", "timestamp")
 _AT_ONCE = 100_000
@@ -40,6 +41,8 @@ def prepare_polars(log: Path, *, interactions: int) -> Prepared:
     """Reading and projecting alone."""
     import polars as pl
 
+    keep_freed_memory()
+
     def run() -> float:
         frame = pl.scan_ndjson(log, schema=dict.fromkeys(COLUMNS, pl.String)).collect(engine="streaming")
         assert frame.height == interactions
@@ -51,6 +54,8 @@ def prepare_polars(log: Path, *, interactions: int) -> Prepared:
 def prepare_pandas(log: Path, *, interactions: int) -> Prepared:
     """Loops over the rows of pandas frames."""
     import pandas as pd
+
+    keep_freed_memory()
 
     def run() -> float:
         loop = _Loop()
@@ -64,6 +69,7 @@ def prepare_pandas(log: Path, *, interactions: int) -> Prepared:
 
 def prepare_csv(log: Path, *, interactions: int) -> Prepared:
     """Loops over the rows with Python's own reader."""
+    keep_freed_memory()
 
     def run() -> float:
         loop = _Loop()

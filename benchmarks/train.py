@@ -20,8 +20,8 @@ import torch
 from benchmarks.harness import Prepared, Side, compare, options, report
 from benchmarks.reference import ReferenceModel, ReferenceStep, prefix_rows
 from benchmarks.shapes import SHAPES, Shape, make_catalogue, make_config, make_sequences
+from stages.artifacts.memory import keep_freed_memory, return_freed_memory
 from stages.model.device import autocast
-from stages.model.memory import keep_freed_memory, return_freed_memory
 from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
 from stages.train.objective import Objective

@@ -22,7 +22,13 @@ class TableWriter:
 
     def __init__(self, path: Path, schema: pa.Schema, *, compression: str) -> None:
         self._writer = pq.ParquetWriter(
-            path, schema, compression=compression, write_page_checksum=True, write_page_index=False
+            path,
+            schema,
+            compression=compression,
+            use_dictionary=_texts(schema),
+            column_encoding=_numbers(schema),
+            write_page_checksum=True,
+            write_page_index=False,
         )
 
     def write(self, table: pa.Table | pa.RecordBatch) -> None:
@@ -41,6 +47,21 @@ class TableWriter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.close()
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    """Columns of strings that may repeat; of ids, which do not, a dictionary would cost time and space."""
+    return [field.name for field in schema if _is_string(field.type) and not field.name.endswith("_id")]
+
+
+def _numbers(schema: pa.Schema) -> dict[str, str]:
+    """Columns of whole numbers, or of lists of them, by their differences: smaller, and faster to write."""
+    found = {}
+    for field in schema:
+        listed = pa.types.is_list(field.type)
+        if pa.types.is_signed_integer(field.type.value_type if listed else field.type):
+            found[f"{field.name}.list.element" if listed else field.name] = "DELTA_BINARY_PACKED"
+    return found
 
 
 @contextmanager

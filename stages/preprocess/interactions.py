@@ -63,7 +63,8 @@ def filter_log(log: Log, k: int) -> Interactions:
     if timed:
         first = first_of_equals(tied, items)
         dropped["repeated rows (user, item and time)"] = len(rows) - int(first.sum())
-        users, items, rows = users[first], items[first], rows[first]
+        if not first.all():
+            users, items, rows = users[first], items[first], rows[first]
     rounds = 0
     if k > 1:
         mask, rounds = k_core(users, items, k)
@@ -74,7 +75,8 @@ def filter_log(log: Log, k: int) -> Interactions:
                 "Lower --k-core, or turn the filter off with --k-core 0.",
             )
         dropped[f"interactions outside the {k}-core"] = len(rows) - int(mask.sum())
-        users, items, rows = users[mask], items[mask], rows[mask]
+        if not mask.all():
+            users, items, rows = users[mask], items[mask], rows[mask]
     # Only ids that are left are put in order: of a large log most are not.
     places, user_ids = ranks(user_ids.gather(users[run_starts(users)]))
     moved, owners = move_runs(users, places)
@@ -83,7 +85,12 @@ def filter_log(log: Log, k: int) -> Interactions:
     rows = rows[moved]
     parts = log.frame[PART].to_numpy()[rows] if log.published_split else None
     numbers = (places.astype(np.int32) + 1)[compact]
-    return Interactions(owners, numbers, log.frame[TIME].gather(rows), parts, user_ids, item_ids, dropped, rounds)
+    return Interactions(owners, numbers, _gather(log.frame[TIME], rows), parts, user_ids, item_ids, dropped, rounds)
+
+
+def _gather(times: pl.Series, rows: npt.NDArray[np.int64]) -> pl.Series:
+    """Times in another order; numpy has no check of each place to make."""
+    return times.gather(rows) if times.null_count() else pl.Series(times.name, times.to_numpy()[rows])
 
 
 def _comparable(times: pl.Series) -> npt.NDArray[np.int64]:

@@ -15,6 +15,7 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import RAW, Lineage, fresh_lineage
+from stages.artifacts.memory import keep_freed_memory
 from stages.artifacts.reporter import Reporter
 from stages.artifacts.result import Result
 from stages.artifacts.sequences import SEQUENCES_SCHEMA
@@ -192,6 +193,7 @@ def preprocess(
     reporter.info(f"{samples[0].path.name}: read as {reader.name} ({reader.summary})")
     if catalogue_reader:
         reporter.info(f"{item_samples[0].path.name}: read as {catalogue_reader.name} ({catalogue_reader.summary})")
+    keep_freed_memory()
     # The metadata's columns are judged before the log is read: a wrong name should not cost minutes.
     texts: list[str] = []
     if catalogue_reader is not None:

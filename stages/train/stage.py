@@ -14,6 +14,7 @@ import torch
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage, fresh_lineage, require_consistent
+from stages.artifacts.memory import keep_freed_memory
 from stages.artifacts.names import HISTORY, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
 from stages.artifacts.reporter import Reporter
 from stages.artifacts.result import Result
@@ -23,7 +24,6 @@ from stages.model.catalogue import Catalogue, needed_files, read_catalogue
 from stages.model.config import COUNTING, ModelConfig
 from stages.model.device import resolve_device
 from stages.model.files import model_tensors, save_model
-from stages.model.memory import keep_freed_memory
 from stages.model.ranking import queries
 from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage

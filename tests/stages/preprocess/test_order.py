@@ -17,6 +17,15 @@ def test_order_and_ties_equal_those_of_a_stable_sort(times: list[int]) -> None:
     np.testing.assert_array_equal(tied, np.append(False, same))
 
 
+@pytest.mark.parametrize("times", [np.arange(500), np.arange(500) // 9])
+def test_rows_in_the_order_of_time(times: np.ndarray) -> None:
+    users = np.random.default_rng(0).integers(3, size=500).astype(np.uint32)
+    order, tied = by_user_and_time(users, times)
+    np.testing.assert_array_equal(order, np.argsort(users, kind="stable"))
+    same = (np.diff(users[order].astype(int)) == 0) & (np.diff(times[order]) == 0)
+    np.testing.assert_array_equal(tied, np.append(False, same))
+
+
 def test_of_equal_rows_the_first_is_kept() -> None:
     rng = np.random.default_rng(0)
     users, items = (rng.integers(5, size=300).astype(np.uint32) for _ in range(2))

@@ -1,4 +1,4 @@
-"""How the C library treats freed memory, which decides the speed of large short-lived tensors on CPU."""
+"""How the C library treats freed memory, which decides the speed of large short-lived arrays on CPU."""
 
 import contextlib
 import ctypes
