@@ -1,10 +1,12 @@
-"""SASRec here and in RecTools: time per epoch and time to a validation NDCG@10, full softmax, the same sequences.
+"""SASRec here, in RecTools and in RecBole: time per epoch and time to a validation NDCG@10, the same sequences.
 
     python -m venv rectools && rectools/bin/pip install 'rectools[torch]'
-    python -m benchmarks.peers --workdir artifacts --python rectools/bin/python
+    python -m venv recbole && recbole/bin/pip install recbole 'numpy<2' 'pandas<2.3' 'scipy<1.14' 'setuptools<81'
+    python -m benchmarks.peers --workdir artifacts --rectools rectools/bin/python --recbole recbole/bin/python
 
-RecTools wants other versions of numpy and pandas than this toolkit, hence the environment of its own. Both train every
-position of the last 20 items of a history at once; this toolkit also reads what lies before them.
+The peers want other versions of numpy and pandas than this toolkit, hence environments of their own. All have the same
+width, depth, dropout and learning rate, the full softmax, and the last 20 items of a history. This toolkit and RecTools
+train every position of a history at once, RecBole a row per prefix in batches of its own default.
 """
 
 import argparse
@@ -14,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,8 @@ from stages.artifacts.names import HISTORY, ITEMS, SEQUENCES
 from stages.artifacts.reporter import Reporter
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import open_table
+
+RECTOOLS, RECBOLE = "peers_rectools.py", "peers_recbole.py"
 
 
 class _Clock(Reporter):
@@ -53,6 +59,7 @@ def ours(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[dict
             ffn_dim=4 * arguments.dim,
             batch_size=arguments.batch_size,
             learning_rate=arguments.learning_rate,
+            repeat_bias=False,
             epochs=epochs,
             patience=epochs,
             threads=arguments.threads,
@@ -69,8 +76,10 @@ def ours(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[dict
     ]
 
 
-def rectools(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Epochs of RecTools' SASRec; their seconds are those of training alone."""
+def theirs(
+    script: str, python: Path, workdir: Path, epochs: int, arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Epochs of a peer, up to the one that reaches the goal; their seconds are those of training alone."""
     sequences = read_sequences(workdir / SEQUENCES)
     lengths = np.diff(sequences.offsets)
     user = np.repeat(np.arange(sequences.users), lengths)
@@ -86,9 +95,9 @@ def rectools(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[
             target_user=user[valid],
             target_item=sequences.items[valid],
         )
-        command = [str(arguments.python), str(Path(__file__).with_name("peers_rectools.py")), str(path)]
-        for option in ("dim", "batch_size", "threads", "learning_rate"):
-            command.append(f"--{option.replace('_', '-')}={getattr(arguments, option)}")
+        command = [str(python), str(Path(__file__).with_name(script)), str(path)]
+        options = ["dim", "threads", "learning_rate", "goal", *(["batch_size"] if script == RECTOOLS else [])]
+        command += [f"--{option.replace('_', '-')}={getattr(arguments, option)}" for option in options]
         environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
         done = subprocess.run(
             [*command, f"--epochs={epochs}"], stdout=subprocess.PIPE, text=True, check=True, env=environment
@@ -117,7 +126,8 @@ def main(args: list[str] | None = None) -> None:
         description=(__doc__ or "").partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--workdir", type=Path, required=True, help="with items.parquet and sequences.parquet")
-    parser.add_argument("--python", type=Path, required=True, help="interpreter of an environment with RecTools")
+    parser.add_argument("--rectools", type=Path, help="interpreter of an environment with RecTools")
+    parser.add_argument("--recbole", type=Path, help="interpreter of an environment with RecBole")
     parser.add_argument("--epochs", type=int, default=10, help="epochs of each")
     parser.add_argument("--dim", type=int, default=64, help="width of the model")
     parser.add_argument("--batch-size", type=int, default=512, help="histories per step")
@@ -127,9 +137,14 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     arguments = parser.parse_args(args)
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    sides: dict[str, Callable[..., list[dict[str, Any]]]] = {"cocorec train --model sasrec": ours}
+    if arguments.rectools:
+        sides["RecTools SASRecModel"] = partial(theirs, RECTOOLS, arguments.rectools)
+    if arguments.recbole:
+        sides["RecBole SASRec"] = partial(theirs, RECBOLE, arguments.recbole)
     rows = []
-    for name, run in (("cocorec train --model sasrec", ours), ("RecTools SASRecModel", rectools)):
-        say(f"{name}: {arguments.epochs} epochs")
+    for name, run in sides.items():
+        say(f"{name}: up to {arguments.epochs} epochs")
         rows.append(summary(name, run(arguments.workdir, arguments.epochs, arguments), arguments.goal))
     report(
         f"SASRec, d {arguments.dim}, batch {arguments.batch_size}, {arguments.threads} threads; a run is an epoch",

@@ -25,6 +25,7 @@ def main() -> None:
     for name, default in (("epochs", 3), ("dim", 64), ("batch-size", 512), ("max-history", 20), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--learning-rate", type=float, default=0.001)
+    parser.add_argument("--goal", type=float, default=1.0, help="NDCG@10 at which to stop")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
@@ -60,6 +61,8 @@ def main() -> None:
         gain = sum(1 / math.log2(rank + 1) for rank in hits[Columns.Rank])
         row = {"epoch": epoch, "seconds": seconds, "cpu_seconds": cpu_seconds, "ndcg@10": gain / len(wanted)}
         print(json.dumps(row), flush=True)
+        if row["ndcg@10"] >= arguments.goal:
+            break
 
 
 if __name__ == "__main__":

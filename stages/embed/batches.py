@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 Index = npt.NDArray[np.int64]
 
@@ -21,7 +19,7 @@ class Plan:
     """In which order texts are encoded, and where batches and chunks begin; a function of the texts alone.
 
     Attributes:
-        order: (T,) places of the texts, longest first, equal lengths in alphabetical order.
+        order: (T,) numbers of the texts, longest first, equal lengths in the order of their digests.
         batches: starts of the batches in ``order``, ending with T.
         chunks: starts of the chunks in ``batches``, ending with the number of batches.
     """
@@ -36,17 +34,15 @@ class Plan:
         return self.batches[self.chunks]
 
 
-def plan_batches(texts: pa.LargeStringArray, lengths: Index, batch_tokens: int) -> Plan:
+def plan_batches(digests: npt.NDArray[np.uint64], lengths: Index, batch_tokens: int) -> Plan:
     """Order texts by length and cut them into batches and chunks.
 
     Args:
-        texts: T distinct texts.
+        digests: (T, 2) 128 bits that tell the texts apart.
         lengths: (T,) tokens of each that the encoder sees, at least 1.
         batch_tokens: tokens of a batch, padding included; a longer text gets a batch of its own.
     """
-    rank = np.empty(len(texts), np.int64)
-    rank[pc.sort_indices(texts).to_numpy()] = np.arange(len(texts))
-    order = np.lexsort((rank, -lengths))
+    order = np.lexsort((digests[:, 1], digests[:, 0], -lengths))
     batches, chunks, in_chunk = [0], [0], 0
     longest = lengths[order]
     chunk_tokens = max(CHUNK_TOKENS, int(lengths.sum()) // _MAX_CHUNKS)

@@ -1,6 +1,7 @@
 """Finished vectors on disk, in chunks that are whole and checked, so that an interrupted run can continue."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -32,7 +33,6 @@ class ChunkStore:
         self._folder = self._root / f"{_PREFIX}{key}"
         self._starts = starts
         self._dimension = dimension
-        self._open: dict[int, Matrix] = {}
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -66,30 +66,34 @@ class ChunkStore:
 
     def gather(self, rows: Index) -> Matrix:
         """The vectors of the texts at these places in encoding order, (len(rows), D)."""
-        result = np.empty((len(rows), self._dimension), np.float32)
+        result = np.empty((len(rows), self._dimension), "<f4")
         if not len(rows):
             return result
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
         by_chunk = np.argsort(chunks, kind="stable")
         present, first = np.unique(chunks[by_chunk], return_index=True)
         for chunk, places in zip(present, np.split(by_chunk, first[1:]), strict=True):
-            result[places] = self._map(int(chunk))[rows[places] - self._starts[chunk]]
+            self._fill(result, places, rows[places] - self._starts[chunk], self._path(int(chunk)))
         return result
 
     def remove(self) -> None:
         """Delete the chunks, and those that interrupted runs with other options left."""
-        self._open.clear()
         for folder in self._root.glob(f"{_PREFIX}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _map(self, chunk: int) -> Matrix:
-        if chunk not in self._open:
-            shape = (self.rows(chunk), self._dimension)
+    def _fill(self, result: Matrix, places: Index, rows: Index, path: Path) -> None:
+        """Read rows of a file into places of ``result``; neither files nor their pages stay with the process."""
+        size = 4 * self._dimension
+        try:
+            file = os.open(path, os.O_RDONLY)
             try:
-                self._open[chunk] = np.memmap(self._path(chunk), "<f4", "r", offset=_DIGEST, shape=shape)
-            except (OSError, ValueError) as error:
-                raise DataError(f"cannot read {self._path(chunk)}: {error}", "Run `cocorec embed` again.") from error
-        return self._open[chunk]
+                for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+                    if os.preadv(file, [result[place]], _DIGEST + row * size) != size:
+                        raise OSError(f"it ends before row {row}")
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error}", "Run `cocorec embed` again.") from error
 
     def _path(self, chunk: int) -> Path:
         return self._folder / f"{chunk:06d}.f32"

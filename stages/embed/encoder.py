@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from stages.artifacts.errors import DataError, UsageError
 
@@ -15,13 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 Matrix = npt.NDArray[np.float32]
-Index = npt.NDArray[np.int64]
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 BATCH_TOKENS = {"cpu": 1_024, "mps": 8_192, "cuda": 65_536}
 """Tokens of a batch, by kind of device: measured on CPU, where batches that outgrow the caches halve the speed."""
-
-_TOKENIZED_AT_ONCE = 4_096
 
 
 class Encoder:
@@ -68,23 +64,17 @@ class Encoder:
         self._only_text = set(modalities) <= {"text", "message"}
         self.dimension = int(self.encode(["a"]).shape[1])
 
-    def count_tokens(self, texts: pa.LargeStringArray, done: Any = lambda count: None) -> Index:
-        """Tokens of each text (T,) before it is cut, prompt and special tokens included.
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text before it is cut, prompt and special tokens included.
 
         For models without a subword tokenizer it is the number of characters / 4, which only orders the batches.
         """
-        tokenizer: Any = getattr(self._model, "tokenizer", None)
-        counts = np.zeros(len(texts), np.int64)
-        for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
-            part = [(self._prompt or "") + text for text in texts[start : start + _TOKENIZED_AT_ONCE].to_pylist()]
-            if self.counts_tokens:
-                found = tokenizer(part, return_attention_mask=False, truncation=False, verbose=False)["input_ids"]
-                lengths = [len(ids) for ids in found]
-            else:
-                lengths = [len(text) // 4 for text in part]
-            counts[start : start + len(part)] = lengths
-            done(len(part))
-        return np.maximum(counts, 1)
+        prompted = [(self._prompt or "") + text for text in texts]
+        if not self.counts_tokens:
+            return [max(1, len(text) // 4) for text in prompted]
+        tokenizer: Any = self._model.tokenizer
+        found = tokenizer(prompted, return_attention_mask=False, truncation=False, verbose=False)["input_ids"]
+        return [max(1, len(ids)) for ids in found]
 
     @property
     def counts_tokens(self) -> bool:

@@ -25,9 +25,11 @@ from stages.embed.batches import Index, Plan, plan_batches
 from stages.embed.chunks import ChunkStore
 from stages.embed.encoder import BATCH_TOKENS, Encoder
 from stages.embed.source import DEFAULT_MODEL, OFFLINE_SHA256, Source, find_source
-from stages.embed.texts import DistinctTexts, choose_views, collect
+from stages.embed.spool import TextSpool
+from stages.embed.texts import DistinctTexts, Numbers, choose_views, collect
 
 _ROW_GROUP_BYTES = 64 << 20
+_TOKENIZED_AT_ONCE = 4_096
 
 
 def embed(
@@ -94,50 +96,50 @@ def embed(
         return Result("embed", {names.EMBEDDINGS: output}, fresh.facts, skipped=True)
 
     warnings = _announce(source, fingerprints, reporter)
-    texts = collect(path, chosen)
-    kept = _views_with_text(texts, chosen, asked=views is not None, path=path)
-    for view in chosen:
-        if view not in kept:
-            warnings.append(f"view {view!r} is left out: no item has a text there")
+    with TextSpool(workdir / ".cocorec") as spool:
+        texts = collect(path, chosen, spool)
+        kept = _views_with_text(texts, chosen, asked=views is not None, path=path)
+        for view in chosen:
+            if view not in kept:
+                warnings.append(f"view {view!r} is left out: no item has a text there")
+                reporter.warn(warnings[-1])
+        collected = perf_counter()
+        encoder = Encoder(
+            source.folder,
+            name=source.name,
+            device=device,
+            precision=precision,
+            max_tokens=max_tokens,
+            prompt=prompt,
+            normalize=normalize,
+            trust_remote_code=trust_remote_code,
+        )
+        loaded = perf_counter()
+        tokens = _count_tokens(encoder, texts, reporter)
+        seen = np.minimum(tokens, encoder.max_tokens or tokens.max())
+        plan = plan_batches(texts.digests, seen, batch_tokens or BATCH_TOKENS[encoder.device.type])
+        count = len(texts)
+        key = _key(source, encoder, options, plan, texts)
+        store = ChunkStore(workdir, key, plan.chunk_rows, encoder.dimension)
+        counted = perf_counter()
+        encoded, constant = _encode(encoder, plan, texts, store, reporter)
+        finished = perf_counter()
+        if constant:
+            warnings.append(f"{source.name} gives all {count:,} texts the same vector; nothing can be learnt from it")
             reporter.warn(warnings[-1])
-    collected = perf_counter()
-    encoder = Encoder(
-        source.folder,
-        name=source.name,
-        device=device,
-        precision=precision,
-        max_tokens=max_tokens,
-        prompt=prompt,
-        normalize=normalize,
-        trust_remote_code=trust_remote_code,
-    )
-    loaded = perf_counter()
-    with reporter.track("counting tokens", len(texts.texts), "texts") as advance:
-        tokens = encoder.count_tokens(texts.texts, advance)
-    seen = np.minimum(tokens, encoder.max_tokens or tokens.max())
-    plan = plan_batches(texts.texts, seen, batch_tokens or BATCH_TOKENS[encoder.device.type])
-    count = len(texts.texts)
-    key = _key(source, encoder, options, plan, texts.texts)
-    store = ChunkStore(workdir, key, plan.chunk_rows, encoder.dimension)
-    counted = perf_counter()
-    encoded, constant = _encode(encoder, plan, texts.texts, store, reporter)
-    finished = perf_counter()
-    if constant:
-        warnings.append(f"{source.name} gives all {count:,} texts the same vector; nothing can be learnt from it")
-        reporter.warn(warnings[-1])
 
-    facts = {
-        "device": encoder.device.type,
-        "dimension": encoder.dimension,
-        "items": len(texts.rows[kept[0]]),
-        "max_tokens": encoder.max_tokens,
-        "model": source.name,
-        "precision": encoder.precision,
-        "texts": count,
-        "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in kept],
-    }
-    _write(output, texts, kept, plan, store, Lineage("embed", options, inputs, facts))
-    store.remove()
+        facts = {
+            "device": encoder.device.type,
+            "dimension": encoder.dimension,
+            "items": len(texts.rows[kept[0]]),
+            "max_tokens": encoder.max_tokens,
+            "model": source.name,
+            "precision": encoder.precision,
+            "texts": count,
+            "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in kept],
+        }
+        _write(output, texts, kept, plan, store, Lineage("embed", options, inputs, facts))
+        store.remove()
     timings = {
         "read": collected - started,
         "load": loaded - collected,
@@ -177,7 +179,7 @@ def _views_with_text(texts: DistinctTexts, views: list[str], *, asked: bool, pat
     return kept
 
 
-def _key(source: Source, encoder: Encoder, options: dict[str, Any], plan: Plan, texts: pa.LargeStringArray) -> str:
+def _key(source: Source, encoder: Encoder, options: dict[str, Any], plan: Plan, texts: DistinctTexts) -> str:
     """Of all that decides every byte of the vectors and the bounds of the chunks."""
     import sentence_transformers
     import torch
@@ -192,13 +194,22 @@ def _key(source: Source, encoder: Encoder, options: dict[str, Any], plan: Plan, 
         "versions": [__version__, sentence_transformers.__version__, torch.__version__],
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for buffer in texts.buffers()[1:]:
-        digest.update(buffer or b"")
+    digest.update(texts.digests[plan.order].tobytes())
     return digest.hexdigest()[:24]
 
 
+def _count_tokens(encoder: Encoder, texts: DistinctTexts, reporter: Reporter) -> Index:
+    counts = np.empty(len(texts), np.int64)
+    with reporter.track("counting tokens", len(texts), "texts") as advance:
+        for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
+            some = np.arange(start, min(start + _TOKENIZED_AT_ONCE, len(texts)))
+            counts[some] = encoder.count_tokens(texts.take(some))
+            advance(len(some))
+    return counts
+
+
 def _encode(
-    encoder: Encoder, plan: Plan, texts: pa.LargeStringArray, store: ChunkStore, reporter: Reporter
+    encoder: Encoder, plan: Plan, texts: DistinctTexts, store: ChunkStore, reporter: Reporter
 ) -> tuple[int, bool]:
     """Fill the store; returns how many texts were encoded now, and whether all vectors are equal."""
     encoded = kept = 0
@@ -212,7 +223,7 @@ def _encode(
                 bounds = plan.batches[plan.chunks[chunk] : plan.chunks[chunk + 1] + 1]
                 parts = []
                 for start, end in pairwise(bounds):
-                    parts.append(encoder.encode(texts.take(pa.array(plan.order[start:end])).to_pylist()))
+                    parts.append(encoder.encode(texts.take(plan.order[start:end])))
                     advance(int(end - start))
                 vectors = np.concatenate(parts)
                 store.write(chunk, vectors)
@@ -229,11 +240,12 @@ def _encode(
     return encoded, len(texts) > 1 and spread < 1e-5
 
 
-def _view_facts(rows: Index, tokens: Index, encoder: Encoder) -> dict[str, Any]:
-    distinct = np.unique(rows[rows >= 0])
-    counts = tokens[distinct]
+def _view_facts(rows: Numbers, tokens: Index, encoder: Encoder) -> dict[str, Any]:
+    held = np.zeros(len(tokens), np.bool_)
+    held[rows[rows >= 0]] = True
+    counts = tokens[held]
     return {
-        "distinct_texts": len(distinct),
+        "distinct_texts": len(counts),
         "items": int((rows >= 0).sum()),
         "mean_tokens": round(float(counts.mean()), 2) if encoder.counts_tokens else None,
         "truncated_texts": int((counts > encoder.max_tokens).sum()) if encoder.max_tokens else 0,
@@ -251,11 +263,13 @@ def _write(path: Path, texts: DistinctTexts, views: list[str], plan: Plan, store
         for start in range(0, items, step):
             end = min(start + step, items)
             columns = {Columns.ITEM: pa.array(np.arange(start + 1, end + 1, dtype=np.int32))}
-            for view in views:
-                rows = texts.rows[view][start:end]
-                present = rows >= 0
+            numbers = {view: texts.rows[view][start:end] for view in views}
+            # Of all views at once: each file of vectors is opened once a step.
+            found = store.gather(place[np.concatenate([rows[rows >= 0] for rows in numbers.values()])])
+            for view, rows in numbers.items():
                 matrix = np.zeros((end - start, dimension), np.float32)
-                matrix[present] = store.gather(place[rows[present]])
-                columns[view] = to_fixed_size_list(matrix, present)
+                own, found = np.split(found, [np.count_nonzero(rows >= 0)])
+                matrix[rows >= 0] = own
+                columns[view] = to_fixed_size_list(matrix, rows >= 0)
             writer.write(pa.table(columns, schema=schema))
         writer.set_lineage(lineage)

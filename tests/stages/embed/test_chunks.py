@@ -1,8 +1,10 @@
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stages.artifacts.errors import DataError
 from stages.embed.chunks import ChunkStore
 
 STARTS = np.array([0, 3, 4, 10])
@@ -21,6 +23,27 @@ def test_gathers_rows_of_any_order_across_chunks(tmp_path: Path) -> None:
     rows = np.array([9, 0, 3, 3, 5, 2])
     np.testing.assert_array_equal(store.gather(rows), VECTORS[rows])
     assert store.gather(rows[:0]).shape == (0, 5)
+
+
+def test_gathers_from_more_chunks_than_files_may_be_open(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    store = ChunkStore(tmp_path, "key", np.arange(201), 2)
+    vectors = np.arange(400, dtype=np.float32).reshape(200, 2)
+    for chunk in range(200):
+        store.write(chunk, vectors[chunk : chunk + 1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, limits[1]))
+    try:
+        np.testing.assert_array_equal(store.gather(np.arange(200)), vectors)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_chunk_that_ends_too_early_is_named(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    path = sorted(tmp_path.rglob("*.f32"))[2]
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(DataError, match=r"000002\.f32: it ends before row 5"):
+        store.gather(np.array([9]))
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])

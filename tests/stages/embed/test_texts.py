@@ -1,20 +1,48 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages.artifacts import names
 from stages.artifacts.errors import DataError, UsageError
+from stages.embed import texts as module
+from stages.embed.spool import TextSpool
 from stages.embed.texts import choose_views, collect
 
 
 def test_equal_texts_are_one_across_views_and_blank_ones_none(make_items: Callable[..., Path]) -> None:
     workdir = make_items({"title": ["saw", None, "nail", "saw"], "brand": ["nail", "", " \t\n\u3000", "oak"]})
-    found = collect(workdir / names.ITEMS, ["brand", "title"])
-    texts = found.texts.to_pylist()
-    assert sorted(texts) == ["nail", "oak", "saw"]
+    with TextSpool(workdir / ".cocorec") as spool:
+        found = collect(workdir / names.ITEMS, ["brand", "title"], spool)
+        texts = found.take(np.arange(len(found)))
+    assert texts == ["nail", "oak", "saw"]
     assert [texts[i] if i >= 0 else None for i in found.rows["title"]] == ["saw", None, "nail", "saw"]
     assert [texts[i] if i >= 0 else None for i in found.rows["brand"]] == ["nail", None, None, "oak"]
+
+
+def test_equal_texts_are_one_across_pieces_of_the_file(
+    make_items: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ROWS", 7)
+    rng = np.random.default_rng(0)
+    views = {name: [f"häuser {n}" if n else None for n in rng.integers(25, size=60)] for name in ("title", "brand")}
+    workdir = make_items(views)
+    with TextSpool(workdir / ".cocorec") as spool:
+        found = collect(workdir / names.ITEMS, list(views), spool)
+        texts = found.take(np.arange(len(found)))
+        assert found.take(np.array([3, 0, 3])) == [texts[3], texts[0], texts[3]]
+    assert texts == [text for text in dict.fromkeys([*views["title"], *views["brand"]]) if text]
+    assert len(np.unique(found.digests, axis=0)) == len(texts)
+    for view, column in views.items():
+        assert [texts[i] if i >= 0 else None for i in found.rows[view]] == column
+
+
+def test_texts_leave_nothing_in_the_work_directory(make_items: Callable[..., Path]) -> None:
+    workdir = make_items({"title": ["a", "b"]})
+    with TextSpool(workdir / ".cocorec") as spool:
+        collect(workdir / names.ITEMS, ["title"], spool)
+        assert not list((workdir / ".cocorec").glob("tmp*"))
 
 
 def test_views_come_in_the_order_asked(make_items: Callable[..., Path]) -> None:
@@ -35,6 +63,6 @@ def test_an_unknown_view_is_refused_with_those_there_are(make_items: Callable[..
 
 def test_no_items_or_no_file(make_items: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no items"):
-        collect(make_items({"title": []}) / names.ITEMS, ["title"])
+        collect(make_items({"title": []}) / names.ITEMS, ["title"], TextSpool(tmp_path))
     with pytest.raises(DataError, match="cocorec preprocess"):
         choose_views(tmp_path / names.ITEMS, None)
