@@ -30,18 +30,18 @@ DATA = Path(os.environ.get("COCOREC_TEST_DATA") or Path(__file__).resolve().pare
 SCIENTIFIC = DATA / "scientific" / "meta_Scientific.jsonl.gz"
 
 
-def prepare_ours(workdir: Path, *, precision: str, texts: int) -> Prepared:
+def prepare_ours(workdir: Path, *, precision: str, backend: str, texts: int) -> Prepared:
     """The stage, as ``cocorec embed`` runs it, with reading and writing."""
     from stages.embed import embed
 
-    def vectors_in(precision: str) -> tuple[list[np.ndarray], int]:
-        result = embed(workdir=workdir, views=VIEWS, precision=precision, device="cpu", force=True)
+    def vectors_in(precision: str, backend: str) -> tuple[list[np.ndarray], int]:
+        result = embed(workdir=workdir, views=VIEWS, precision=precision, backend=backend, device="cpu", force=True)
         return [read_view(workdir / EMBEDDINGS, view)[0] for view in VIEWS], result.facts["texts"]
 
-    exact = vectors_in("float32")[0] if precision != "float32" else None
+    exact = vectors_in("float32", "torch")[0] if (precision, backend) != ("float32", "torch") else None
 
     def run() -> tuple[float, dict[str, float]]:
-        vectors, distinct = vectors_in(precision)
+        vectors, distinct = vectors_in(precision, backend)
         error = {} if exact is None else {"cosine_error": _cosine_error(vectors, exact)}
         return texts, {"checksum": _checksum(vectors), "distinct_texts": distinct, **error}
 
@@ -140,12 +140,15 @@ def main(args: list[str] | None = None) -> None:
     parser = options(__doc__ or "", runs=3)
     parser.add_argument("--items", type=int, default=500, help="items, with three texts each")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of this toolkit")
+    parser.add_argument("--backend", choices=("torch", "openvino"), default="torch", help="of this toolkit")
     arguments = parser.parse_args(args)
+    exact = (arguments.precision, arguments.backend) == ("float32", "torch")
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
         origin, texts = write_items(workdir, arguments.items, arguments.seed)
+        given = {"workdir": workdir, "precision": arguments.precision, "backend": arguments.backend, "texts": texts}
         sides = [
-            Side("cocorec embed", prepare_ours, {"workdir": workdir, "precision": arguments.precision, "texts": texts}),
+            Side("cocorec embed", prepare_ours, given),
             Side("SentenceTransformer.encode", prepare_plain, {"workdir": workdir, "texts": texts}),
         ]
         rows = compare(sides, runs=arguments.runs, threads=arguments.threads, warmup=arguments.warmup)
@@ -155,7 +158,7 @@ def main(args: list[str] | None = None) -> None:
         arguments,
         rows,
         unit="texts",
-        columns=("distinct_texts", "checksum", *(["cosine_error"] if arguments.precision != "float32" else [])),
+        columns=("distinct_texts", "checksum", *([] if exact else ["cosine_error"])),
     )
 
 

@@ -55,6 +55,10 @@ def embed(
         Literal["auto", "float32", "bfloat16", "float16"],
         option("Number format of the encoder; auto is float32 on a CPU, bfloat16 on a GPU.", MACHINE),
     ] = "auto",
+    backend: Annotated[
+        Literal["torch", "openvino"],
+        option("What runs the encoder; openvino is faster on a CPU and needs an extra.", MACHINE),
+    ] = "torch",
     batch_tokens: Annotated[
         int | None,
         option(

@@ -1,5 +1,8 @@
 """A sentence-transformers model as a function from texts to float32 vectors."""
 
+import importlib.util
+import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 Matrix = npt.NDArray[np.float32]
 
+BACKENDS = ("torch", "openvino")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 BATCH_TOKENS = {"cpu": 1_024, "mps": 8_192, "cuda": 65_536}
 """Tokens of a batch, by kind of device: measured on CPU, where batches that outgrow the caches halve the speed."""
@@ -30,13 +34,15 @@ class Encoder:
         precision: ``auto`` (float32 on CPU, bfloat16 on CUDA), ``float32``, ``bfloat16`` or ``float16``; the two
             short ones by autocast, so that sums and norms stay in float32. bfloat16 pays only on hardware that has
             it: a CPU without AMX or AVX512-BF16 emulates it at a fraction of the speed of float32.
+        backend: ``torch`` or, on a CPU, ``openvino``, for which the model is compiled at every start.
         max_tokens: texts are cut there; ``None`` for the model's own limit.
         prompt: put before every text; ``None`` for the prompt the model brings, if any.
         normalize: scale vectors to length 1.
         trust_remote_code: run Python code that comes with the model.
 
     Raises:
-        UsageError: when the device is not there, or ``max_tokens`` is more than the model can take.
+        UsageError: when the device or the back end is not there, they do not go together, or ``max_tokens`` is more
+            than the model can take.
         DataError: when the model cannot be loaded.
     """
 
@@ -51,12 +57,15 @@ class Encoder:
         prompt: str | None = None,
         normalize: bool = False,
         trust_remote_code: bool = False,
+        backend: str = "torch",
     ) -> None:
         self.name = name
-        self.device = choose_device(device)
+        self.backend = backend
+        self.device = choose_device("cpu" if backend == "openvino" and device == "auto" else device)
         self.precision = choose_precision(precision, self.device)
+        _check_backend(backend, self.device, self.precision)
         self._normalize = normalize
-        self._model: Any = _load(folder, name, self.device, trust_remote_code)
+        self._model: Any = _load(folder, name, self.device, trust_remote_code, self._backend_options())
         self._prompt: str | None = prompt if prompt is not None else _own_prompt(self._model)
         self.max_tokens = self._limit_tokens(max_tokens)
         modalities = getattr(self._model, "modalities", ["text"])
@@ -92,7 +101,8 @@ class Encoder:
         import torch
 
         inputs: list[Any] = list(texts) if self._only_text else [{"text": text} for text in texts]
-        autocast = torch.autocast(self.device.type, getattr(torch, self.precision), enabled=self.precision != "float32")
+        enabled = self.precision != "float32" and self.backend == "torch"
+        autocast = torch.autocast(self.device.type, getattr(torch, self.precision), enabled=enabled)
         try:
             with torch.inference_mode(), autocast:
                 vectors = self._model.encode(
@@ -119,6 +129,17 @@ class Encoder:
             lengths = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
             matrix = (matrix / np.maximum(lengths, 1e-12)).astype(np.float32)
         return matrix
+
+    def _backend_options(self) -> dict[str, Any]:
+        if self.backend == "torch":
+            return {}
+        import torch
+
+        settings = {
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self.precision],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        return {"backend": self.backend, "model_kwargs": {"export": True, "ov_config": settings}}
 
     def _limit_tokens(self, asked: int | None) -> int | None:
         own = getattr(self._model, "max_seq_length", None)
@@ -173,18 +194,35 @@ def choose_precision(precision: str, device: "torch.device") -> str:
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
+def _check_backend(backend: str, device: "torch.device", precision: str) -> None:
+    if backend not in BACKENDS:
+        raise UsageError(f"--backend {backend} is not known", f"Use one of {', '.join(BACKENDS)}.")
+    if backend == "torch":
+        return
+    if device.type != "cpu":
+        raise UsageError(f"--backend {backend} computes on a CPU, not on {device}", "Use --backend torch.")
+    if precision == "float16":
+        raise UsageError(f"--backend {backend} has no --precision float16", "Use float32 or bfloat16.")
+    if importlib.util.find_spec("openvino") is None or importlib.util.find_spec("optimum") is None:
+        raise UsageError(
+            f"--backend {backend} needs optimum-intel and openvino, which are not installed",
+            "Install the extra (`pip install 'cocorec[openvino]'`), best into an environment of its own, since it asks "
+            "for older versions of transformers.",
+        )
+
+
 def _own_prompt(model: Any) -> str | None:
     name = getattr(model, "default_prompt_name", None)
     return model.prompts.get(name) if name else None
 
 
-def _load(folder: Path, name: str, device: "torch.device", trust_remote_code: bool) -> Any:
+def _load(folder: Path, name: str, device: "torch.device", trust_remote_code: bool, options: dict[str, Any]) -> Any:
     try:
         from sentence_transformers import SentenceTransformer
 
-        with _quiet_loading():
+        with _quiet_loading(chatty=bool(options)):
             model = SentenceTransformer(
-                str(folder), device=str(device), local_files_only=True, trust_remote_code=trust_remote_code
+                str(folder), device=str(device), local_files_only=True, trust_remote_code=trust_remote_code, **options
             )
         return model.eval()
     except Exception as error:  # every module of every model raises its own
@@ -198,14 +236,19 @@ def _load(folder: Path, name: str, device: "torch.device", trust_remote_code: bo
 
 
 @contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Without the progress bar that transformers draws over ours."""
-    from transformers.utils import logging
+def _quiet_loading(chatty: bool) -> Iterator[None]:
+    """Without the progress bar that transformers draws over ours, nor the remarks of those who compile a model."""
+    import transformers.utils.logging as bars
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    shown, disabled = bars.is_progress_bar_enabled(), logging.root.manager.disable
+    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with warnings.catch_warnings():
+            if chatty:
+                warnings.simplefilter("ignore")
+                logging.disable(logging.WARNING)
+            yield
     finally:
+        logging.disable(disabled)
         if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]

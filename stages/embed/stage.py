@@ -44,14 +44,15 @@ def embed(
     prompt: str | None = None,
     normalize: bool = False,
     trust_remote_code: bool = False,
+    backend: str = "torch",
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
     """Encode the text views of the catalogue; write ``embeddings.parquet``.
 
     Each distinct text is encoded once, in batches of texts of like length. An item whose text is null or blank has a
-    null. A run that was interrupted continues with the same command and ends with the same bytes. ``device`` and
-    ``batch_tokens`` say how, not what: they touch rounding alone and do not make the file stale.
+    null. A run that was interrupted continues with the same command and ends with the same bytes. ``device``,
+    ``backend`` and ``batch_tokens`` say how, not what: they touch rounding alone and do not make the file stale.
 
     Args:
         workdir: the work directory.
@@ -65,6 +66,7 @@ def embed(
         prompt: put before every text, for encoders that want one; ``None`` for the model's own default.
         normalize: scale vectors to length 1.
         trust_remote_code: run Python code that comes with the model.
+        backend: ``torch`` or, on a CPU, ``openvino`` (extra ``openvino``); see :class:`Encoder`.
         force: run even if ``embeddings.parquet`` is up to date.
         reporter: where progress and messages go.
 
@@ -113,6 +115,7 @@ def embed(
             prompt=prompt,
             normalize=normalize,
             trust_remote_code=trust_remote_code,
+            backend=backend,
         )
         loaded = perf_counter()
         tokens = _count_tokens(encoder, texts, reporter)
@@ -129,6 +132,7 @@ def embed(
             reporter.warn(warnings[-1])
 
         facts = {
+            "backend": encoder.backend,
             "device": encoder.device.type,
             "dimension": encoder.dimension,
             "items": len(texts.rows[kept[0]]),
@@ -187,7 +191,7 @@ def _key(source: Source, encoder: Encoder, options: dict[str, Any], plan: Plan, 
     bounds = plan.order.tobytes() + plan.batches.tobytes() + plan.chunks.tobytes()
     settings = {
         "batches": hashlib.sha256(bounds).hexdigest(),
-        "device": encoder.device.type,
+        "device": [encoder.device.type, encoder.backend],
         "model": source.fingerprint,
         "options": {key: options[key] for key in ("max_tokens", "normalize", "prompt")},
         "precision": encoder.precision,

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -249,6 +250,8 @@ def test_a_view_without_texts(make_items: MakeItems, tiny_model: Path) -> None:
         ({"device": "tpu"}, "--device tpu"),
         ({"device": "cuda:99"}, "--device cuda:99"),
         ({"precision": "int4"}, "--precision int4"),
+        ({"backend": "onnx"}, "--backend onnx"),
+        ({"backend": "openvino", "precision": "float16"}, "--precision float16"),
         ({"max_tokens": 65}, "64 positions"),
         ({"max_tokens": 2}, "--max-tokens 2"),
         ({"batch_tokens": 0}, "--batch-tokens 0"),
@@ -262,6 +265,27 @@ def test_options_that_do_not_fit(
     with pytest.raises(UsageError, match=message):
         embed(workdir=workdir, model=str(tiny_model), **options)  # type: ignore[arg-type]
     assert not (workdir / names.EMBEDDINGS).exists()
+
+
+@pytest.mark.skipif(find_spec("optimum") is not None, reason="the back end is installed")
+def test_a_back_end_that_is_not_installed(sentences: Sentences, make_items: MakeItems, tiny_model: Path) -> None:
+    with pytest.raises(UsageError, match=r"optimum-intel.*\n.*cocorec\[openvino\]"):
+        embed(workdir=make_items({"title": sentences(3)}), model=str(tiny_model), backend="openvino")
+
+
+@pytest.mark.skipif(find_spec("optimum") is None, reason="needs the extra openvino, which wants an older transformers")
+@pytest.mark.parametrize(("precision", "error"), [("float32", 1e-5), ("bfloat16", 3e-2)])
+def test_openvino_gives_the_vectors_of_torch(
+    sentences: Sentences, make_items: MakeItems, tiny_model: Path, precision: str, error: float
+) -> None:
+    texts = sentences(40)
+    vectors = []
+    for backend, form in (("torch", "float32"), ("openvino", precision)):
+        workdir = make_items({"title": texts}, backend)
+        facts = embed(workdir=workdir, model=str(tiny_model), backend=backend, precision=form).facts
+        assert facts["backend"] == backend
+        vectors.append(read_view(workdir / names.EMBEDDINGS, "title")[0])
+    np.testing.assert_allclose(vectors[1], vectors[0], atol=error)
 
 
 def with_weights(model: Path, folder: Path, change: Callable[[str, np.ndarray], np.ndarray]) -> Path:
