@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,8 @@ class TextSpool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what could not be written was told before, and nobody needs it any more
+            self._file.close()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -71,6 +72,6 @@ class TextSpool:
             yield
         except OSError as error:
             raise DataError(
-                f"cannot keep texts in {self._folder}: {error.strerror or error}",
+                f"cannot write in {self._folder}: {error.strerror or error}",
                 "Make room or choose a folder that can be written with --workdir; finished chunks are kept.",
             ) from error
