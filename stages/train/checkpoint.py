@@ -15,6 +15,7 @@ from stages.artifacts.seal import OPEN_SEAL
 from stages.model.files import load_tensors, save_tensors
 from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
+from stages.train.settings import SELECTION_METRIC, Settings
 
 _STATE = "last.safetensors"
 _BEST = "best-{:05}.safetensors"
@@ -28,7 +29,8 @@ class Progress:
     """How far a run has come. Randomness is a function of seed and step, so no generator state is needed.
 
     Attributes:
-        key: fingerprint of options and inputs; only a run with the same key may continue.
+        key: fingerprint of the options, but for those that say when to stop, and of the inputs; only a run with the
+            same key may continue.
         epoch: epochs finished.
         step: optimizer steps taken.
         best_epoch: epoch of the best validation metric, 0 before the first.
@@ -42,6 +44,16 @@ class Progress:
     best_epoch: int = 0
     best_metric: float = -1.0
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    def within(self, settings: Settings) -> bool:
+        """Whether a run with these settings comes through this state: it does not stop at an earlier epoch."""
+        best_epoch, best_metric = 0, -1.0
+        for row in self.history[:-1]:
+            if row[SELECTION_METRIC] > best_metric:
+                best_epoch, best_metric = row["epoch"], row[SELECTION_METRIC]
+            if settings.over(row["epoch"], best_epoch):
+                return False
+        return True
 
 
 class Checkpoints:

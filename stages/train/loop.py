@@ -16,10 +16,8 @@ from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.objective import Objective
-from stages.train.settings import Settings
+from stages.train.settings import SELECTION_METRIC, Settings
 from stages.train.windows import Sampler
-
-SELECTION_METRIC = "ndcg@10"
 
 _TRIM_STEPS = 32
 
@@ -59,7 +57,7 @@ class Loop:
         seconds = {"training": 0.0, "validation": 0.0}
         for row in progress.history:
             self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
-        while not self.finished(progress):
+        while not self.settings.over(progress.epoch, progress.best_epoch):
             began = time.perf_counter()
             row = self._epoch(progress, optimizer)
             trained = time.perf_counter()
@@ -79,11 +77,6 @@ class Loop:
             )
             self.reporter.on_epoch(progress.epoch, metrics[SELECTION_METRIC])
         return seconds
-
-    def finished(self, progress: Progress) -> bool:
-        """Whether a run that came this far is over."""
-        waited = progress.epoch - progress.best_epoch
-        return progress.epoch >= self.settings.epochs or (progress.epoch > 0 and waited >= self.settings.patience)
 
     def _epoch(self, progress: Progress, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         self.model.train()

@@ -7,6 +7,9 @@ from stages.artifacts.errors import UsageError
 from stages.model.device import PRECISIONS
 from stages.train.windows import TARGETS
 
+SELECTION_METRIC = "ndcg@10"
+"""By which the best epoch is chosen, on validation."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -72,6 +75,10 @@ class Settings:
             raise UsageError(f"--ema must be at least 0 and below 1, is {self.ema}", "A usual value is 0.98.")
         if not 0 < self.mask_ratio <= 1:
             raise UsageError(f"--mask-ratio must be above 0 and at most 1, is {self.mask_ratio}")
+
+    def over(self, epoch: int, best_epoch: int) -> bool:
+        """Whether a run ends after ``epoch`` epochs, the best of which was ``best_epoch`` (0 before the first)."""
+        return epoch >= self.epochs or (epoch > 0 and epoch - best_epoch >= self.patience)
 
     def to_dict(self) -> dict[str, Any]:
         """All attributes as JSON values."""

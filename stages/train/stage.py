@@ -103,8 +103,9 @@ def train(
         temperature, mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
             :class:`stages.train.settings.Settings`.
         threads: CPU threads; ``None`` for as many as torch takes. Another number can change the last digits.
-        resume: ``None`` continues an interrupted run of the same options and inputs if there is one, ``True``
-            insists on it, ``False`` starts afresh.
+        resume: ``None`` continues a run of the same options and inputs that was interrupted, or that stopped earlier
+            than ``epochs`` and ``patience`` now ask for, if there is one; ``True`` insists on it, ``False`` starts
+            afresh.
         force: train even when the model is up to date.
         reporter: is told about progress.
 
@@ -193,8 +194,9 @@ def train(
         optimizer = torch.optim.AdamW(recommender.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
         average = WeightAverage(recommender, ema)
         checkpoints = Checkpoints(workdir)
-        key = hashlib.sha256(json.dumps([options, inputs], sort_keys=True).encode()).hexdigest()
-        progress = _resume_or_start(checkpoints, key, recommender, average, optimizer, resume, force, reporter)
+        progress = _resume_or_start(
+            checkpoints, _key(options, inputs), settings, recommender, average, optimizer, resume, force, reporter
+        )
         loop = Loop(
             recommender,
             average,
@@ -246,9 +248,16 @@ def _build(config: ModelConfig, catalogue: Catalogue) -> Recommender:
     return model
 
 
+def _key(options: dict[str, Any], inputs: dict[str, str]) -> str:
+    """Of all that decides the state after an epoch; when to stop does not."""
+    deciding = {name: value for name, value in options.items() if name not in ("epochs", "patience")}
+    return hashlib.sha256(json.dumps([deciding, inputs], sort_keys=True).encode()).hexdigest()
+
+
 def _resume_or_start(
     checkpoints: Checkpoints,
     key: str,
+    settings: Settings,
     model: Recommender,
     average: WeightAverage,
     optimizer: torch.optim.Optimizer,
@@ -260,7 +269,7 @@ def _resume_or_start(
         checkpoints.clear()
         return Progress(key)
     saved = checkpoints.progress()
-    fits = saved is not None and saved.key == key
+    fits = saved is not None and saved.key == key and saved.within(settings)
     if resume and not fits:
         raise DataError(
             f"{checkpoints.folder}: there is no interrupted run of these options and inputs to --resume",
@@ -268,7 +277,7 @@ def _resume_or_start(
         )
     if fits:
         progress = checkpoints.restore(model, average, optimizer)
-        reporter.info(f"continuing the run interrupted after epoch {progress.epoch}")
+        reporter.info(f"continuing the run that came to epoch {progress.epoch}")
         return progress
     if saved is not None:
         reporter.info(f"the checkpoint of another run (up to epoch {saved.epoch}) will be overwritten")

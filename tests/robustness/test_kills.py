@@ -71,7 +71,7 @@ class Disturbed:
         if self.stage == "train" and last.exists():
             with safe_open(last, framework="numpy") as file:
                 self.epochs_kept = json.loads(file.metadata()["progress"])["epoch"]
-            return f"continuing the run interrupted after epoch {self.epochs_kept}\n"
+            return f"continuing the run that came to epoch {self.epochs_kept}\n"
         return ""
 
     def _check_end(self, done):

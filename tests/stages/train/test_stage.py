@@ -78,8 +78,28 @@ def test_interrupted_run_ends_with_the_same_bytes(structured, small, stop):
     torch.manual_seed(12345)  # the state of the process must not matter
     train(workdir=structured, epochs=5, patience=5, resume=True, reporter=listener, **small)
     assert contents(structured) == undisturbed
-    assert f"continuing the run interrupted after epoch {stop}" in listener.messages
+    assert f"continuing the run that came to epoch {stop}" in listener.messages
     assert not any(message.startswith("epoch 1:") for message in listener.messages)
+
+
+def test_more_epochs_go_on_where_fewer_ended(structured, small):
+    train(workdir=structured, epochs=5, patience=5, **small)
+    undisturbed = contents(structured)
+    train(workdir=structured, epochs=2, patience=9, force=True, **small)
+    listener = Listener()
+    train(workdir=structured, epochs=5, patience=5, reporter=listener, **small)
+    assert contents(structured) == undisturbed
+    assert "continuing the run that came to epoch 2" in listener.messages
+
+
+def test_fewer_epochs_than_were_trained_start_afresh(structured, small):
+    train(workdir=structured, epochs=2, **small)
+    undisturbed = contents(structured)
+    train(workdir=structured, epochs=4, patience=9, **small)
+    listener = Listener()
+    train(workdir=structured, epochs=2, reporter=listener, **small)
+    assert contents(structured) == undisturbed
+    assert "the checkpoint of another run (up to epoch 4) will be overwritten" in listener.messages
 
 
 def test_up_to_date_is_skipped_and_says_the_same(structured, small):
