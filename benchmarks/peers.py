@@ -95,12 +95,17 @@ def theirs(
             target_user=user[valid],
             target_item=sequences.items[valid],
         )
-        command = [str(python), str(Path(__file__).with_name(script)), str(path)]
+        command = [str(python.absolute()), str(Path(__file__).absolute().with_name(script)), str(path)]
         options = ["dim", "threads", "learning_rate", "goal", *(["batch_size"] if script == RECTOOLS else [])]
         command += [f"--{option.replace('_', '-')}={getattr(arguments, option)}" for option in options]
         environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
         done = subprocess.run(
-            [*command, f"--epochs={epochs}"], stdout=subprocess.PIPE, text=True, check=True, env=environment
+            [*command, f"--epochs={epochs}"],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            env=environment,
+            cwd=name,  # RecBole and Lightning leave logs where they run
         )
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
