@@ -56,8 +56,13 @@ class TextSpool:
         Raises:
             DataError: when it cannot be read back.
         """
-        with self._explained():
+        try:
             return os.pread(self._file.fileno(), end - start, start).decode()
+        except OSError as error:
+            raise DataError(
+                f"cannot read back texts kept in {self._folder}: {error.strerror or error}",
+                "Run `cocorec embed` again; finished chunks are kept.",
+            ) from error
 
     def __enter__(self) -> "TextSpool":
         return self
