@@ -3,16 +3,14 @@
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from typer.main import get_command
 
 from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
+from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
 from stages import __version__
 
@@ -81,7 +79,7 @@ def cocorec(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run ``cocorec`` with these arguments, by default those of the process, and return the exit code."""
-    with _termination() as received:
+    with interrupts() as received:
         try:
             code = get_command(app).main(args, prog_name="cocorec", standalone_mode=False)
             sys.stdout.flush()
@@ -93,34 +91,15 @@ def main(args: Sequence[str] | None = None) -> int:
             if isinstance(end.__context__, BrokenPipeError):
                 return _end_of_pipe()
             code = end.code
-        except Exception as error:
+        except BaseException as error:  # what Rust raises when it panics is no Exception
+            if received:
+                return report_interrupt(received[0])
+            if not isinstance(error, Exception):
+                raise
             return report_error(error)
         if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
             return report_interrupt(received[0] if received else signal.SIGINT)
         return int(code or 0)
-
-
-@contextmanager
-def _termination() -> Iterator[list[int]]:
-    """Let SIGTERM unwind the program as Ctrl-C does, so that locks and temporary files are given up.
-
-    Yields:
-        The signals received so far.
-    """
-    received: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _end_of_pipe() -> int:

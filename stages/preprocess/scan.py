@@ -5,6 +5,7 @@ import glob
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -114,17 +115,19 @@ def _scan_rows(sample: Sample, infer: bool) -> pl.LazyFrame:
         # the ratings, which are digits.
         fields = pl.col(_LINE).str.splitn(sample.separator, len(names)).struct.rename_fields(names)
         return _legacy_lines(sample).select(fields.alias(_LINE)).unnest(_LINE)
-    return pl.scan_csv(
+    scan = partial(
+        pl.scan_csv,
         sample.path,
         separator=sample.separator,
         has_header=sample.header,
         quote_char='"' if sample.quoted else None,
-        infer_schema=infer,
-        infer_schema_length=None if infer else 0,
         glob=False,
-        # Spaces around the names in the header are not part of the names, nor are the types of RecBole.
-        with_column_names=lambda found: names if sample.typed or not sample.header else [n.strip() for n in found],
     )
+    # Spaces around the names in the header are not part of the names, nor are the types of RecBole.
+    found = scan(infer_schema=False, infer_schema_length=0).collect_schema().names()
+    wanted = names if sample.typed or not sample.header else [name.strip() for name in found]
+    frame = scan(infer_schema=infer, infer_schema_length=None if infer else 0)
+    return frame if found == wanted else frame.rename(dict(zip(found, wanted, strict=True)))
 
 
 def _legacy_lines(sample: Sample) -> pl.LazyFrame:
