@@ -9,6 +9,7 @@ import polars as pl
 from stages.preprocess.bad_rows import listed
 from stages.preprocess.catalogue.base import Catalogue
 from stages.preprocess.interactions import Interactions
+from stages.preprocess.order import rows_of
 from stages.preprocess.split import LEAVE_ONE_OUT, MINIMUM, Split
 
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
@@ -17,14 +18,14 @@ _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, 
 def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
     """Counts of users, items and interactions, lengths, the parts of the split, and what was dropped."""
     users, items = interactions.user_ids.len(), interactions.item_ids.len()
-    total = len(interactions.items)
-    lengths = split.lengths
-    position = np.arange(total) - split.offsets[interactions.users]
-    trained = position < split.train_end[interactions.users]
-    tested = position >= split.valid_end[interactions.users]
-    seen = np.zeros(items + 1, np.bool_)
-    seen[interactions.items[trained]] = True
-    unseen = np.unique(interactions.items[tested & ~seen[interactions.items]])
+    total, lengths = len(interactions.items), split.lengths
+    # Most interactions are for training: items that only the others have are found by looking at the others.
+    held, tested = (
+        interactions.items[rows_of(split.offsets[:-1] + end, lengths - end)]
+        for end in (split.train_end, split.valid_end)
+    )
+    trained = np.bincount(interactions.items, minlength=items + 1) - np.bincount(held, minlength=items + 1)
+    unseen = np.unique(tested[trained[tested] == 0])
     held_out = split.train_end < lengths
     # No type name may vary with the platform: the facts are written as JSON.
     quantiles = np.quantile(lengths, list(_QUANTILES.values()), method="inverted_cdf")
@@ -37,9 +38,9 @@ def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
             "mean": round(total / users, 4),
             **{name: int(value) for name, value in zip(_QUANTILES, quantiles, strict=True)},
         },
-        "train_interactions": int(trained.sum()),
-        "valid_interactions": total - int(trained.sum()) - int(tested.sum()),
-        "test_interactions": int(tested.sum()),
+        "train_interactions": total - len(held),
+        "valid_interactions": len(held) - len(tested),
+        "test_interactions": len(tested),
         "users_for_training_only": users - int(held_out.sum()),
         "users_without_training_items": int((split.train_end == 0).sum()),
         "test_items_not_in_training": len(unseen),

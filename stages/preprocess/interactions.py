@@ -1,5 +1,6 @@
 """From the log as read to filtered interactions with numbered users and items."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +9,11 @@ import polars as pl
 
 from stages.artifacts.errors import DataError
 from stages.preprocess.columns import ITEM, PART, TIME, USER
+from stages.preprocess.grouping import group_by_user
 from stages.preprocess.k_core import k_core
 from stages.preprocess.log import Log
 from stages.preprocess.numbering import encode, ranks, renumber
-from stages.preprocess.order import by_user_and_time, first_of_equals, move_runs, run_starts
+from stages.preprocess.order import first_of_equals, move_runs, run_starts
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ def filter_log(log: Log, k: int) -> Interactions:
     dropped = dict(log.dropped)
     if not log.frame.height:
         raise DataError("no interaction is left of the log", f"Rows dropped: {dropped}.")
-    users, user_ids = encode(log.frame[USER])
-    items, item_ids = encode(log.frame[ITEM])
     # Without times a repeated row may be a repeated purchase; with them it is the same event twice.
     timed = log.has_times and not log.published_split
-    rows, tied = by_user_and_time(users, _comparable(log.frame[TIME]) if timed else np.arange(len(users)))
-    users, items = users[rows], items[rows]
+    with ThreadPoolExecutor(1) as pool:
+        numbered = pool.submit(encode, log.frame[ITEM])
+        times = _comparable(log.frame[TIME]) if timed else np.arange(log.frame.height)
+        rows, users, tied = group_by_user(log.frame[USER], times)
+        items, item_ids = numbered.result()
+    items = items[rows]
     if timed:
         first = first_of_equals(tied, items)
         dropped["repeated rows (user, item and time)"] = len(rows) - int(first.sum())
@@ -71,21 +75,23 @@ def filter_log(log: Log, k: int) -> Interactions:
         if not mask.any():
             raise DataError(
                 f"no interaction is left: no users and items have {k} interactions each with one another "
-                f"({len(rows):,} interactions of {user_ids.len():,} users and {item_ids.len():,} items)",
+                f"({len(rows):,} interactions of {int(users[-1]) + 1:,} users and {item_ids.len():,} items)",
                 "Lower --k-core, or turn the filter off with --k-core 0.",
             )
         dropped[f"interactions outside the {k}-core"] = len(rows) - int(mask.sum())
         if not mask.all():
             users, items, rows = users[mask], items[mask], rows[mask]
     # Only ids that are left are put in order: of a large log most are not.
-    places, user_ids = ranks(user_ids.gather(users[run_starts(users)]))
+    with ThreadPoolExecutor(1) as pool:
+        ordered = pool.submit(lambda: ranks(log.frame[USER].gather(rows[run_starts(users)])))
+        compact, item_ids = renumber(items, item_ids)
+        places, item_ids = ranks(item_ids)
+        numbers = (places.astype(np.int32) + 1)[compact]
+        when = _gather(log.frame[TIME], rows)
+        places, user_ids = ordered.result()
     moved, owners = move_runs(users, places)
-    compact, item_ids = renumber(items[moved], item_ids)
-    places, item_ids = ranks(item_ids)
-    rows = rows[moved]
-    parts = log.frame[PART].to_numpy()[rows] if log.published_split else None
-    numbers = (places.astype(np.int32) + 1)[compact]
-    return Interactions(owners, numbers, _gather(log.frame[TIME], rows), parts, user_ids, item_ids, dropped, rounds)
+    parts = log.frame[PART].to_numpy()[rows[moved]] if log.published_split else None
+    return Interactions(owners, numbers[moved], _gather(when, moved), parts, user_ids, item_ids, dropped, rounds)
 
 
 def _gather(times: pl.Series, rows: npt.NDArray[np.int64]) -> pl.Series:

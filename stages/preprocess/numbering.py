@@ -51,13 +51,50 @@ def _first_of_each(codes: Codes) -> npt.NDArray[np.int64]:
 
 def ranks(ids: pl.Series) -> tuple[Codes, pl.Series]:
     """The places (N,), from 0, that distinct strings (N,) have in their byte order, and the strings in this order."""
-    ordered = ids.sort()
+    keys = _eight_bytes(ids)
+    order = pl.Series(keys).arg_sort().to_numpy()
+    keys = keys[order]
+    alike = np.append(keys[1:] == keys[:-1], False)
+    alike[1:] |= alike[:-1]
+    if alike.any():  # strings of several keys, sorted together, stay in the order of the keys
+        among = np.flatnonzero(alike)
+        order = order.copy()
+        order[among] = order[among][_sorted_order(ids.gather(order[among]))]
     places = np.empty(len(ids), np.uint32)
+    places[order] = np.arange(len(ids), dtype=np.uint32)
+    return places, ids.gather(order)
+
+
+def _eight_bytes(ids: pl.Series) -> npt.NDArray[np.uint64]:
+    """The bytes after those that all strings begin with, as numbers in their order; short strings end in zeros."""
+    first, last = str(ids.min()).encode(), str(ids.max()).encode()
+    unlike = (place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    shared = next(unlike, min(len(first), len(last)))
+    strings = ids.to_arrow().cast(pa.large_string())
+    _, offsets, data = strings.buffers()
+    ends = np.frombuffer(offsets, np.int64)[strings.offset : strings.offset + len(strings) + 1]
+    text = np.frombuffer(data or b"", np.uint8)
+    keys = np.zeros(len(ids), np.uint64)
+    for place in range(shared, shared + 8):
+        at = ends[:-1] + place
+        keys <<= np.uint64(8)
+        inside = at < ends[1:]
+        if inside.all():
+            keys |= text[at]
+        else:
+            keys[inside] |= text[at[inside]]
+    return keys
+
+
+def _sorted_order(ids: pl.Series) -> npt.NDArray[np.int64]:
+    """The order (N,) that sorts distinct strings (N,) by their bytes."""
+    ordered = ids.sort()
+    order = np.empty(len(ids), np.int64)
     for seed in range(_SEEDS):
         # The same string comes at the same place in both orders of hashes, found without comparing strings again.
-        places[ids.hash(seed).arg_sort().to_numpy()] = ordered.hash(seed).arg_sort().to_numpy()
-        if (ordered.gather(places) == ids).all():
-            return places, ordered
+        order[ordered.hash(seed).arg_sort().to_numpy()] = ids.hash(seed).arg_sort().to_numpy()
+        if (ids.gather(order) == ordered).all():
+            return order
     raise AssertionError(_ALIKE)
 
 

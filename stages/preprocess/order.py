@@ -12,34 +12,23 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-def by_user_and_time(users: Codes, times: Index) -> tuple[Index, Mask]:
-    """The order of interactions by user, then time; equal times keep the order of the file.
-
-    Args:
-        users: (rows,) number of the user.
-        times: (rows,) any whole numbers.
-
-    Returns:
-        The rows in their new order (rows,), and which of them have user and time of the row before them (rows,).
-    """
-    if (times[1:] > times[:-1]).all():  # no two are equal
-        return _ascending(users), np.zeros(len(users), np.bool_)
-    if (times[1:] >= times[:-1]).all():  # as shops write their logs
-        order = _ascending(users)
-    else:
-        order = _ascending(times)
-        order = order[_ascending(users[order])]
-    users, times = users[order], times[order]
-    tied = np.zeros(len(users), np.bool_)
-    tied[1:] = (users[1:] == users[:-1]) & (times[1:] == times[:-1])
-    return order, tied
+def ascending(values: npt.NDArray[Any]) -> Index:
+    """The order (rows,) of whole numbers, equal ones as they stand."""
+    low, bits = int(values.min()), max(1, len(values) - 1).bit_length()
+    if (int(values.max()) - low).bit_length() + bits > 64:
+        return np.argsort(values, kind="stable")
+    # Sorting numbers with their places in the low bits is far faster than sorting places by numbers.
+    packed = (values.astype(np.int64) - low).astype(np.uint64) << np.uint64(bits)
+    packed |= np.arange(len(values), dtype=np.uint64)
+    packed = pl.Series(packed).sort().to_numpy() & np.uint64((1 << bits) - 1)
+    return packed.view(np.int64)
 
 
 def first_of_equals(tied: Mask, items: Codes) -> Mask:
     """All interactions but those whose item was there before, at the same time for the same user.
 
     Args:
-        tied: (rows,) as :func:`by_user_and_time` gives it.
+        tied: (rows,) which of them have user and time of the row before them.
         items: (rows,) number of the item, in the same order.
     """
     first = np.ones(len(items), np.bool_)
@@ -66,25 +55,24 @@ def move_runs(values: npt.NDArray[Any], places: Codes) -> tuple[Index, Index]:
     moved = np.empty(len(places), np.int64)
     moved[places] = np.arange(len(places))
     starts, lengths = starts[moved], lengths[moved]
-    rows = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(values))
-    return rows, np.repeat(np.arange(len(places)), lengths)
+    return rows_of(starts, lengths), np.repeat(np.arange(len(places)), lengths)
 
 
-def run_starts(values: npt.NDArray[Any]) -> Index:
-    """Where runs of equal values begin (runs,)."""
-    return np.flatnonzero(np.append(True, values[1:] != values[:-1])) if len(values) else np.zeros(0, np.int64)
+def rows_of(starts: Index, lengths: Index) -> Index:
+    """The rows of stretches, one stretch after the other.
+
+    Args:
+        starts: (stretches,) the first row of each.
+        lengths: (stretches,) how many rows it has.
+    """
+    return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
-def _ascending(values: npt.NDArray[Any]) -> Index:
-    """The order of whole numbers, equal ones as they stand."""
-    low, bits = int(values.min()), max(1, len(values) - 1).bit_length()
-    if (int(values.max()) - low).bit_length() + bits > 64:
-        return np.argsort(values, kind="stable")
-    # Sorting numbers with their places in the low bits is far faster than sorting places by numbers.
-    packed = (values.astype(np.int64) - low).astype(np.uint64) << np.uint64(bits)
-    packed |= np.arange(len(values), dtype=np.uint64)
-    packed = pl.Series(packed).sort().to_numpy() & np.uint64((1 << bits) - 1)
-    return packed.view(np.int64)
+def run_starts(*columns: npt.NDArray[Any]) -> Index:
+    """Where runs of rows begin that are equal in all columns (runs,)."""
+    if not len(columns[0]):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.append(True, np.logical_or.reduce([c[1:] != c[:-1] for c in columns])))
 
 
 def _runs(tied: Mask) -> tuple[Index, Index]:

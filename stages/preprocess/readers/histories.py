@@ -15,7 +15,7 @@ import polars as pl
 from stages.artifacts.errors import DataError
 from stages.preprocess.columns import ITEM, PART, ROW, TIME, USER
 from stages.preprocess.numbering import encode, ranks
-from stages.preprocess.order import by_user_and_time, run_starts
+from stages.preprocess.order import ascending, run_starts
 
 HISTORY = "history"
 """The items before the target, oldest first, separated by blanks."""
@@ -93,7 +93,8 @@ def _joined(sequences: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
 def _whole(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Rows and sequences of the users whose longest row contains all others, and the rows of the other users."""
     users, positions = rows[USER].to_numpy(), rows[_POSITION].to_numpy().astype(np.int64)
-    order, _ = by_user_and_time(users, -positions)
+    order = ascending(-positions)
+    order = order[ascending(users[order])]
     longest = order[run_starts(users[order])]
     paths = rows[_PATH].gather(longest)
     begins = rows.select(pl.lit(paths.gather(users)).str.starts_with(pl.col(_PATH))).to_series().to_numpy()

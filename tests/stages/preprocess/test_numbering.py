@@ -22,6 +22,24 @@ def test_ranks_are_those_of_the_bytes(values: set[str]) -> None:
     assert ordered.gather(places).to_list() == list(values)
 
 
+@given(
+    st.text(max_size=12),
+    st.sets(st.text(alphabet="\0a\u00e9\U0001f600", min_size=0, max_size=12), min_size=0, max_size=60),
+)
+def test_ranks_of_strings_that_begin_alike(begin: str, ends: set[str]) -> None:
+    values = [begin + end for end in ends]
+    places, ordered = ranks(pl.Series(values, dtype=pl.String))
+    assert ordered.to_list() == sorted(values, key=str.encode)
+    assert ordered.gather(places).to_list() == values
+
+
+def test_ranks_of_a_part_of_a_column() -> None:
+    column = pl.concat([pl.Series(["z" * 20, "b", "a"]), pl.Series(["c" * 20, "c", "d"])], rechunk=False)[1:5]
+    places, ordered = ranks(column)
+    assert ordered.to_list() == ["a", "b", "c", "c" * 20]
+    assert ordered.gather(places).to_list() == column.to_list()
+
+
 def test_rows_of_a_user_that_stand_together() -> None:
     ids = pl.Series(["b"] * 5 + ["a"] * 5 + ["b"] * 3)
     codes, distinct = encode(ids)
