@@ -127,18 +127,20 @@ def rank(
         )
         histories, layout = pack(items, start, end)
         tile = score(histories, layout)
-        ranks, chosen = [], []
+        # Filled tile by tile: results that each tile allocates would stand between the large tiles and, where freed
+        # memory is kept, leave a hole as large as a tile for each of them.
+        ranks = torch.empty(len(rows), dtype=torch.int32, device=device)
+        best_items = torch.empty(len(rows), top, dtype=torch.int64, device=device)
+        best_scores = torch.empty(len(rows), top, dtype=torch.float32, device=device)
         for part in (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step)):
             scores = tile(part)
             hide(scores, _seen(items, first[part], end[part]) if exclude_seen else None)
-            ranks.append(ranks_of(scores, target[part]))
+            ranks[part] = ranks_of(scores, target[part])
             if top:
-                chosen.append(best(scores, top))
-        ranking.ranks[rows] = torch.cat(ranks).cpu().numpy()
-        if top:
-            best_items, best_scores = (torch.cat(parts) for parts in zip(*chosen, strict=True))
-            ranking.items[rows] = best_items.cpu().numpy()
-            ranking.scores[rows] = best_scores.float().cpu().numpy()
+                best_items[part], best_scores[part] = best(scores, top)
+        ranking.ranks[rows] = ranks.cpu().numpy()
+        ranking.items[rows] = best_items.cpu().numpy()
+        ranking.scores[rows] = best_scores.cpu().numpy()
         progress(len(rows))
     return ranking
 

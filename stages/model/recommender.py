@@ -1,7 +1,5 @@
 """The whole model: an item encoder and the backbone."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
@@ -65,17 +63,23 @@ class Recommender(nn.Module):
         fused: Fused = self.encoder(items, rows)
         return fused.codes, fused.history()
 
-    def _encoded_chunks(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(1, self.config.items + 1, _CHUNK_ITEMS):
-            yield self.encode(torch.arange(start, min(start + _CHUNK_ITEMS, self.config.items + 1), device=device))
-
     @torch.inference_mode()
     def item_tables(self) -> tuple[Tensor, Tensor]:
-        """History and candidate vectors of the whole catalogue, each (N + 1, d); row 0, no item, is zero."""
-        device = self.backbone.position.device
-        history, candidate = (torch.cat(parts) for parts in zip(*self._encoded_chunks(device), strict=True))
-        blank = history.new_zeros(1, history.shape[1])
-        return torch.cat([blank, history]), torch.cat([blank, candidate])
+        """History and candidate vectors of the whole catalogue, each (N + 1, d); row 0, no item, is zero.
+
+        They are one tensor where an item has but one vector.
+        """
+        device, items = self.backbone.position.device, self.config.items
+        tables: list[Tensor] = []
+        for start in range(1, items + 1, _CHUNK_ITEMS):
+            stop = min(start + _CHUNK_ITEMS, items + 1)
+            history, candidate = self.encode(torch.arange(start, stop, device=device))
+            vectors = [history] if candidate is history else [history, candidate]
+            # Filled piece by piece: pieces kept till the end would leave holes in the memory, and be copied.
+            tables = tables or [one.new_zeros(items + 1, one.shape[1]) for one in vectors]
+            for table, part in zip(tables, vectors, strict=True):
+                table[start:stop] = part
+        return tables[0], tables[-1]
 
     @torch.inference_mode()
     def read(self, history_table: Tensor, histories: Tensor, layout: Layout) -> Tensor:
