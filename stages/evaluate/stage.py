@@ -16,6 +16,7 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.items import count_items, read_item_ids
 from stages.artifacts.lineage import KEY, Lineage, fresh_lineage, require_consistent
+from stages.artifacts.memory import keep_freed_memory
 from stages.artifacts.names import (
     EMBEDDINGS,
     ITEMS,
@@ -119,6 +120,7 @@ def evaluate(
         return Result("evaluate", outputs, fresh.facts, skipped=True)
 
     began = time.perf_counter()
+    keep_freed_memory()
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads or threads_before)
     try:
