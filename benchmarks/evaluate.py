@@ -18,8 +18,8 @@ import torch
 
 from benchmarks.harness import Prepared, Side, compare, options, report
 from benchmarks.shapes import SHAPES, Shape, make_catalogue, make_config, make_sequences
-from stages.artifacts.memory import keep_freed_memory
 from stages.artifacts.sequences import Sequences
+from stages.frame.allocator import keep_freed_memory
 from stages.model.backbone import Layout
 from stages.model.ranking import Queries, queries, target_ranks
 from stages.model.recommender import Recommender

@@ -26,9 +26,9 @@ import numpy as np
 from benchmarks.harness import report
 from cocorec_cli.console import say
 from stages.artifacts.names import HISTORY, ITEMS, SEQUENCES
-from stages.artifacts.reporter import Reporter
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import open_table
+from stages.frame.reporter import Reporter
 
 RECTOOLS, RECBOLE = "peers_rectools.py", "peers_recbole.py"
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Prepared, Side, compare, options, report
-from stages.artifacts.memory import keep_freed_memory
+from stages.frame.allocator import keep_freed_memory
 
 COLUMNS = ("user_id", "parent_asin", "timestamp")
 _AT_ONCE = 100_000

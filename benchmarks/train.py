@@ -20,7 +20,7 @@ import torch
 from benchmarks.harness import Prepared, Side, compare, options, report
 from benchmarks.reference import ReferenceModel, ReferenceStep, prefix_rows
 from benchmarks.shapes import SHAPES, Shape, make_catalogue, make_config, make_sequences
-from stages.artifacts.memory import keep_freed_memory, return_freed_memory
+from stages.frame.allocator import keep_freed_memory, return_freed_memory
 from stages.model.device import autocast
 from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage

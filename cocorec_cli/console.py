@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 
 if TYPE_CHECKING:
     from rich.console import Console

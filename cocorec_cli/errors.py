@@ -23,7 +23,7 @@ _USERS_TO_SOLVE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.E
 def report_error(error: Exception) -> int:
     """Print an error to stderr and return the exit code that belongs to it."""
     if isinstance(error, CocorecError):
-        _explain(error.message, error.remedy)
+        _explain(error.message, error.hint)
         return error.exit_code
     if isinstance(error, typer.TyperException):
         return _report_usage(error)
@@ -58,7 +58,7 @@ def _report_usage(error: typer.TyperException) -> int:
     return error.exit_code
 
 
-def _explain(message: str, remedy: str | None) -> None:
+def _explain(message: str, hint: str | None) -> None:
     say(message, "error: ", "bold red")
-    if remedy:
-        say(remedy, "remedy: ", "bold")
+    if hint:
+        say(hint, "hint: ", "bold")

@@ -115,7 +115,7 @@ def _end(limit: int, found: int, workdir: Path, command: str) -> None:
     say(
         "Raise the limit, or take less at once: fewer text views with --views, for embed fewer --batch-tokens. "
         "Finished work is kept.",
-        "remedy: ",
+        "hint: ",
     )
     with contextlib.suppress(OSError):
         clear_leftovers(workdir)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts.result import Result
+from stages.frame.result import Result
 
 UNLIMITED = 100_000
 """Columns of an output that nobody looks at through a window."""

@@ -18,8 +18,8 @@ from cocorec_cli.console import ConsoleReporter, say
 from cocorec_cli.memory import limited, peak_mib, reset_peak
 from cocorec_cli.options import COMMON
 from cocorec_cli.report import Report, print_json, print_report
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 
 
 @dataclass

@@ -14,17 +14,18 @@ PACKAGES = ("stages", "cocorec_cli")
 
 MAY_IMPORT = {
     "artifacts": {"artifacts"},
-    "download": {"artifacts", "download"},
-    "preprocess": {"artifacts", "preprocess"},
-    "embed": {"artifacts", "embed"},
-    "quantize": {"artifacts", "quantize"},
+    "frame": {"artifacts", "frame"},
+    "download": {"artifacts", "frame", "download"},
+    "preprocess": {"artifacts", "frame", "preprocess"},
+    "embed": {"artifacts", "frame", "embed"},
+    "quantize": {"artifacts", "frame", "whitening", "quantize"},
     "metrics": {"artifacts", "metrics"},
-    "model": {"artifacts", "model"},
-    "train": {"artifacts", "metrics", "model", "train"},
-    "evaluate": {"artifacts", "metrics", "model", "evaluate"},
-    "compare": {"artifacts", "metrics", "compare"},
+    "model": {"artifacts", "frame", "whitening", "model"},
+    "train": {"artifacts", "frame", "metrics", "model", "train"},
+    "evaluate": {"artifacts", "frame", "metrics", "model", "evaluate"},
+    "compare": {"artifacts", "frame", "metrics", "compare"},
     # The search is handed the stages as functions.
-    "tune": {"artifacts", "model", "tune"},
+    "tune": {"artifacts", "frame", "model", "tune"},
 }
 """Which parts of ``stages`` each part may import."""
 

@@ -19,7 +19,7 @@ from cocorec_cli.options import (
     whole_numbers,
 )
 from cocorec_cli.runner import run_stage
-from stages.artifacts.result import Result
+from stages.frame.result import Result
 
 PROTOCOL = "Protocol"
 

@@ -12,7 +12,7 @@ from cocorec_cli.console import ConsoleReporter
 from cocorec_cli.options import COMMON, DEFAULT_WORKDIR, GENERAL, MACHINE, Config, Json, Quiet, Workdir, option
 from cocorec_cli.runner import run_call, stage_context
 from stages.artifacts.errors import UsageError
-from stages.artifacts.result import Result
+from stages.frame.result import Result
 
 SPACE_PANEL = "What is searched"
 BUDGET = "Budget"

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from stages.artifacts.digest import check_digest, fill_in_digest
 from stages.artifacts.errors import DataError
-from stages.artifacts.seal import check_seal, seal
 
 _TEMPORARY = ".tmp-"
 
@@ -18,11 +18,11 @@ _TEMPORARY = ".tmp-"
 def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the name of ``path`` when the block ends without an error.
 
-    A file that was given an ``OPEN_SEAL`` gets its digest on the way.
+    A file that was given an ``OPEN_DIGEST`` gets its digest on the way.
 
     Args:
         path: the file to be written.
-        option: the option that names its folder, for the remedy.
+        option: the option that names its folder, for the hint.
 
     Raises:
         DataError: when the folder cannot be written or the disk is full; what stood at ``path`` is intact.
@@ -34,7 +34,7 @@ def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
-        seal(temporary, path.suffix)
+        fill_in_digest(temporary, path.suffix)
         put_in_place(temporary, path)
     except OSError as error:
         raise DataError(
@@ -70,7 +70,7 @@ def read_json(path: Path) -> Any:
         DataError: when it is missing, is not JSON, or not the JSON that was written.
     """
     try:
-        check_seal(path)
+        check_digest(path)
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise missing(path) from None
@@ -89,8 +89,8 @@ def missing(path: Path) -> DataError:
     from stages.artifacts.pipeline import stage_of
 
     stage = stage_of(Path(path))
-    remedy = f"Run `cocorec {stage}` first, or point --workdir at the folder that has it." if stage else None
-    return DataError(f"{path} does not exist", remedy)
+    hint = f"Run `cocorec {stage}` first, or point --workdir at the folder that has it." if stage else None
+    return DataError(f"{path} does not exist", hint)
 
 
 def _sync(path: Path) -> None:

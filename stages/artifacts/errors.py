@@ -6,15 +6,15 @@ class CocorecError(Exception):
 
     Args:
         message: one sentence that names the file, row, column or option.
-        remedy: what to do now; printed on a line of its own.
+        hint: what to do now; printed on a line of its own.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, remedy: str | None = None) -> None:
-        super().__init__(message if remedy is None else f"{message}\n{remedy}")
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message if hint is None else f"{message}\n{hint}")
         self.message = message
-        self.remedy = remedy
+        self.hint = hint
 
 
 class UsageError(CocorecError):

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from stages.artifacts.atomic import missing, write_json
+from stages.artifacts.digest import file_state, fingerprint
 from stages.artifacts.errors import DataError
-from stages.artifacts.seal import file_state, fingerprint
 
 CACHE = ".cocorec/fingerprints.json"
 _KEEP = 256

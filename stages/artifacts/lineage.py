@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 
 from stages import __version__
 from stages.artifacts.atomic import missing, read_json
+from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.pipeline import STAGES, stage_of
-from stages.artifacts.seal import OPEN_SEAL
 
 CONTRACT_VERSION = 1
 """Version of the files between the stages; a reader refuses files of a later one."""
@@ -53,7 +53,7 @@ class Lineage:
 
     def metadata(self) -> dict[str, Any]:
         """What goes under :data:`KEY` into a file: the lineage, and a place for the file's digest of itself."""
-        return {**json.loads(self.to_json()), **OPEN_SEAL}
+        return {**json.loads(self.to_json()), **OPEN_DIGEST}
 
     def metadata_text(self) -> str:
         """:meth:`metadata` as one line of JSON, for files whose metadata are texts."""

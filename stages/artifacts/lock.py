@@ -21,7 +21,7 @@ def locked(workdir: Path, command: str, *, option: str = "--workdir") -> Iterato
     Args:
         workdir: the work directory, made when missing.
         command: what is being run, told to whoever finds the lock taken.
-        option: the option that names the folder, for the remedies.
+        option: the option that names the folder, for the hints.
 
     Raises:
         DataError: when another run holds the lock (naming it), the folder cannot be written, or the disk is full.

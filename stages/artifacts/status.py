@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stages.artifacts.digest import check_digest, has_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import CHECKPOINT_DIR, QUANTIZER
 from stages.artifacts.pipeline import PIPELINE
-from stages.artifacts.seal import check_seal, is_sealed
 from stages.artifacts.tables import open_table
 
 State = Literal["fresh", "stale", "damaged", "missing"]
@@ -107,7 +107,7 @@ class _Examination:
         reason = self._option_difference(stage, lineage) or self._input_difference(lineage)
         state: State = "stale" if reason else "fresh"
         reason = reason or self._why_fresh(lineage)
-        if self._verify and not is_sealed(path):
+        if self._verify and not has_digest(path):
             reason += "; older than digests, so only its pages could be verified"
         return ArtifactStatus(file, stage, state, reason, size, lineage.version)
 
@@ -115,7 +115,7 @@ class _Examination:
         found = []
         for path in sorted((self._workdir / CHECKPOINT_DIR).glob("*.safetensors")):
             try:
-                check_seal(path)
+                check_digest(path)
                 read_lineage(path)  # it has none, but it has to be readable
             except DataError as error:
                 name = path.relative_to(self._workdir).as_posix()

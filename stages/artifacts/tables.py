@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.artifacts.atomic import atomic_path, missing
+from stages.artifacts.digest import check_digest_once
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage
 from stages.artifacts.pipeline import stage_of
-from stages.artifacts.seal import check_seal_once
 
 _Check = Callable[[pa.DataType], bool]
 
@@ -101,13 +101,13 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
     if not path.exists():
         raise missing(path)
     try:
-        check_seal_once(path)
+        check_digest_once(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         stage = stage_of(path)
-        remedy = f"Run `cocorec {stage} --force` to write it again." if stage else None
-        raise DataError(f"{path} is damaged or not a Parquet file: {error}", remedy) from error
+        hint = f"Run `cocorec {stage} --force` to write it again." if stage else None
+        raise DataError(f"{path} is damaged or not a Parquet file: {error}", hint) from error
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage, read_lineage, require_consistent
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES, Columns
-from stages.artifacts.seal import check_seal
 from stages.artifacts.tables import open_table, require_column
 
 Integers = npt.NDArray[np.int64]
@@ -112,7 +112,7 @@ def read_run(name: str, path: Path) -> Run:
             raise DataError(f"{metrics} and {path} are of different evaluations", "Run `cocorec evaluate` again.")
     needed = {Columns.USER_ID: "string", Columns.TARGET: "int32", Columns.RANK: "int32"}
     if path.exists():
-        check_seal(path)
+        check_digest(path)
     optional = {Columns.HISTORY_LENGTH: "int32", Columns.TARGET_COUNT: "int32"}
     with open_table(path) as file:
         schema = file.schema_arrow

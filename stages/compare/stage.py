@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.artifacts.errors import UsageError
-from stages.artifacts.reporter import Reporter
 from stages.compare.runs import Run, aligned, locate, read_run, require_same_protocol
+from stages.frame.reporter import Reporter
 from stages.metrics.accuracy import named_metrics
 from stages.metrics.bootstrap import bootstrap_means, intervals
 from stages.metrics.randomization import holm, randomization_test

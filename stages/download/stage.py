@@ -9,13 +9,13 @@ from stages.artifacts.atomic import put_in_place
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import DOWNLOAD
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
 from stages.download import amazon
 from stages.download.manifest import Manifest, Record
 from stages.download.partial import Partial
 from stages.download.transfer import Transfer
 from stages.download.web import NotThereError, check_base_url
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 
 DATASETS = (amazon.NAME,)
 
@@ -136,8 +136,8 @@ def _fetch(transfer: Transfer, path: Path, manifest: Manifest, category: str) ->
         Partial(path).finished()
     except NotThereError as error:
         message = f"{category}: the server has no {error} (HTTP 404)"
-        remedy = f"{amazon.categories_remedy(category)} --base-url names a mirror."
-        raise (DataError if category in amazon.CATEGORIES else UsageError)(message, remedy) from error
+        hint = f"{amazon.categories_remedy(category)} --base-url names a mirror."
+        raise (DataError if category in amazon.CATEGORIES else UsageError)(message, hint) from error
     except OSError as error:
         raise DataError(
             f"cannot write {path}: {error.strerror or error}",

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.reporter import Reporter
 from stages.download.checks import announced_sha256, gzip_problem, sha256_of
 from stages.download.partial import Origin, Partial
 from stages.download.web import PassingError, RangeRefusedError, open_url, passing
+from stages.frame.reporter import Reporter
 
 _CHUNK = 1 << 16
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0

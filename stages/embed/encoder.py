@@ -227,12 +227,12 @@ def _load(folder: Path, name: str, device: "torch.device", trust_remote_code: bo
         return model.eval()
     except Exception as error:  # every module of every model raises its own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        remedy = "Check that the folder holds a whole sentence-transformers or transformers model."
+        hint = "Check that the folder holds a whole sentence-transformers or transformers model."
         if isinstance(error, ImportError):
-            remedy = "Install what it needs beside sentence-transformers, then run again."
+            hint = "Install what it needs beside sentence-transformers, then run again."
         elif "trust_remote_code" in str(error):
-            remedy = "It brings Python code of its own; read that, and allow it with --trust-remote-code."
-        raise DataError(f"--model {name} cannot be loaded: {reason}", remedy) from error
+            hint = "It brings Python code of its own; read that, and allow it with --trust-remote-code."
+        raise DataError(f"--model {name} cannot be loaded: {reason}", hint) from error
 
 
 @contextmanager

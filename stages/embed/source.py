@@ -83,7 +83,7 @@ def packaged_default() -> Path | None:
     return Path(importlib.import_module(OFFLINE_PACKAGE).get_model_path())
 
 
-def remedies(name: str) -> str:
+def hints(name: str) -> str:
     """What to do about a model that cannot be had from the hub."""
     advice = [
         "give --model the path of a folder that holds it",
@@ -165,7 +165,7 @@ def _cached(name: str) -> Path | None:
                 # Without weights it is what an interrupted download left.
                 return folder if any(file.endswith(_WEIGHTS) for file in _content_of(folder)) else None
     except HFValidationError as error:
-        raise UsageError(f"--model {name}: not the name of a model ({error})", remedies(name)) from None
+        raise UsageError(f"--model {name}: not the name of a model ({error})", hints(name)) from None
     return None
 
 
@@ -179,7 +179,7 @@ def _download(name: str) -> Path:
         files = content_files(sibling.rfilename for sibling in info.siblings or ())
         return Path(snapshot_download(name, allow_patterns=files))
     except HFValidationError as error:
-        raise UsageError(f"--model {name}: not the name of a model ({error})", remedies(name)) from None
+        raise UsageError(f"--model {name}: not the name of a model ({error})", hints(name)) from None
     except GatedRepoError as error:
         raise DataError(
             f"--model {name}: its owners ask you to accept their terms first", "Do so on the hub, then `hf auth login`."
@@ -191,4 +191,4 @@ def _download(name: str) -> Path:
         ) from error
     except Exception as error:  # connection, proxy, certificate, server, disk: each its own type, by hub version
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(f"--model {name} cannot be downloaded: {reason}", remedies(name)) from error
+        raise DataError(f"--model {name} cannot be downloaded: {reason}", hints(name)) from error

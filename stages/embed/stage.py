@@ -17,8 +17,6 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, fresh_lineage
 from stages.artifacts.names import Columns
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
 from stages.artifacts.tables import table_writer
 from stages.artifacts.vectors import embeddings_schema, to_fixed_size_list
 from stages.embed.batches import Index, Plan, plan_batches
@@ -27,6 +25,8 @@ from stages.embed.encoder import BATCH_TOKENS, Encoder
 from stages.embed.source import DEFAULT_MODEL, OFFLINE_SHA256, Source, find_source
 from stages.embed.spool import TextSpool
 from stages.embed.texts import DistinctTexts, Numbers, choose_views, collect
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 
 _ROW_GROUP_BYTES = 64 << 20
 _TOKENIZED_AT_ONCE = 4_096

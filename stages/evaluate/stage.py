@@ -16,7 +16,6 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.items import count_items, read_item_ids
 from stages.artifacts.lineage import KEY, Lineage, fresh_lineage, require_consistent
-from stages.artifacts.memory import keep_freed_memory
 from stages.artifacts.names import (
     EMBEDDINGS,
     ITEMS,
@@ -28,13 +27,14 @@ from stages.artifacts.names import (
     SEQUENCES,
     Columns,
 )
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
 from stages.artifacts.sequences import Sequences, read_sequences
 from stages.artifacts.tables import write_table
 from stages.evaluate.diversity import intra_list_diversity
 from stages.evaluate.popularity import counts_before, popularity_ranks
 from stages.evaluate.recommendations import write_recommendations
+from stages.frame.allocator import keep_freed_memory
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 from stages.metrics.accuracy import Ranks, metric_names, per_rank
 from stages.metrics.bootstrap import bootstrap_means, intervals
 from stages.metrics.lists import list_metrics

@@ -11,7 +11,7 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.items import count_items
 from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS
 from stages.artifacts.vectors import embedding_views, read_codes, read_view
-from stages.artifacts.whitening import Whitening, whiten
+from stages.whitening import Whitening, whiten
 
 
 @dataclass(frozen=True)

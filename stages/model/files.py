@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stages.artifacts.atomic import atomic_path, missing, read_json, write_json
+from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
 from stages.artifacts.names import MODEL_CONFIG, MODEL_WEIGHTS
-from stages.artifacts.seal import check_seal
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import COUNTING, ModelConfig
 from stages.model.counting import Counts
@@ -55,7 +55,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not Path(path).exists():
         raise missing(path)
     try:
-        check_seal(path)
+        check_digest(path)
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:

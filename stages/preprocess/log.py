@@ -6,7 +6,7 @@ from typing import Protocol
 import polars as pl
 
 from stages.artifacts.errors import UsageError
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.preprocess.clock import Clock, Moment
 from stages.preprocess.columns import PART, TIME
 from stages.preprocess.sample import Sample

@@ -15,11 +15,11 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import RAW, Lineage, fresh_lineage
-from stages.artifacts.memory import keep_freed_memory
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
 from stages.artifacts.sequences import SEQUENCES_SCHEMA
 from stages.artifacts.tables import table_writer
+from stages.frame.allocator import keep_freed_memory
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 from stages.preprocess.bad_rows import BadRows
 from stages.preprocess.catalogue import choose_catalogue_reader
 from stages.preprocess.catalogue.base import Catalogue, CatalogueReader, Wanted, choose_id_column

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages.artifacts.whitening import Whitening
+from stages.whitening import Whitening
 
 Matrix = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from stages.artifacts.atomic import atomic_path
+from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
-from stages.artifacts.seal import check_seal
-from stages.artifacts.whitening import Whitening
 from stages.quantize.codebooks import METHODS, Matrix, ViewQuantizer
+from stages.whitening import Whitening
 
 _REMEDY = "Give --codebooks a quantizer.safetensors that `cocorec quantize` wrote."
 
@@ -57,7 +57,7 @@ def load_quantizer(path: Path) -> SavedQuantizer:
     from safetensors import SafetensorError, safe_open
 
     if path.exists():
-        check_seal(path)
+        check_digest(path)
     lineage = read_lineage(path)
     try:
         method = str(lineage.options["method"]) if lineage else ""

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.whitening import Whitening, whiten
 from stages.quantize.codebooks import Mask, Matrix, ViewQuantizer, nearest
 from stages.quantize.samples import Index, Sample
+from stages.whitening import Whitening, whiten
 
 POINTS_WANTED = 39
 """Training points per centroid below which faiss calls a codebook poorly supported."""

@@ -14,11 +14,10 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, fresh_lineage, read_lineage, require_consistent
 from stages.artifacts.names import Columns
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
 from stages.artifacts.tables import write_table
 from stages.artifacts.vectors import codes_schema, embedding_views, to_fixed_size_list
-from stages.artifacts.whitening import training_rows
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 from stages.quantize.codebooks import Codes, Mask, ViewQuantizer
 from stages.quantize.diagnostics import RowKeys, position_facts, row_numbers, tuple_facts
 from stages.quantize.file import SavedQuantizer, load_quantizer, save_quantizer
@@ -34,6 +33,7 @@ from stages.quantize.fit import (
 from stages.quantize.options import QuantizeOptions
 from stages.quantize.samples import Index, ViewVectors
 from stages.quantize.stopwatch import Stopwatch
+from stages.whitening import training_rows
 
 _DEFAULTS = QuantizeOptions()
 

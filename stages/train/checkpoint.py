@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import CHECKPOINT_DIR
-from stages.artifacts.seal import OPEN_SEAL
 from stages.model.files import load_tensors, save_tensors
 from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
@@ -74,7 +74,7 @@ class Checkpoints:
         Raises:
             DataError: when the disk is full or the folder cannot be written.
         """
-        meta = {_META: json.dumps(asdict(progress)), **OPEN_SEAL}
+        meta = {_META: json.dumps(asdict(progress)), **OPEN_DIGEST}
         if progress.best_epoch == progress.epoch:
             save_tensors(self._best(progress), dict(average.model.state_dict()), meta)
         state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}

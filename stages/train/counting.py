@@ -9,9 +9,9 @@ import torch
 
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.names import HISTORY
-from stages.artifacts.result import Result
 from stages.artifacts.sequences import Sequences
 from stages.artifacts.tables import write_table
+from stages.frame.result import Result
 from stages.metrics.accuracy import mean_metrics
 from stages.model.config import ModelConfig
 from stages.model.counting import Counts

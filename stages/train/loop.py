@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stages.artifacts.memory import return_freed_memory
-from stages.artifacts.reporter import Reporter
+from stages.frame.allocator import return_freed_memory
+from stages.frame.reporter import Reporter
 from stages.metrics.accuracy import mean_metrics
 from stages.model.device import autocast
 from stages.model.ranking import Queries, target_ranks

@@ -14,12 +14,12 @@ import torch
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage, fresh_lineage, require_consistent
-from stages.artifacts.memory import keep_freed_memory
 from stages.artifacts.names import HISTORY, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
+from stages.frame.allocator import keep_freed_memory
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 from stages.model.catalogue import Catalogue, needed_files, read_catalogue
 from stages.model.config import COUNTING, ModelConfig
 from stages.model.device import resolve_device

@@ -10,9 +10,9 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage, read_lineage, require_consistent
 from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS, SEQUENCES, STUDY, TRIALS
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
 from stages.artifacts.tables import write_table
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 from stages.model.config import COUNTING
 from stages.tune.folders import Folders
 from stages.tune.space import DEFAULT_SPACES, Space, Stage, default_options, read_space
@@ -172,7 +172,7 @@ def _try_values(space: Space, stages: Mapping[str, Stage], fixed: Tables) -> Non
                         attempt(stage, **{option: value})
                     except UsageError as error:
                         named = f"search space: {stage}.{option} {value}: {error.message}"
-                        raise UsageError(named, error.remedy) from None
+                        raise UsageError(named, error.hint) from None
 
 
 def _describe(

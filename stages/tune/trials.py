@@ -10,8 +10,8 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from stages.artifacts.errors import UsageError, is_out_of_memory
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 from stages.tune.folders import Folders
 from stages.tune.space import Space, Stage
 

@@ -11,8 +11,8 @@ import stages.quantize
 import stages.train
 from cocorec_cli.main import main
 from stages.artifacts.names import CODES
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 
 
 @dataclass(frozen=True)

@@ -102,5 +102,5 @@ def test_a_file_of_a_later_contract_is_refused(cli, tmp_path: Path) -> None:
     done = cli("quantize")
     assert done.code == 3
     assert f"version {CONTRACT_VERSION + 1} of the file contract by cocorec 9.1" in done.err
-    assert "remedy: Install cocorec 9.1 or later." in done.err
+    assert "hint: Install cocorec 9.1 or later." in done.err
     assert "by cocorec 9.1" in cli("status").out

@@ -90,9 +90,9 @@ def test_a_process_that_holds_too_much_is_ended_in_good_order(tmp_path):
     run = [sys.executable, "-c", HOLDS_TOO_MUCH]
     ended = subprocess.run([*run, "400"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
-    error, remedy = ended.stderr.splitlines()
+    error, hint = ended.stderr.splitlines()
     assert error.startswith("error: embed holds ") and "more than --memory-limit" in error
-    assert remedy.startswith("remedy: Raise the limit")
+    assert hint.startswith("hint: Raise the limit")
     assert [path.name for path in (tmp_path / "artifacts").rglob("*") if path.is_file()] == ["items.parquet"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from stages.artifacts.errors import DataError, QualityError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import CODES
-from stages.artifacts.result import Result
+from stages.frame.result import Result
 
 
 def _raise(error: BaseException):
@@ -111,12 +111,12 @@ def test_options_that_are_not_set_are_left_to_the_stage(cli, quantize_calls):
 @pytest.mark.parametrize(
     ("error", "code", "expected"),
     [
-        (UsageError("--levels 5 does not divide 128", "Take 4."), 2, ["error: --levels 5", "remedy: Take 4."]),
+        (UsageError("--levels 5 does not divide 128", "Take 4."), 2, ["error: --levels 5", "hint: Take 4."]),
         (DataError("embeddings.parquet is damaged"), 3, ["error: embeddings.parquet is damaged"]),
         (QualityError("ndcg@10 is 0.04"), 4, ["error: ndcg@10 is 0.04"]),
-        (MemoryError(), 1, ["out of memory", "remedy:"]),
+        (MemoryError(), 1, ["out of memory", "hint:"]),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 12 bytes"), 1, ["out of memory"]),
-        (OSError(errno.ENOSPC, "No space left on device", "f"), 3, ["No space left on device", "remedy:"]),
+        (OSError(errno.ENOSPC, "No space left on device", "f"), 3, ["No space left on device", "hint:"]),
         (PermissionError(errno.EACCES, "Permission denied", "f"), 3, ["Permission denied: 'f'"]),
         (KeyboardInterrupt(), 130, ["interrupted by Ctrl-C"]),
     ],

@@ -155,7 +155,7 @@ def reproduce(checkout: Path, *args: str, **environment: str) -> subprocess.Comp
 def test_the_script_refuses_what_does_not_fit(checkout, args, seeds, expected):
     done = reproduce(checkout, *args, SEEDS=seeds)
     assert (done.returncode, done.stdout) == (2, "")
-    assert expected in done.stderr and "remedy: " in done.stderr
+    assert expected in done.stderr and "hint: " in done.stderr
     assert not (checkout / "data").exists()
 
 

@@ -148,7 +148,7 @@ def test_what_does_not_fit(case, shop, warm, arguments, tmp_path, leftover_files
     assert (ended.code, "Traceback" in ended.err) == (code, False), ended
     assert said in ended.err
     if code == 3:
-        assert "remedy: " in ended.err
+        assert "hint: " in ended.err
     assert {name: (folder / "artifacts" / name).read_bytes() for name in before} == before
     assert leftover_files(folder) == []
 

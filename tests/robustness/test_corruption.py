@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stages.artifacts import names
+from stages.artifacts.digest import file_state
 from stages.artifacts.fingerprints import CACHE, Fingerprints
 from stages.artifacts.pipeline import PIPELINE
-from stages.artifacts.seal import file_state
 from stages.artifacts.status import workdir_status
 
 SEED = 7
@@ -117,7 +117,7 @@ def test_whoever_reads_it_refuses_it(folder, damaged, warm, arguments):
         ended = warm(*given, cwd=folder)
         assert ended.code == 3, ended
         assert damaged.name in ended.err, ended.err
-        assert "remedy: " in ended.err
+        assert "hint: " in ended.err
         assert "Traceback" not in ended.err
     shutil.copy2(folder / "whole" / names.MODEL_CONFIG, folder / "artifacts" / names.MODEL_CONFIG)
 

@@ -21,7 +21,7 @@ def copied(shop, folder):
 
 def refused(ended):
     """Whether a command ended with a clear error for the user to act on."""
-    return ended.code == 3 and "error: " in ended.err and "remedy: " in ended.err and "Traceback" not in ended.err
+    return ended.code == 3 and "error: " in ended.err and "hint: " in ended.err and "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -100,7 +100,7 @@ def test_at_every_write(stage, disk, shop, warm, arguments, leftover_files):
         assert leftover_files(folder) == []
         assert shop.differing(stage, folder) == []
         if room is not None:
-            assert "remedy: " in ended.err
+            assert "hint: " in ended.err
             refused |= set(re.findall(r"error: cannot write (?:in )?([^:]+)", ended.err))
             shutil.rmtree(folder)
     for pattern in REFUSED[stage]:

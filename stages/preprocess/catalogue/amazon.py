@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.preprocess.catalogue.base import Catalogue, Wanted, check_views
 from stages.preprocess.catalogue.json_lines import Field, read_json_lines
 from stages.preprocess.sample import Sample

@@ -7,7 +7,7 @@ from typing import Protocol
 import polars as pl
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample
 

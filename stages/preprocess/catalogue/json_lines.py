@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.preprocess.catalogue.base import Catalogue, Wanted, choose_rows
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sample import Sample

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.preprocess.catalogue.base import Catalogue, Wanted, check_views
 from stages.preprocess.catalogue.table import read_rows
 from stages.preprocess.layouts import GENRES

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.preprocess.catalogue.base import Catalogue, Wanted, check_views, choose_rows
 from stages.preprocess.catalogue.json_lines import Field, read_json_lines
 from stages.preprocess.columns import ID, ROW

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ITEM, PART, ROW, TIME, USER
 from stages.preprocess.log import Log, LogColumns
 from stages.preprocess.readers.histories import HISTORY, rebuild

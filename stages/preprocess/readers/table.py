@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ITEM, RATING, TIME, USER
 from stages.preprocess.log import Log, LogColumns
 from stages.preprocess.sample import Sample

@@ -93,7 +93,7 @@ def test_json_is_one_object(cli, games):
         (["amazon-2023", "Video_Game"], 2, ["the server has no", "Did you mean Video_Games?"]),
         (["amazon-2023", "../x"], 2, ["'../x' is not the name of a category"]),
         (["amazon-2023", "Video_Games", "--base-url", "ftp://x"], 2, ["--base-url", "for example https"]),
-        (["amazon-2023", "Video_Games", "--max-size", "0.000000001"], 3, ["--max-size", "remedy: "]),
+        (["amazon-2023", "Video_Games", "--max-size", "0.000000001"], 3, ["--max-size", "hint: "]),
         (["amazon-2023", "Video_Games", "--kind", "all"], 2, ["'--kind'"]),
         (["netflix", "all"], 2, ["amazon-2023"]),
         (["amazon-2023"], 2, ["CATEGORY"]),

@@ -7,7 +7,7 @@ import pytest
 from stages.artifacts.errors import DataError, QualityError
 from stages.artifacts.lock import locked
 from stages.artifacts.pipeline import STAGES
-from stages.artifacts.result import Result
+from stages.frame.result import Result
 
 CONFIG = """
 workdir = "w"

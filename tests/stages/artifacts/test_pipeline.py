@@ -6,7 +6,7 @@ import pytest
 from stages.artifacts import names
 from stages.artifacts.errors import CocorecError, DataError, QualityError, UsageError
 from stages.artifacts.pipeline import PIPELINE, STAGES, stage_of
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 
 
 def test_every_input_is_made_by_an_earlier_stage() -> None:
@@ -26,8 +26,8 @@ def test_stage_of_a_file() -> None:
 
 def test_exit_codes_and_messages() -> None:
     assert [kind.exit_code for kind in (CocorecError, UsageError, DataError, QualityError)] == [1, 2, 3, 4]
-    error = DataError("what", "remedy")
-    assert (str(error), error.message, error.remedy) == ("what\nremedy", "what", "remedy")
+    error = DataError("what", "hint")
+    assert (str(error), error.message, error.hint) == ("what\nhint", "what", "hint")
     assert str(UsageError("what")) == "what"
 
 

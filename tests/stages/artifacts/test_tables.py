@@ -65,7 +65,7 @@ def test_any_flipped_bit_in_the_pages_is_found(tmp_path: Path) -> None:
                 unnoticed.append(position)
         except DataError as error:
             assert "codes.parquet is damaged" in error.message
-            assert error.remedy and "cocorec quantize --force" in error.remedy
+            assert error.hint and "cocorec quantize --force" in error.hint
     assert unnoticed == []
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from mirror import Mirror
 
-from stages.artifacts.result import Result
 from stages.download import download
+from stages.frame.result import Result
 
 CATEGORY = "Video_Games"
 TRAIN = f"benchmark/5core/last_out_w_his/{CATEGORY}.train.csv.gz"

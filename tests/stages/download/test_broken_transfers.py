@@ -15,8 +15,8 @@ import pytest
 from mirror import Fault
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.artifacts.reporter import Reporter
 from stages.download import web
+from stages.frame.reporter import Reporter
 
 CATEGORY = "Video_Games"
 TRAIN = f"benchmark/5core/last_out_w_his/{CATEGORY}.train.csv.gz"

@@ -10,9 +10,9 @@ import pytest
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import DOWNLOAD
-from stages.artifacts.reporter import Reporter
 from stages.download import download, stage
 from stages.download.amazon import BASE_URL, CATEGORIES, default_folder, remote_files
+from stages.frame.reporter import Reporter
 
 CATEGORY = "Video_Games"
 

@@ -9,8 +9,8 @@ from tiny import WORDS, save_tiny_model
 from stages.artifacts import names
 from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import Lineage
-from stages.artifacts.reporter import Reporter
 from stages.artifacts.tables import write_table
+from stages.frame.reporter import Reporter
 
 
 class Recorder(Reporter):

@@ -18,9 +18,9 @@ import pytest
 from stages.artifacts import names
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import read_lineage
-from stages.artifacts.reporter import Reporter
 from stages.artifacts.vectors import embedding_views, read_view
 from stages.embed import batches, embed, source
+from stages.frame.reporter import Reporter
 
 MakeItems = Callable[..., Path]
 Sentences = Callable[..., list[str]]

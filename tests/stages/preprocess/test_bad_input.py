@@ -202,7 +202,7 @@ def test_log(run: Run, tmp_path: Path, case: str) -> None:
     if isinstance(users, str):
         with pytest.raises(DataError, match=users) as caught:
             run(path, **options)
-        assert caught.value.remedy
+        assert caught.value.hint
         assert not list((tmp_path / "work").glob("*.parquet"))
         return
     # Times of one user may be equal here and rows repeated: what counts is who has what, in which order.

@@ -88,4 +88,4 @@ def test_no_damage_leads_to_a_traceback(
         preprocess([log], workdir=tmp_path / "work", items=items, k_core=0, force=True)
     except CocorecError as error:
         assert error.exit_code in (2, 3)
-        assert error.remedy
+        assert error.hint

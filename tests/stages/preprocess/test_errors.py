@@ -1,4 +1,4 @@
-"""Input that cannot be used: an error that names the file and the remedy, and nothing written."""
+"""Input that cannot be used: an error that names the file and the hint, and nothing written."""
 
 import gzip
 from collections.abc import Callable

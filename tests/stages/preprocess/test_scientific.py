@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from stages.artifacts.names import ITEMS, SEQUENCES
-from stages.artifacts.result import Result
 from stages.artifacts.sequences import Sequences, read_sequences
 from stages.artifacts.tables import read_table
+from stages.frame.result import Result
 from stages.preprocess import preprocess
 
 LONGEST_HISTORY = 50

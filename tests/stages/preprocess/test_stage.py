@@ -13,9 +13,9 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import read_lineage, require_consistent
 from stages.artifacts.names import ITEMS, SEQUENCES
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
 from stages.artifacts.tables import read_table, write_table
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 from stages.preprocess import preprocess
 
 Write = Callable[..., Path]

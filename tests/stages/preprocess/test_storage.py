@@ -69,5 +69,5 @@ def test_what_cannot_be_had(
 ) -> None:
     with pytest.raises(DataError, match=message) as caught:
         run(address, k_core=0, **options)
-    assert caught.value.remedy
+    assert caught.value.hint
     assert not list((tmp_path / "work" / COPIES).rglob("*.csv*"))

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from stages.artifacts.whitening import Whitening
 from stages.quantize.codebooks import ViewQuantizer, nearest
 from stages.quantize.diagnostics import position_facts, row_numbers, tuple_facts
+from stages.whitening import Whitening
 
 NOTHING = Whitening(np.zeros(4, np.float32), np.eye(4, dtype=np.float32), np.zeros(0))
 

@@ -2,7 +2,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.artifacts.names import HISTORY
-from stages.artifacts.reporter import Reporter
+from stages.frame.reporter import Reporter
 from stages.train import train
 
 

@@ -6,8 +6,8 @@ import torch
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.names import CODES, EMBEDDINGS, HISTORY, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
-from stages.artifacts.reporter import Reporter
 from stages.artifacts.tables import read_table, write_table
+from stages.frame.reporter import Reporter
 from stages.train import train
 
 FILES = (MODEL_CONFIG, MODEL_WEIGHTS, HISTORY)

@@ -8,8 +8,8 @@ import pytest
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.names import SEQUENCES
-from stages.artifacts.reporter import Reporter
-from stages.artifacts.result import Result
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 
 EPOCHS = 6
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.artifacts.whitening import whiten
+from stages.whitening import whiten
 
 
 def correlated(rows: int, d: int, seed: int = 0) -> np.ndarray:

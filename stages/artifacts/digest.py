@@ -26,12 +26,12 @@ State = tuple[int, int, int, int]
 _sound: dict[str, State] = {}
 """Files that this process has read in full and found to be what was written, by path, in the state they had then."""
 
-OPEN_SEAL = {"digest": f"{_MARK}{_ZEROS.decode()}", "digest_of": _NOTE}
-"""Goes last into a file's metadata; :func:`seal` fills in the digits once the file is whole."""
+OPEN_DIGEST = {"digest": f"{_MARK}{_ZEROS.decode()}", "digest_of": _NOTE}
+"""Goes last into a file's metadata; :func:`fill_in_digest` fills in the digits once the file is whole."""
 
 
-def seal(path: Path, suffix: str) -> None:
-    """Fill in the digest of a file that carries an :data:`OPEN_SEAL`; leave any other file alone.
+def fill_in_digest(path: Path, suffix: str) -> None:
+    """Fill in the digest of a file that carries an :data:`OPEN_DIGEST`; leave any other file alone.
 
     Args:
         path: the file.
@@ -70,19 +70,19 @@ def fingerprint(path: Path) -> str:
     return f"sha256:{whole}"
 
 
-def check_seal(path: Path) -> None:
+def check_digest(path: Path) -> None:
     """Hold a file against the digest it carries; one without a digest, made by another tool, passes.
 
     Raises:
         DataError: when the bytes are not those that were written.
         OSError: when the file cannot be read.
     """
-    if is_sealed(path):
+    if has_digest(path):
         fingerprint(path)
 
 
-def check_seal_once(path: Path) -> None:
-    """:func:`check_seal`, unless this process has already done so and the file has not been written to since.
+def check_digest_once(path: Path) -> None:
+    """:func:`check_digest`, unless this process has already done so and the file has not been written to since.
 
     What was found out by earlier processes does not count: a disk can lose a bit without any write.
 
@@ -92,7 +92,7 @@ def check_seal_once(path: Path) -> None:
     """
     path = Path(path)
     if _sound.get(str(path.absolute())) != file_state(path.stat()):
-        check_seal(path)
+        check_digest(path)
 
 
 def file_state(stat: os.stat_result) -> State:
@@ -100,7 +100,7 @@ def file_state(stat: os.stat_result) -> State:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
-def is_sealed(path: Path) -> bool:
+def has_digest(path: Path) -> bool:
     """Whether a file carries a digest of itself, or says that it does.
 
     Raises:

@@ -11,10 +11,10 @@ from safetensors.numpy import save_file
 
 from stages.artifacts import names
 from stages.artifacts.atomic import atomic_path, read_json, write_json
+from stages.artifacts.digest import check_digest, fingerprint, has_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
-from stages.artifacts.seal import check_seal, fingerprint, is_sealed
 from stages.artifacts.status import workdir_status
 from stages.artifacts.tables import write_table
 
@@ -46,8 +46,8 @@ def test_the_digest_is_what_its_note_says(path: Path) -> None:
     [digits] = set(DIGEST.findall(content))
     assert b"with zeros for the 64 digits" in content
     assert hashlib.sha256(content.replace(digits, b"0" * 64)).hexdigest().encode() == digits
-    assert is_sealed(path)
-    check_seal(path)
+    assert has_digest(path)
+    check_digest(path)
     assert fingerprint(path) == "sha256:" + hashlib.sha256(content).hexdigest()
     assert read_lineage(path) == Lineage("preprocess", {"view": "self-sha256:"}, {})
 
@@ -59,10 +59,10 @@ def test_every_byte_counts(path: Path) -> None:
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
         with pytest.raises(DataError, match=re.escape(str(path))):
-            check_seal(path)
+            check_digest(path)
             read_lineage(path)  # finds what makes the metadata unreadable, and with them the digest
     path.write_bytes(content)
-    check_seal(path)
+    check_digest(path)
 
 
 def test_equal_content_has_equal_bytes(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_files_of_other_tools_pass(tmp_path: Path) -> None:
     for name in ("a.csv", "empty.parquet", "empty.safetensors", "empty.json"):
         (tmp_path / name).write_bytes(b"self-sha256:" if name == "a.csv" else b"")
     for file in tmp_path.iterdir():
-        assert not is_sealed(file)
-        check_seal(file)
+        assert not has_digest(file)
+        check_digest(file)
         assert fingerprint(file) == "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
 
 
