@@ -14,6 +14,12 @@ from stages.artifacts.names import CHECKPOINT_DIR, QUANTIZER
 from stages.artifacts.pipeline import PIPELINE
 from stages.artifacts.tables import open_table
 
+_RECOGNISED = ("format", "items_format")
+"""Options whose ``auto`` is recorded as the format that was recognised."""
+
+_FILES = ("inputs", "items")
+"""Options recorded as the names of the files read: more than were named, where a folder or one part of a split was."""
+
 State = Literal["fresh", "stale", "damaged", "missing"]
 
 
@@ -129,7 +135,9 @@ class _Examination:
         left = {name: value for name, value in self._defaults.get(stage, {}).items() if name in mattered}
         for name, value in {**left, **self._options.get(stage, {})}.items():
             wanted = json.loads(json.dumps(value, default=str))
-            if wanted is not None and name in lineage.options and not _same(lineage.options[name], wanted):
+            if wanted is None or name not in lineage.options:
+                continue
+            if not _same_option(name, lineage.options[name], wanted):
                 return f"option {name} was {_shown(lineage.options[name])}, is {_shown(wanted)}"
         return None
 
@@ -178,6 +186,14 @@ def _read_all(path: Path) -> None:
         with open_table(path) as file:
             for _ in file.iter_batches():
                 pass
+
+
+def _same_option(name: str, recorded: Any, wanted: Any) -> bool:
+    if name in _RECOGNISED and wanted == "auto":
+        return True
+    if name in _FILES and isinstance(recorded, list) and isinstance(wanted, list):
+        return all(not Path(file).is_file() or Path(file).name in recorded for file in wanted)
+    return _same(recorded, wanted)
 
 
 def _same(recorded: Any, wanted: Any) -> bool:

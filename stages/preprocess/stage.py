@@ -1,44 +1,35 @@
 """The stage's entry point."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from stages.artifacts import names
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
-from stages.artifacts.items import items_schema
-from stages.artifacts.lineage import RAW, Lineage, fresh_lineage
-from stages.artifacts.sequences import SEQUENCES_SCHEMA
-from stages.artifacts.tables import table_writer
+from stages.artifacts.lineage import Lineage, fresh_lineage
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
-from stages.preprocess.bad_rows import BadRows
-from stages.preprocess.catalogue import choose_catalogue_reader
-from stages.preprocess.catalogue.base import Catalogue, CatalogueReader, Wanted, choose_id_column
-from stages.preprocess.clock import Moment, read_clock
 from stages.preprocess.columns import ID
 from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
-from stages.preprocess.interactions import add_items, filter_log
-from stages.preprocess.interactions import sample_users as draw_users
-from stages.preprocess.log import LogColumns
-from stages.preprocess.paths import find_files
-from stages.preprocess.readers import AUTO, choose_log_reader
-from stages.preprocess.sample import Sample, take_sample
-from stages.preprocess.split import Scheme
-from stages.preprocess.tables import items_frame, items_tables, sequences_tables
-from stages.preprocess.temporal import Cutoffs
-from stages.preprocess.views import Plan, read_plan
-
-K_CORE = 5
-"""The filter for logs without a published split, as in the 5-core data sets that papers report on."""
+from stages.preprocess.histories.file import write_sequences
+from stages.preprocess.histories.filters import Filters
+from stages.preprocess.histories.interactions import add_items
+from stages.preprocess.histories.split import Scheme
+from stages.preprocess.histories.temporal import Cutoffs
+from stages.preprocess.items.file import items_frame, write_items
+from stages.preprocess.items.item_table import Wanted
+from stages.preprocess.items.source import find_items
+from stages.preprocess.items.views import select_views
+from stages.preprocess.logs.clock import Moment, read_clock
+from stages.preprocess.logs.log import LogColumns
+from stages.preprocess.logs.source import find_log
+from stages.preprocess.sources.bad_rows import BadRows
+from stages.preprocess.sources.finder import Finder, raw_fingerprints
+from stages.preprocess.sources.formats import AUTO
 
 
 def preprocess(
@@ -91,8 +82,9 @@ def preprocess(
             split on this machine the training file is enough.
         workdir: the work directory, made when missing.
         items: the item metadata, in the same ways, or none.
-        format: format of the log: ``auto`` or a name in ``readers.LOG_READERS``.
-        items_format: format of the metadata: ``auto`` or a name in ``catalogue.CATALOGUE_READERS``.
+        format: format of the log: ``auto`` or a name in ``logs.readers.LOG_READERS``.
+        items_format: format of the item metadata: ``auto`` or a name in
+            ``items.readers.ITEM_READERS``.
         user_column: column of the log that holds the user's id; by default that of the format, for tables ``user_id``.
         item_column: column of the log that holds the item's id; by default that of the format, for tables ``item_id``,
             ``parent_asin`` or ``asin``.
@@ -137,101 +129,69 @@ def preprocess(
     """
     workdir, reporter = Path(workdir), reporter or Reporter()
     started = perf_counter()
-    if not inputs:
-        raise UsageError("no input file is named", "Name the log, for example `cocorec preprocess reviews.jsonl.gz`.")
-    if k_core is not None and k_core < 0:
-        raise UsageError(f"--k-core {k_core} is less than 0")
-    if sample_users is not None and sample_users < 1:
-        raise UsageError(f"--sample-users {sample_users} is less than 1")
-    if max_bad_rows < 0:
-        raise UsageError(f"--max-bad-rows {max_bad_rows} is less than 0")
     bad_rows = BadRows(max_bad_rows)
-    most_bytes = round(max_size * 10**9)
-    plan = read_plan(list(views) if views else None, view_template)
+    columns = LogColumns(user_column, item_column, time_column, rating_column, rating_min)
+    selection = select_views(list(views) if views else None, view_template)
+    filters = Filters(since, until, k_core, sample_users, seed)
     scheme = Scheme(split, targets, Cutoffs(valid_from, test_from, valid_share, test_share))
+
     _make_folder(workdir)
-    samples = [take_sample(path, max_bad_rows > 0) for path in find_files(inputs, "log", workdir, most_bytes)]
-    reader = choose_log_reader(samples, format)
-    samples = reader.complete(samples)
-    columns = reader.resolve(samples, LogColumns(user_column, item_column, time_column, rating_column, rating_min))
-    item_samples = [take_sample(path, max_bad_rows > 0) for path in find_files(items, "items", workdir, most_bytes)]
-    catalogue_reader = choose_catalogue_reader(item_samples, items_format) if item_samples else None
-    id_column = choose_id_column(item_samples, items_id_column, str(columns.item)) if item_samples else None
-    if catalogue_reader is None and (views or view_template or keep_cold_items):
-        option = "--views" if views else "--view-template" if view_template else "--keep-cold-items"
-        raise UsageError(f"{option} needs item metadata", "Give the metadata with --items.")
+    finder = Finder(workdir, round(max_size * 10**9), tolerant=max_bad_rows > 0)
+    log_source = find_log(inputs, format, columns, finder)
+    item_source = find_items(items, items_format, items_id_column, str(log_source.columns.item), finder)
+    needs_items = selection.option or ("--keep-cold-items" if keep_cold_items else None)
+    if needs_items and item_source.reader is None:
+        raise UsageError(f"{needs_items} needs item metadata", "Give the metadata with --items.")
 
     options: dict[str, Any] = {
-        "log_format": reader.name,
-        "log_files": [sample.path.name for sample in samples],
-        "metadata_format": catalogue_reader.name if catalogue_reader else None,
-        "metadata_files": [sample.path.name for sample in item_samples],
-        "user_column": columns.user,
-        "item_column": columns.item,
-        "time_column": columns.time,
-        "rating_column": columns.rating if columns.rating_min is not None else None,
-        "rating_min": columns.rating_min,
-        "items_id_column": id_column,
+        **log_source.options(),
+        **item_source.options(),
         "views": list(views) if views else None,
         "view_template": list(view_template),
         "keep_cold_items": keep_cold_items,
         "max_bad_rows": max_bad_rows,
-        "since": since,
-        "until": until,
-        "k_core": k_core,
-        "sample_users": sample_users,
-        **({"seed": seed} if sample_users is not None else {}),
+        **filters.options(),
         **scheme.options(),
     }
     fingerprints = Fingerprints(workdir)
-    raw = _raw_inputs([*samples, *item_samples], fingerprints)
+    raw = raw_fingerprints([*log_source.samples, *item_source.samples], fingerprints)
     outputs = {name: workdir / name for name in (names.ITEMS, names.SEQUENCES)}
     fresh, _ = fresh_lineage(workdir, "preprocess", options, raw, fingerprints)
     if fresh and not force:
         return Result("preprocess", outputs, fresh.facts, True, tuple(warnings_about(fresh.facts)))
 
-    reporter.info(f"{samples[0].path.name}: read as {reader.name} ({reader.summary})")
-    if catalogue_reader:
-        reporter.info(f"{item_samples[0].path.name}: read as {catalogue_reader.name} ({catalogue_reader.summary})")
+    log_source.announce(reporter)
+    item_source.announce(reporter)
     keep_freed_memory()
-    # The metadata's columns are judged before the log is read: a wrong name should not cost minutes.
-    texts: list[str] = []
-    if catalogue_reader is not None:
-        plan, texts = bad_rows.read(item_samples, partial(_choose_texts, catalogue_reader, plan, str(id_column)))
-        if keep_cold_items and not texts:
-            raise UsageError("--keep-cold-items needs a view", "Give metadata with texts, or name a column in --views.")
-    log = bad_rows.read(samples, lambda clean: reader.read(clean, columns, reporter))
+    # The items' columns are checked before the log is read: a wrong name should not cost minutes.
+    selection, text_columns = item_source.choose_views(selection, keep_cold_items, bad_rows)
+    log = log_source.read(bad_rows, reporter)
     log_read = perf_counter()
+
     clock = read_clock(log.frame)
-    k = k_core if k_core is not None else (0 if log.published_split else K_CORE)
-    log = scheme.applied_to(log).between(since, until, clock)
-    interactions = filter_log(log, k)
+    k = filters.k_for(log)
+    log = scheme.applied_to(log)
+    interactions = filters.applied_to(log, k, clock)
     del log
-    if sample_users is not None:
-        interactions = draw_users(interactions, sample_users, seed)
     interactions, parts, split_facts = scheme.divide(interactions, clock)
     filtered = perf_counter()
-    catalogue: Catalogue | None = None
-    if catalogue_reader is not None and texts:
-        wanted = Wanted(interactions.item_ids, keep_cold_items)
-        catalogue = bad_rows.read(
-            item_samples, partial(_read_texts, catalogue_reader, str(id_column), texts, wanted, reporter)
-        )
-        if keep_cold_items:
-            interactions = add_items(interactions, catalogue.frame[ID])
-    frame, empty = items_frame(interactions.item_ids, catalogue, plan.select())
-    catalogue_read = perf_counter()
+
+    texts = item_source.read(text_columns, Wanted(interactions.item_ids, keep_cold_items), bad_rows, reporter)
+    if texts is not None and keep_cold_items:
+        interactions = add_items(interactions, texts.frame[ID])
+    frame, empty = items_frame(interactions.item_ids, texts, selection.select())
+    items_read = perf_counter()
+
     facts: dict[str, Any] = {
-        "format": reader.name,
-        "items_format": catalogue_reader.name if catalogue_reader else None,
+        "format": log_source.reader.name,
+        "items_format": item_source.format,
         **split_facts,
         "time_unit": clock.unit,
         "implausible_times": clock.implausible,
         "k_core": k,
         "k_core_rounds": interactions.rounds,
         **sequence_facts(interactions, parts),
-        **({"cold_items": frame.height - np.unique(interactions.items).size} if keep_cold_items else {}),
-        **item_facts(frame, empty, catalogue),
+        **item_facts(frame, empty, texts, interactions if keep_cold_items else None),
         **({"bad_rows": bad_rows.found} if bad_rows.found else {}),
     }
     warnings = warnings_about(facts)
@@ -239,46 +199,17 @@ def preprocess(
         reporter.warn(warning)
 
     lineage = Lineage("preprocess", options, raw, facts)
-    _write(outputs[names.ITEMS], items_schema(frame.columns[2:]), items_tables(frame), lineage)
+    write_items(outputs[names.ITEMS], frame, lineage)
     # The sequences name the very items.parquet whose numbers they use.
     lineage = replace(lineage, inputs={**raw, names.ITEMS: fingerprints.of(outputs[names.ITEMS])})
-    _write(outputs[names.SEQUENCES], SEQUENCES_SCHEMA, sequences_tables(interactions, parts), lineage)
+    write_sequences(outputs[names.SEQUENCES], interactions, parts, lineage)
     timings = {
         "read_log": log_read - started,
         "filter": filtered - log_read,
-        "read_metadata": catalogue_read - filtered,
-        "write": perf_counter() - catalogue_read,
+        "read_items": items_read - filtered,
+        "write": perf_counter() - items_read,
     }
     return Result("preprocess", outputs, facts, warnings=tuple(warnings), timings=timings)
-
-
-def _choose_texts(reader: CatalogueReader, plan: Plan, id_column: str, samples: list[Sample]) -> tuple[Plan, list[str]]:
-    """The plan with all views named, and the columns that it needs."""
-    picked = reader.views(samples, id_column, plan.wanted) if plan.wanted != [] else []
-    fields = reader.views(samples, id_column, plan.fields) if plan.fields else []
-    return plan.named(picked), list(dict.fromkeys([*picked, *fields]))
-
-
-def _read_texts(
-    reader: CatalogueReader,
-    id_column: str,
-    texts: list[str],
-    wanted: Wanted,
-    reporter: Reporter,
-    samples: list[Sample],
-) -> Catalogue:
-    return reader.read(samples, id_column, texts, wanted, reporter)
-
-
-def _raw_inputs(samples: list[Sample], fingerprints: Fingerprints) -> dict[str, str]:
-    """The fingerprints of the raw files; files of the same name in different folders are numbered."""
-    raw: dict[str, str] = {}
-    for sample in samples:
-        name, number = RAW + sample.path.name, 2
-        while name in raw:
-            name, number = f"{RAW}{sample.path.name}#{number}", number + 1
-        raw[name] = fingerprints.of(sample.path)
-    return raw
 
 
 def _make_folder(workdir: Path) -> None:
@@ -288,10 +219,3 @@ def _make_folder(workdir: Path) -> None:
         raise DataError(
             f"cannot write in {workdir}: {error.strerror}", "Choose a folder that can be written with --workdir."
         ) from error
-
-
-def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], lineage: Lineage) -> None:
-    with table_writer(path, schema) as writer:
-        for table in tables:
-            writer.write(table)
-        writer.set_lineage(lineage)

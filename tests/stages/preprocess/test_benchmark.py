@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.preprocess.readers import choose_log_reader
-from stages.preprocess.sample import take_sample
+from stages.preprocess.logs.readers import LOG_READERS
+from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.sample import take_sample
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
@@ -202,8 +203,10 @@ def test_any_sequences_survive_publishing(
 
 def test_recognised_by_name_and_columns(publish: Callable[..., Path], write: Write) -> None:
     train = publish(*last_out(SEQUENCE, range(5)))
-    assert choose_log_reader([take_sample(train)], "auto").name == "amazon-2023-benchmark"
+    assert choose_reader(LOG_READERS, [take_sample(train)], "auto", "--format").name == "amazon-2023-benchmark"
     other = write("ratings.csv", ["user_id,parent_asin,rating,timestamp", "u,a,1,1"])
-    assert choose_log_reader([take_sample(other)], "auto").name == "amazon-2023-ratings"
+    assert choose_reader(LOG_READERS, [take_sample(other)], "auto", "--format").name == "amazon-2023-ratings"
     with pytest.raises(UsageError, match="is not named like"):
-        choose_log_reader([take_sample(other)], "amazon-2023-benchmark").complete([take_sample(other)])
+        choose_reader(LOG_READERS, [take_sample(other)], "amazon-2023-benchmark", "--format").complete(
+            [take_sample(other)]
+        )

@@ -84,9 +84,9 @@ def test_unusable_options(tmp_path: Path) -> None:
     work = tmp_path / "work"
     with pytest.raises(UsageError, match="no input file"):
         preprocess([], workdir=work)
-    with pytest.raises(UsageError, match="no log format 'amazon'"):
+    with pytest.raises(UsageError, match="no format 'amazon'"):
         preprocess([log], workdir=work, format="amazon")
-    with pytest.raises(UsageError, match="no metadata format 'x'"):
+    with pytest.raises(UsageError, match="no format 'x'"):
         preprocess([log], workdir=work, items=[log], items_format="x")
     with pytest.raises(UsageError, match="--k-core -1"):
         preprocess([log], workdir=work, k_core=-1)

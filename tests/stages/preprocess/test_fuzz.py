@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from stages.artifacts.errors import CocorecError
 from stages.preprocess import preprocess
-from stages.preprocess.catalogue import CATALOGUE_READERS
-from stages.preprocess.readers import LOG_READERS
+from stages.preprocess.items.readers import ITEM_READERS
+from stages.preprocess.logs.readers import LOG_READERS
 
 Run = Callable[..., Any]
 
@@ -78,7 +78,7 @@ _META_HEADS = [
     head=st.sampled_from(_META_HEADS),
     rows=st.lists(st.lists(st.one_of(_FIELD, st.just("A")), max_size=4), max_size=5),
     separator=st.sampled_from([",", "\t", "::", "|"]),
-    format=st.sampled_from(["auto", *(reader.name for reader in CATALOGUE_READERS)]),
+    format=st.sampled_from(["auto", *(reader.name for reader in ITEM_READERS)]),
     cold=st.booleans(),
 )
 def test_no_metadata_leads_to_a_traceback(

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
-from stages.preprocess.grouping import group_by_user
-from stages.preprocess.order import Index, first_of_equals
+from stages.preprocess.histories.grouping import group_by_user
+from stages.preprocess.histories.order import Index, first_of_equals
 
 ROWS = 500
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.preprocess.k_core import k_core
+from stages.preprocess.histories.k_core import k_core
 
 Pairs = list[tuple[int, int]]
 

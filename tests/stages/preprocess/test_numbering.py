@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.preprocess import numbering
-from stages.preprocess.numbering import encode, ranks
+from stages.preprocess.histories import numbering
+from stages.preprocess.histories.numbering import encode, ranks
 
 
 @given(st.lists(st.text(max_size=3), min_size=1, max_size=60))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.preprocess.order import ascending, move_runs, rows_of, run_starts
+from stages.preprocess.histories.order import ascending, move_runs, rows_of, run_starts
 
 
 @pytest.mark.parametrize("bounds", [(0, 20), (-(2**62), 2**62), (np.iinfo(np.int64).min, np.iinfo(np.int64).max)])

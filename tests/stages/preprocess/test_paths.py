@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.artifacts.errors import DataError
-from stages.preprocess.paths import find_files
-from stages.preprocess.sample import take_sample
+from stages.preprocess.sources.paths import find_files
+from stages.preprocess.sources.sample import take_sample
 
 
 def found(*named: Path, workdir: Path) -> list[Path]:

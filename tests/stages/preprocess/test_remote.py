@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stages.artifacts.errors import DataError
-from stages.preprocess.remote import COPIES, address_of, fetch
+from stages.preprocess.sources.remote import COPIES, address_of, fetch
 
 Run = Callable[..., Any]
 LOG = b"user_id,item_id,timestamp\nu,B,2\nu,A,1\n"

@@ -179,4 +179,4 @@ def test_says_what_it_recognised_and_follows_the_reading(log: Path, texts: Path,
     assert any("texts.jsonl: read as table" in info for info in reporter.infos)
     assert reporter.tracked == {"reading log.csv": 320, "reading texts.jsonl": 11}
     assert tuple(reporter.warnings) == result.warnings
-    assert set(result.timings) == {"read_log", "filter", "read_metadata", "write"}
+    assert set(result.timings) == {"read_log", "filter", "read_items", "write"}

@@ -9,7 +9,7 @@ import pytest
 from bucket import Bucket, serving
 
 from stages.artifacts.errors import DataError
-from stages.preprocess.remote import COPIES
+from stages.preprocess.sources.remote import COPIES
 
 Run = Callable[..., Any]
 HEAD = b"user_id,item_id,timestamp\n"

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.preprocess.text import clean, decode_entities, json_to_text, to_text
+from stages.preprocess.items.text import clean, decode_entities, json_to_text, to_text
 
 
 def cleaned(text: str | None) -> str | None:

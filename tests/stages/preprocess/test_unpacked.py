@@ -5,8 +5,8 @@ import gzip
 import pytest
 
 from stages.artifacts.errors import DataError
-from stages.preprocess.sample import take_sample
-from stages.preprocess.unpacked import LINE_BYTES
+from stages.preprocess.sources.sample import take_sample
+from stages.preprocess.sources.unpacked import LINE_BYTES
 
 ROW = b"u1,i1,1\n"
 LONG = b"x" * (LINE_BYTES + 1) + b"\n"

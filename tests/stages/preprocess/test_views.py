@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.preprocess.views import read_plan, read_template
+from stages.preprocess.items.views import read_template, select_views
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
@@ -115,11 +115,11 @@ def test_brackets_and_braces_may_stand_for_themselves() -> None:
 @given(st.text(alphabet="a {}[]=", max_size=12))
 def test_no_template_leads_to_a_traceback(text: str) -> None:
     try:
-        plan = read_plan(None, [text])
+        selection = select_views(None, [text])
     except UsageError:
         return
-    columns = {field: ["x", None] for field in plan.fields}
-    made = pl.DataFrame(columns).select(plan.named([]).select())
+    columns = {field: ["x", None] for field in selection.fields}
+    made = pl.DataFrame(columns).select(selection.named([]).select())
     assert "x" in made.to_series(0)[0]
     assert made.to_series(0)[1] is None
 
