@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from stages.artifacts.errors import UsageError
 from stages.preprocess.histories.interactions import Interactions, filter_log, sample_users
 from stages.preprocess.logs.clock import Clock, Moment
 from stages.preprocess.logs.log import Log
+from stages.preprocess.options import PreprocessOptions
 
 K_CORE = 5
 """The filter for logs without a published split, as in the 5-core data sets that papers report on."""
@@ -31,18 +31,14 @@ class Filters:
     sample_users: int | None = None
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        if self.k_core is not None and self.k_core < 0:
-            raise UsageError(f"--k-core {self.k_core} is less than 0")
-        if self.sample_users is not None and self.sample_users < 1:
-            raise UsageError(f"--sample-users {self.sample_users} is less than 1")
+    @classmethod
+    def of(cls, options: PreprocessOptions) -> "Filters":
+        """The filters that the options ask for."""
+        return cls(options.since, options.until, options.k_core, options.sample_users, options.seed)
 
     def options(self) -> dict[str, Any]:
-        """What the lineage records; a seed that draws nothing is left out."""
-        recorded = dict(vars(self))
-        if self.sample_users is None:
-            del recorded["seed"]
-        return recorded
+        """What the lineage records; a seed that draws nothing counts for nothing."""
+        return {**vars(self), "seed": None if self.sample_users is None else self.seed}
 
     def k_for(self, log: Log) -> int:
         """The k of the k-core filter for a log as read, before its published split is replaced."""

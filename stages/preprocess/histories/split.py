@@ -9,16 +9,14 @@ import numpy.typing as npt
 
 from stages.artifacts.errors import UsageError
 from stages.preprocess.histories.interactions import Interactions
-from stages.preprocess.histories.temporal import TARGETS, Cutoffs, temporal_parts, without_history
+from stages.preprocess.histories.temporal import Cutoffs, temporal_parts, without_history
 from stages.preprocess.logs.clock import Clock
 from stages.preprocess.logs.log import Log
+from stages.preprocess.options import TARGETS, PreprocessOptions
 
 Ends = npt.NDArray[np.int64]
 
 LEAVE_ONE_OUT, TEMPORAL, PUBLISHED = "leave-one-out", "temporal", "published"
-
-SPLITS = ("auto", LEAVE_ONE_OUT, TEMPORAL)
-"""What can be asked for; ``auto`` keeps a published split and otherwise leaves one out."""
 
 MINIMUM = 3
 """A user needs this many items for one of training, one of validation and one of test."""
@@ -49,8 +47,8 @@ class Scheme:
     """How the interactions are to be divided.
 
     Attributes:
-        split: one of ``SPLITS``.
-        targets: one of ``temporal.TARGETS``; ``None`` for the first.
+        split: what is asked for; ``auto`` keeps a published split and otherwise leaves one out.
+        targets: which of a user's interactions of a part; ``None`` for the first.
         cutoffs: where validation and test begin in a temporal split.
     """
 
@@ -59,15 +57,21 @@ class Scheme:
     cutoffs: Cutoffs
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise UsageError(f"there is no split {self.split!r}", f"Choose --split from {', '.join(SPLITS)}.")
-        if self.targets is not None and self.targets not in TARGETS:
-            raise UsageError(f"there are no targets {self.targets!r}", f"Choose --targets from {', '.join(TARGETS)}.")
         if self.split != TEMPORAL and (self.targets is not None or self.cutoffs != Cutoffs()):
             raise UsageError(
                 "--targets, --valid-from, --test-from, --valid-share and --test-share belong to a temporal split",
                 "Add --split temporal, or leave them out.",
             )
+
+    @classmethod
+    def of(cls, options: PreprocessOptions) -> "Scheme":
+        """What the options ask for.
+
+        Raises:
+            UsageError: when they do not fit each other.
+        """
+        shares = options.valid_share, options.test_share
+        return cls(options.split, options.targets, Cutoffs(options.valid_from, options.test_from, *shares))
 
     def options(self) -> dict[str, Any]:
         """What is recorded with the artifacts."""

@@ -11,9 +11,6 @@ from stages.artifacts.errors import UsageError
 from stages.preprocess.histories.interactions import Interactions, subset
 from stages.preprocess.logs.clock import Clock, Moment
 
-TARGETS = ("first", "last", "all")
-"""Which of a user's interactions of a part are targets."""
-
 SHARE = 0.1
 """Of all interactions, for validation and for test each, where nothing else is asked for."""
 
