@@ -69,7 +69,7 @@ def evaluate(
             "Exit with code 4 when a metric is below a value, such as ndcg@10=0.05; may be repeated.",
             PROTOCOL,
             metavar="METRIC=X",
-            show_default="no bar",
+            show_default="no threshold",
         ),
     ] = None,
     batch_size: Annotated[
@@ -92,20 +92,20 @@ def evaluate(
     Reads model/, sequences.parquet, items.parquet, embeddings.parquet and codes.parquet; makes metrics.json,
     ranks.parquet and recommendations.parquet.
     """
-    bars = _parse(fail_under or [], ctx.params["cutoffs"])
+    thresholds = _parse(fail_under or [], ctx.params["cutoffs"])
 
     def check(result: Result) -> None:
-        from stages.evaluate import check_bars
+        from stages.evaluate import check_thresholds
 
-        check_bars(result.facts, bars)
+        check_thresholds(result.facts, thresholds)
 
-    run_stage(ctx, leave_out=("fail_under",), check=check if bars else None)
+    run_stage(ctx, leave_out=("fail_under",), check=check if thresholds else None)
 
 
 def _parse(fail_under: list[str], cutoffs: list[int]) -> dict[str, float]:
     if not fail_under:
         return {}
-    from stages.evaluate import parse_bars
+    from stages.evaluate import parse_thresholds
     from stages.metrics.accuracy import metric_names
 
-    return parse_bars([bar for text in fail_under for bar in text.split(",")], metric_names(cutoffs))
+    return parse_thresholds([one for text in fail_under for one in text.split(",")], metric_names(cutoffs))

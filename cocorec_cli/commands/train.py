@@ -1,6 +1,6 @@
 """``cocorec train``."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +19,14 @@ from cocorec_cli.options import (
     option,
 )
 from cocorec_cli.runner import run_stage
+from stages.model.registry import BACKBONES, MODELS, choices_help
+
+if TYPE_CHECKING:
+    ModelName = str
+    BackboneName = str
+else:  # the choices of the registry, which are known only when this runs
+    ModelName = Literal[tuple(MODELS)]
+    BackboneName = Literal[tuple(BACKBONES)]
 
 MODEL = "Model"
 LOSSES = "Losses"
@@ -27,14 +35,10 @@ OPTIMIZATION = "Optimization"
 
 def train(
     ctx: typer.Context,
-    model: Annotated[
-        Literal["cocorec", "text", "codes", "sasrec", "transitions", "popularity"],
-        option(
-            "The full model; with texts, codes or item numbers (sasrec) alone; or counts: how often an item followed "
-            "another (transitions), or occurred (popularity).",
-            MODEL,
-        ),
-    ] = "cocorec",
+    model: Annotated[ModelName, option(choices_help(MODELS), MODEL)] = "cocorec",
+    backbone: Annotated[
+        BackboneName, option(f"What reads the history. {choices_help(BACKBONES)}", MODEL)
+    ] = "transformer",
     dim: Annotated[int, option("Width of the model, in dimensions.", MODEL, min=1, metavar="D")] = 64,
     layers: Annotated[
         int, option("Transformer layers that read the history (backbone).", MODEL, min=1, metavar="N")
@@ -48,6 +52,7 @@ def train(
     fusion_ffn_dim: Annotated[
         int, option("Hidden dimensions of the fusion's feed-forward part.", MODEL, min=1, metavar="D")
     ] = 256,
+    experts: Annotated[int, option("Experts of the mixture in unisrec.", MODEL, min=1, metavar="N")] = 8,
     text_dim: Annotated[
         int, option("Dimensions to which each view's vectors are whitened.", MODEL, min=1, metavar="D")
     ] = 128,
@@ -97,16 +102,16 @@ def train(
         option("All positions of a history are targets in one pass, or one row per prefix.", OPTIMIZATION),
     ] = "all",
     batch_size: Annotated[int, option("Histories per step.", OPTIMIZATION, min=1, metavar="N")] = 512,
-    epochs: Annotated[int, option("Most passes over the data.", OPTIMIZATION, min=1, metavar="N")] = 200,
+    epochs: Annotated[int, option("Maximum number of epochs.", OPTIMIZATION, min=1, metavar="N")] = 200,
     patience: Annotated[
         int,
         option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
     ] = 10,
-    learning_rate: Annotated[float, option("Of AdamW, once warm.", OPTIMIZATION, metavar="X")] = 0.004,
+    learning_rate: Annotated[float, option("Peak learning rate of AdamW.", OPTIMIZATION, metavar="X")] = 0.004,
     warmup_steps: Annotated[
         int, option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
     ] = 100,
-    weight_decay: Annotated[float, option("Of AdamW.", OPTIMIZATION, min=0, metavar="X")] = 1e-4,
+    weight_decay: Annotated[float, option("Weight decay of AdamW.", OPTIMIZATION, min=0, metavar="X")] = 1e-4,
     ema: Annotated[
         float,
         option(

@@ -1,6 +1,6 @@
-"""Evaluation: full ranking, metrics with intervals, baselines, quality bars (torch, pyarrow)."""
+"""Evaluation: full ranking, metrics with intervals, baselines, quality thresholds (torch, pyarrow)."""
 
-from stages.evaluate.bars import check_bars, parse_bars
 from stages.evaluate.stage import evaluate
+from stages.evaluate.thresholds import check_thresholds, parse_thresholds
 
-__all__ = ["check_bars", "evaluate", "parse_bars"]
+__all__ = ["check_thresholds", "evaluate", "parse_thresholds"]

@@ -30,7 +30,6 @@ from stages.artifacts.names import (
 from stages.artifacts.sequences import Sequences, read_sequences
 from stages.artifacts.tables import write_table
 from stages.evaluate.diversity import intra_list_diversity
-from stages.evaluate.popularity import counts_before, popularity_ranks
 from stages.evaluate.recommendations import write_recommendations
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
@@ -39,10 +38,11 @@ from stages.metrics.accuracy import Ranks, metric_names, per_rank
 from stages.metrics.bootstrap import bootstrap_means, intervals
 from stages.metrics.lists import list_metrics
 from stages.metrics.slices import POPULARITY_GROUPS, popularity_bounds, popularity_group
-from stages.model.catalogue import needed_files
 from stages.model.device import autocast, resolve_device
 from stages.model.files import load_model, read_config
+from stages.model.popularity import BEFORE_SPLIT, TRAINING, occurrences, popularity_ranks
 from stages.model.ranking import queries, rank
+from stages.model.registry import needed_files
 
 SPLITS = ("test", "valid")
 RANKS_SCHEMA = pa.schema(
@@ -99,8 +99,8 @@ def evaluate(
     cutoffs = sorted(set(cutoffs))
     _check_options(split, cutoffs, top, bootstrap, batch_size)
     where = resolve_device(device)
-    kind = read_config(workdir).kind
-    files = _files(workdir, kind, top)
+    model = read_config(workdir).model
+    files = _files(workdir, model, top)
     fingerprints = Fingerprints(workdir)
     inputs = {name: fingerprints.of(workdir / name) for name in files}
     require_consistent(workdir, files, fingerprints)
@@ -153,15 +153,16 @@ def evaluate(
             raise DataError(f"{workdir / MODEL_WEIGHTS}: scores are not finite", "Train with a lower --learning-rate.")
         users, first_of = np.unique(wanted.user, return_index=True)  # a list per user, however many targets
         lists = ranking.items[first_of]
-        counts = counts_before(sequences, sequences.train_end, n)
+        counts = occurrences(sequences, n, TRAINING)
         beyond = _beyond_accuracy(workdir, lists, counts, top, reporter) if top else {}
     finally:
         torch.set_num_threads(threads_before)
-    popular = popularity_ranks(sequences, split, wanted, n, exclude_seen=exclude_seen)
+    known = occurrences(sequences, n, BEFORE_SPLIT, split)
+    popular = popularity_ranks(known, sequences, wanted, exclude_seen=exclude_seen)
     target_counts = counts[wanted.target - 1]
     facts: dict[str, Any] = {
         "split": split,
-        "model": kind,
+        "model": model,
         "users": len(users),
         "targets": len(wanted.user),
         "items": n,
@@ -169,6 +170,7 @@ def evaluate(
         **({"seen_targets": int((ranking.ranks > n).sum())} if exclude_seen else {}),
         "metrics": _with_intervals(ranking.ranks, wanted.user, cutoffs, bootstrap, seed),
         "popularity": _with_intervals(popular, wanted.user, cutoffs, bootstrap, seed),
+        "popularity_cut": BEFORE_SPLIT,
         "beyond_accuracy": beyond,
         "popularity_groups": _groups(counts, target_counts),
     }
@@ -208,9 +210,9 @@ def _check_options(split: str, cutoffs: Sequence[int], top: int, bootstrap: int,
         raise UsageError("--bootstrap and --batch-size must be at least 1")
 
 
-def _files(workdir: Path, kind: str, top: int) -> tuple[str, ...]:
+def _files(workdir: Path, model: str, top: int) -> tuple[str, ...]:
     """The artifacts that are read: what the model needs, and for lists the item ids and, where they are, the texts."""
-    files = [SEQUENCES, *needed_files(kind), MODEL_CONFIG, MODEL_WEIGHTS]
+    files = [SEQUENCES, *needed_files(model), MODEL_CONFIG, MODEL_WEIGHTS]
     if top:
         if not (workdir / ITEMS).exists():
             raise DataError(

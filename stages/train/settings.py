@@ -18,9 +18,9 @@ class Settings:
     Attributes:
         targets: ``all`` positions of a history are targets in one pass, or the ``last`` of each prefix.
         batch_size: histories per step.
-        epochs: most passes over the data.
+        epochs: maximum number of epochs.
         patience: epochs without a better validation NDCG@10 before stopping.
-        learning_rate: of AdamW, after the warm-up.
+        learning_rate: peak learning rate of AdamW, reached after the warm-up.
         warmup_steps: steps of linear warm-up.
         weight_decay: of AdamW.
         ema: decay of the moving average of the weights; 0 keeps the weights themselves.

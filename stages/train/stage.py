@@ -20,26 +20,25 @@ from stages.artifacts.tables import write_table
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
-from stages.model.catalogue import Catalogue, needed_files, read_catalogue
-from stages.model.config import COUNTING, ModelConfig
+from stages.model.catalogue import Catalogue, read_catalogue
+from stages.model.config import ModelConfig
 from stages.model.device import resolve_device
 from stages.model.files import model_tensors, save_model
+from stages.model.masking import CodeMasking
+from stages.model.objective import Objective
 from stages.model.ranking import queries
-from stages.model.recommender import Recommender
-from stages.train.average import WeightAverage
-from stages.train.checkpoint import Checkpoints, Progress
-from stages.train.counting import train_counts
-from stages.train.loop import Loop
-from stages.train.masking import CodeMasking
-from stages.train.objective import Objective
+from stages.model.registry import model_class
+from stages.train.checkpoint import Checkpoints
+from stages.train.fitting import Fitted, Fitting
 from stages.train.settings import Settings
-from stages.train.windows import TARGETS, Sampler
+from stages.train.windows import TARGETS
 
 
 def train(
     *,
     workdir: Path,
     model: str = "cocorec",
+    backbone: str = "transformer",
     dim: int = 64,
     layers: int = 2,
     heads: int = 2,
@@ -47,6 +46,7 @@ def train(
     fusion_layers: int = 1,
     fusion_heads: int = 2,
     fusion_ffn_dim: int = 256,
+    experts: int = 8,
     text_dim: int = 128,
     max_history: int = 20,
     dropout: float = 0.3,
@@ -82,8 +82,8 @@ def train(
 
     Args:
         workdir: the work directory; ``model/`` is written there.
-        model: ``cocorec``; ``text``, ``codes`` or ``sasrec`` (item numbers) alone; ``transitions`` or ``popularity``,
-            which count and take no notice of the options below.
+        model: a name in :data:`stages.model.registry.MODELS`. Those that count take no notice of most options below.
+        backbone: what reads the history, a name in :data:`stages.model.registry.BACKBONES`.
         dim: d, the model's width.
         layers: Transformer layers of the backbone.
         heads: attention heads of the backbone.
@@ -91,14 +91,15 @@ def train(
         fusion_layers: layers of the code-guided fusion.
         fusion_heads: attention heads of the fusion.
         fusion_ffn_dim: hidden width of its feed-forward part.
-        text_dim: dimensions to which each view is whitened for the fusion.
+        experts: experts of the mixture in ``unisrec``.
+        text_dim: dimensions to which each view's vectors are whitened.
         max_history: longest history read, in items.
         dropout: dropout probability of the backbone.
         fusion_dropout: dropout probability of the item encoder.
         learnable_mask: train [MASK] as an input; the authors' code does not.
         repeat_bias: learn by how much items of the history rank higher or lower; the paper does not.
         text_residual: let the texts reach an item's vector directly too; the paper does not.
-        with_ids: add a free vector per item to its fused vector.
+        with_ids: add a free vector per item beside its texts or codes.
         targets, batch_size, epochs, patience, learning_rate, warmup_steps, weight_decay, ema, negatives,
         temperature, mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
             :class:`stages.train.settings.Settings`.
@@ -135,6 +136,7 @@ def train(
         precision=precision,
     )
     sizes: dict[str, Any] = {
+        "backbone": backbone,
         "dim": dim,
         "layers": layers,
         "heads": heads,
@@ -142,6 +144,7 @@ def train(
         "fusion_layers": fusion_layers,
         "fusion_heads": fusion_heads,
         "fusion_ffn_dim": fusion_ffn_dim,
+        "experts": experts,
         "max_history": max_history,
         "dropout": dropout,
         "fusion_dropout": fusion_dropout,
@@ -150,12 +153,13 @@ def train(
         "text_residual": text_residual,
         "with_ids": with_ids,
     }
-    ModelConfig(kind=model, items=1, **sizes)  # refuses wrong options before anything is read
+    known = model_class(model)
     if text_dim < 1:
         raise UsageError(f"--text-dim must be at least 1, is {text_dim}")
+    known.check(_config(model, Catalogue(1), text_dim, sizes))  # refuses wrong options before anything is read
     where = resolve_device(device)
     options = {"model": model, "text_dim": text_dim, **sizes, **settings.to_dict()}
-    files = (SEQUENCES, *needed_files(model))
+    files = (SEQUENCES, *known.reads)
     fingerprints = Fingerprints(workdir)
     inputs = {name: fingerprints.of(workdir / name) for name in files}
     require_consistent(workdir, files, fingerprints)
@@ -167,7 +171,7 @@ def train(
     began = time.perf_counter()
     with _torch_state(where, threads):
         torch.manual_seed(seed)
-        catalogue = read_catalogue(workdir, model, text_dim)
+        catalogue = read_catalogue(workdir, known.reads, text_dim)
         config = _config(model, catalogue, text_dim, sizes)
         sequences = read_sequences(workdir / SEQUENCES, items=catalogue.items)
         windows = TARGETS[targets](sequences, max_history)
@@ -176,129 +180,56 @@ def train(
         validation = queries(sequences, "valid", max_history)
         if not len(validation.user):
             raise DataError(f"{workdir / SEQUENCES}: no user has an item to validate on", "Choose another split.")
-        if model in COUNTING:
-            return train_counts(
-                workdir, config, sequences, validation, Lineage("train", options, inputs), outputs, began
-            )
-        recommender = _build(config, catalogue).to(where)
-        items = torch.from_numpy(sequences.items.astype("int64")).to(where)
-        objective = Objective(
-            temperature,
-            mcm_weight,
-            msa_weight,
-            negatives,
-            CodeMasking(mask_ratio),
-            mcm_softmax == "position",
-            msa_same_target,
-        )
-        optimizer = torch.optim.AdamW(recommender.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
-        average = WeightAverage(recommender, ema)
-        checkpoints = Checkpoints(workdir)
-        progress = _resume_or_start(
-            checkpoints, _key(options, inputs), settings, recommender, average, optimizer, resume, force, reporter
-        )
-        loop = Loop(
-            recommender,
-            average,
-            Sampler(items, windows, batch_size, seed),
-            objective,
-            settings,
-            items,
+        fitting = Fitting(
+            sequences,
+            windows,
             validation,
-            checkpoints,
+            settings,
+            _objective(settings),
+            where,
+            Checkpoints(workdir),
+            _key(options, inputs),
+            False if force and not resume else resume,
             reporter,
+            began,
         )
-        ready = time.perf_counter()
-        parameters = sum(parameter.numel() for parameter in recommender.parameters())
-        reporter.info(
-            f"{model} with {parameters:,} weights on {where}: {len(windows):,} histories, {windows.targets:,} targets, "
-            f"{len(loop.sampler)} steps an epoch"
-        )
-        resumed_at = progress.epoch
-        seconds = loop.run(progress, optimizer)
-        recommender.load_state_dict(checkpoints.best_weights(progress))
-        facts = _facts(model, parameters, windows.targets, len(windows), progress, loop)
-        lineage = Lineage("train", options, inputs, facts)
-        history = pa.Table.from_pylist(progress.history)
-        write_table(workdir / HISTORY, history, lineage)
+        recommender = known.build(config, catalogue)
+        fitted: Fitted = recommender.fit(fitting)
+        lineage = Lineage("train", options, inputs, fitted.facts)
+        write_table(workdir / HISTORY, pa.Table.from_pylist(fitted.history), lineage)
         save_model(workdir, config, model_tensors(recommender, catalogue), lineage)
-    timings = {"preparation": ready - began, **seconds, "total": time.perf_counter() - began}
-    epochs_run = progress.epoch - resumed_at
-    if epochs_run:
-        timings["epoch"] = seconds["training"] / epochs_run
-        timings["targets_per_second"] = windows.targets * epochs_run / seconds["training"]
-    return Result("train", outputs, facts, timings=timings)
+    timings = {**fitted.timings, "total": time.perf_counter() - began}
+    return Result("train", outputs, fitted.facts, timings=timings)
 
 
-def _config(kind: str, catalogue: Catalogue, text_dim: int, sizes: dict[str, Any]) -> ModelConfig:
+def _config(model: str, catalogue: Catalogue, text_dim: int, sizes: dict[str, Any]) -> ModelConfig:
     return ModelConfig(
-        kind=kind,
+        model=model,
         items=catalogue.items,
         views=len(catalogue.views),
         codes=0 if catalogue.codes is None else catalogue.codes.shape[1],
         codebook_size=catalogue.codebook_size,
-        text_dimension=0 if catalogue.texts is None else text_dim,
+        text_dim=0 if catalogue.texts is None else text_dim,
         **sizes,
     )
 
 
-def _build(config: ModelConfig, catalogue: Catalogue) -> Recommender:
-    model = Recommender(config)
-    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
-    return model
+def _objective(settings: Settings) -> Objective:
+    return Objective(
+        temperature=settings.temperature,
+        negatives=settings.negatives,
+        mcm_weight=settings.mcm_weight,
+        msa_weight=settings.msa_weight,
+        masking=CodeMasking(settings.mask_ratio),
+        mcm_softmax=settings.mcm_softmax,
+        msa_same_target=settings.msa_same_target,
+    )
 
 
 def _key(options: dict[str, Any], inputs: dict[str, str]) -> str:
     """Of all that decides the state after an epoch; when to stop does not."""
     deciding = {name: value for name, value in options.items() if name not in ("epochs", "patience")}
     return hashlib.sha256(json.dumps([deciding, inputs], sort_keys=True).encode()).hexdigest()
-
-
-def _resume_or_start(
-    checkpoints: Checkpoints,
-    key: str,
-    settings: Settings,
-    model: Recommender,
-    average: WeightAverage,
-    optimizer: torch.optim.Optimizer,
-    resume: bool | None,
-    force: bool,
-    reporter: Reporter,
-) -> Progress:
-    if resume is False or (force and not resume):
-        checkpoints.clear()
-        return Progress(key)
-    saved = checkpoints.progress()
-    fits = saved is not None and saved.key == key and saved.within(settings)
-    if resume and not fits:
-        raise DataError(
-            f"{checkpoints.folder}: there is no interrupted run of these options and inputs to --resume",
-            "Repeat the options of the interrupted run, or leave --resume out to start afresh.",
-        )
-    if fits:
-        progress = checkpoints.restore(model, average, optimizer)
-        reporter.info(f"continuing the run that came to epoch {progress.epoch}")
-        return progress
-    if saved is not None:
-        reporter.info(f"the checkpoint of another run (up to epoch {saved.epoch}) will be overwritten")
-    checkpoints.clear()
-    return Progress(key)
-
-
-def _facts(kind: str, parameters: int, targets: int, windows: int, progress: Progress, loop: Loop) -> dict[str, Any]:
-    best = progress.history[progress.best_epoch - 1] if progress.best_epoch else progress.history[-1]
-    return {
-        "model": kind,
-        "parameters": parameters,
-        "histories": windows,
-        "targets": targets,
-        "epochs": progress.epoch,
-        "steps": progress.step,
-        "stopped_early": progress.epoch < loop.settings.epochs,
-        "best_epoch": progress.best_epoch,
-        "validation": {name: best[name] for name in ("recall@10", "ndcg@10", "mrr")},
-        "losses": {name: best[name] for name in ("loss", "rec", "mcm", "msa") if name in best},
-    }
 
 
 @contextlib.contextmanager
