@@ -33,9 +33,9 @@ def evaluate(
     thresholds = _parse(fail_under or [], ctx.params["cutoffs"])
 
     def check(result: Result) -> None:
-        from stages.evaluate import check_bars
+        from stages.evaluate import check_thresholds
 
-        check_bars(result.facts, thresholds)
+        check_thresholds(result.facts, thresholds)
 
     run_stage(ctx, EvaluateOptions, check=check if thresholds else None)
 
@@ -43,7 +43,7 @@ def evaluate(
 def _parse(fail_under: list[str], cutoffs: Sequence[int]) -> dict[str, float]:
     if not fail_under:
         return {}
-    from stages.evaluate import parse_bars
+    from stages.evaluate import parse_thresholds
     from stages.metrics.accuracy import metric_names
 
-    return parse_bars([bar for text in fail_under for bar in text.split(",")], metric_names(cutoffs))
+    return parse_thresholds([one for text in fail_under for one in text.split(",")], metric_names(cutoffs))

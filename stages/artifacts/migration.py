@@ -19,7 +19,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 }
 """By stage, the options of version 1 that have another name now."""
 
-ADDED: Mapping[str, Mapping[str, Any]] = {}
+ADDED: Mapping[str, Mapping[str, Any]] = {"train": {"backbone": "transformer", "experts": 8}}
 """By stage, the options that came after version 1, with the value that describes what it did."""
 
 

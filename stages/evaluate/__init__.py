@@ -6,15 +6,15 @@ from stages.evaluate.options import EvaluateOptions
 from stages.frame.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from stages.evaluate.bars import check_bars, parse_bars
     from stages.evaluate.stage import evaluate
+    from stages.evaluate.thresholds import check_thresholds, parse_thresholds
 
-__all__ = ["EvaluateOptions", "check_bars", "evaluate", "parse_bars"]
+__all__ = ["EvaluateOptions", "check_thresholds", "evaluate", "parse_thresholds"]
 __getattr__ = lazy_names(
     __name__,
     {
-        "check_bars": "stages.evaluate.bars",
+        "check_thresholds": "stages.evaluate.thresholds",
         "evaluate": "stages.evaluate.stage",
-        "parse_bars": "stages.evaluate.bars",
+        "parse_thresholds": "stages.evaluate.thresholds",
     },
 )

@@ -12,8 +12,8 @@ from torch import Tensor
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import CHECKPOINT_DIR
+from stages.model.base import LearnedModel
 from stages.model.files import load_tensors, save_tensors
-from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
 from stages.train.options import SELECTION_METRIC, TrainOptions
 
@@ -67,7 +67,7 @@ class Checkpoints:
         self.folder = Path(workdir) / CHECKPOINT_DIR
 
     def save(
-        self, model: Recommender, average: WeightAverage, optimizer: torch.optim.Optimizer, progress: Progress
+        self, model: LearnedModel, average: WeightAverage, optimizer: torch.optim.Optimizer, progress: Progress
     ) -> None:
         """Write the state after an epoch; when the epoch is the best so far, its averaged weights as well, first.
 
@@ -104,7 +104,7 @@ class Checkpoints:
             raise DataError(f"{best} is of another run than {path} (it came to epoch {found.epoch})", _AFRESH)
         return saved
 
-    def restore(self, model: Recommender, average: WeightAverage, optimizer: torch.optim.Optimizer) -> Progress:
+    def restore(self, model: LearnedModel, average: WeightAverage, optimizer: torch.optim.Optimizer) -> Progress:
         """Put the saved state into model, average and optimizer.
 
         Raises:

@@ -10,12 +10,12 @@ from torch import Tensor
 from stages.frame.allocator import return_freed_memory
 from stages.frame.reporter import Reporter
 from stages.metrics.accuracy import mean_metrics
+from stages.model.base import LearnedModel
 from stages.model.device import autocast
+from stages.model.objective import Objective
 from stages.model.ranking import Queries, target_ranks
-from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
-from stages.train.objective import Objective
 from stages.train.options import SELECTION_METRIC, TrainOptions
 from stages.train.windows import Sampler
 
@@ -30,15 +30,15 @@ class Loop:
         model: on its device.
         average: its averaged weights, which are validated and kept.
         sampler: draws the batches.
-        objective: what is minimised.
-        settings: how to train.
+        objective: what is minimised: the options of the model's losses.
+        options: how to train.
         items: ``Sequences.items`` as int64 on the model's device.
         validation: targets for early stopping.
         checkpoints: where the state goes after every epoch.
         reporter: is told about each epoch.
     """
 
-    model: Recommender
+    model: LearnedModel
     average: WeightAverage
     sampler: Sampler
     objective: Objective
@@ -69,7 +69,7 @@ class Loop:
                 progress.best_metric, progress.best_epoch = metrics[SELECTION_METRIC], progress.epoch
             progress.history.append({"epoch": progress.epoch, "step": progress.step, **row, **metrics})
             self.checkpoints.save(self.model, self.average, optimizer, progress)
-            losses = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss", "rec", "mcm", "msa") if name in row)
+            losses = ", ".join(f"{name} {row[name]:.3f}" for name in self.model.loss_names if name in row)
             self.reporter.info(
                 f"epoch {progress.epoch}: {losses}; validation ndcg@10 {metrics['ndcg@10']:.4f}, "
                 f"recall@10 {metrics['recall@10']:.4f} (best in epoch {progress.best_epoch}); "
@@ -91,7 +91,7 @@ class Loop:
                 torch.manual_seed(_step_seed(self.options.seed, progress.step))
                 batch = self.sampler.batch(order, index)
                 with autocast(self.items.device, self.options.precision):
-                    losses = self.objective(self.model, batch)
+                    losses = self.model.losses(batch, self.objective)
                 optimizer.zero_grad(set_to_none=True)
                 losses["loss"].backward()  # type: ignore[no-untyped-call]
                 optimizer.step()

@@ -6,6 +6,7 @@ from typing import Annotated
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import MACHINE, Device, Threads
 from stages.frame.options import Option, Options
+from stages.model.registry import BACKBONES, MODELS, choices_help
 
 SELECTION_METRIC = "ndcg@10"
 """By which the best epoch is chosen, on validation."""
@@ -16,7 +17,6 @@ OPTIMIZATION = "Optimization"
 TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
-MODELS = ("cocorec", "text", "codes", "sasrec", "transitions", "popularity")
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class TrainOptions(Options):
     model: Annotated[
         str,
         Option(
-            "The full model; with texts, codes or item numbers (sasrec) alone; or counts: how often an item followed "
-            "another (transitions), or occurred (popularity).",
+            choices_help(MODELS),
             MODEL,
-            choices=MODELS,
+            choices=tuple(MODELS),
         ),
     ] = "cocorec"
+    backbone: Annotated[
+        str, Option(f"What reads the history. {choices_help(BACKBONES)}", MODEL, choices=tuple(BACKBONES))
+    ] = "transformer"
     dim: Annotated[int, Option("Width of the model, in dimensions.", MODEL, min=1, limit=65536, metavar="D")] = 64
     layers: Annotated[
         int, Option("Transformer layers that read the history (backbone).", MODEL, min=1, limit=1024, metavar="N")
@@ -48,6 +50,7 @@ class TrainOptions(Options):
     fusion_ffn_dim: Annotated[
         int, Option("Hidden dimensions of the fusion's feed-forward part.", MODEL, min=1, limit=1 << 20, metavar="D")
     ] = 256
+    experts: Annotated[int, Option("Experts of the mixture in unisrec.", MODEL, min=1, limit=1024, metavar="N")] = 8
     text_dim: Annotated[
         int,
         Option("Dimensions to which each view's vectors are whitened.", MODEL, min=1, limit=65536, metavar="D"),

@@ -29,22 +29,6 @@ class SearchedStage:
     run: Callable[..., Result]
 
 
-_BACKBONE: dict[str, Any] = {
-    "learning_rate": {"low": 5e-4, "high": 1e-2, "log": True},
-    "dropout": {"low": 0.1, "high": 0.5},
-}
-_ENCODER: dict[str, Any] = {"fusion_dropout": {"low": 0.0, "high": 0.4}}
-_CODES: dict[str, Any] = {"mcm_weight": {"low": 0.1, "high": 0.8}, "msa_weight": {"low": 0.1, "high": 0.8}}
-
-DEFAULT_SPACES: dict[str, dict[str, dict[str, Any]]] = {
-    "cocorec": {"train": {**_BACKBONE, **_ENCODER, **_CODES}},
-    "codes": {"train": {**_BACKBONE, **_ENCODER, **_CODES}},
-    "text": {"train": {**_BACKBONE, **_ENCODER}},
-    "sasrec": {"train": _BACKBONE},
-}
-"""What is searched unless a space is given, by kind of model: what the authors tune per data set, in wider bounds."""
-
-
 @dataclass(frozen=True)
 class Range:
     """Numbers from ``low`` to ``high``, both included; whole ones where both are.

@@ -13,10 +13,10 @@ from stages.artifacts.tables import write_table
 from stages.frame.options import declarations, defaults
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
-from stages.model.config import COUNTING
+from stages.model.registry import model_class, needed_files
 from stages.tune.folders import Folders
 from stages.tune.options import TuneOptions
-from stages.tune.space import DEFAULT_SPACES, SearchedStage, Space, read_space
+from stages.tune.space import SearchedStage, Space, read_space
 
 DEFAULT_TRIALS = 30
 """Trials of a search that is given neither their number nor minutes."""
@@ -63,10 +63,11 @@ def tune(
 
     began = time.monotonic()
     standing = {name: {**defaults(stage.options), **fixed.get(name, {})} for name, stage in stages.items()}
-    kind = standing["train"]["model"]
-    if kind in COUNTING:
-        raise UsageError(f"a model of {kind} only counts: there is nothing to tune", "Choose another --model of train.")
-    found = read_space(DEFAULT_SPACES[kind] if space is None else space, stages)
+    model = standing["train"]["model"]
+    searched = model_class(model).searched
+    if not searched:
+        raise UsageError(f"{model} has no options: there is nothing to tune", "Choose another --model of train.")
+    found = read_space({"train": searched} if space is None else space, stages)
     _try_values(found, stages, fixed)
     search = _describe(workdir, found, standing, stages, options)
     limit = DEFAULT_TRIALS if trials is None and minutes is None else trials
@@ -169,8 +170,6 @@ def _describe(
     Raises:
         DataError: when inputs are missing, do not belong together, or are not what the options say.
     """
-    from stages.model.catalogue import needed_files
-
     codes_vary = "quantize" in space.stages
     wanted = [SEQUENCES, EMBEDDINGS, ITEMS, *([] if codes_vary else [CODES])]
     needed = {SEQUENCES, *needed_files(standing["train"]["model"])}

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.artifacts.errors import DataError, QualityError, UsageError
+from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.names import (
     CODES,
@@ -19,47 +19,13 @@ from stages.artifacts.names import (
     RECOMMENDATIONS,
     SEQUENCES,
 )
-from stages.artifacts.sequences import Sequences, read_sequences
+from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
-from stages.evaluate import EvaluateOptions, check_bars, evaluate, parse_bars, popularity
-from stages.evaluate.popularity import counts_before, popularity_ranks
+from stages.evaluate import EvaluateOptions, evaluate
 from stages.frame.reporter import Reporter
 from stages.model.files import load_tensors, save_tensors
-from stages.model.ranking import Queries, queries
+from stages.model.registry import MODELS
 from stages.train import TrainOptions, train
-
-
-def _queries(sequences, targets, ends):
-    first = np.repeat(sequences.offsets[0], len(targets))
-    return Queries(np.zeros(len(targets), int), np.array(targets), first, first, first + ends)
-
-
-def test_popularity_counts_what_was_known_before_the_split():
-    items = np.array([1, 1, 2, 3, 2, 1, 3, 4], dtype=np.int32)
-    sequences = Sequences(items, np.array([0, 4, 8]), np.array([2, 2]), np.array([3, 3]))
-    # Known before validation: 1 1 2 1; before test also 2 and 3. Ties rank behind.
-    every = _queries(sequences, [1, 2, 3, 4], 2)
-    assert popularity_ranks(sequences, "valid", every, 4).tolist() == [1, 2, 4, 4]
-    assert popularity_ranks(sequences, "test", every, 4).tolist() == [1, 2, 3, 4]
-    # The first user has seen 1, twice: the others move up, and 1 itself stands behind all.
-    assert popularity_ranks(sequences, "valid", every, 4, exclude_seen=True).tolist() == [5, 1, 3, 3]
-
-
-def test_popularity_without_seen_items_equals_a_full_sort(monkeypatch):
-    monkeypatch.setattr(popularity, "_QUERIES", 7)
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(3, 9, 40)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    sequences = Sequences(rng.integers(1, 21, offsets[-1]).astype(np.int32), offsets, lengths - 2, lengths - 1)
-    wanted = queries(sequences, "test", 3)
-    counts = counts_before(sequences, sequences.valid_end, 20)
-    expected = []
-    for target, first, end in zip(wanted.target, wanted.first, wanted.end, strict=True):
-        seen = set(sequences.items[first:end].tolist())
-        left = [i for i in range(1, 21) if i not in seen]
-        expected.append(21 if target in seen else sum(counts[i - 1] >= counts[target - 1] for i in left))
-    assert 21 in expected
-    assert popularity_ranks(sequences, "test", wanted, 20, exclude_seen=True).tolist() == expected
 
 
 class Said(Reporter):
@@ -121,10 +87,12 @@ def test_same_bytes_skipped_when_fresh_and_valid_split_differs(trained):
     assert validation.facts["metrics"]["ndcg@10"]["mean"] == pytest.approx(best, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["sasrec", "text", "codes", "transitions", "popularity"])
-def test_baselines_are_evaluated_alike(structured, small, kind):
-    train(TrainOptions(model=kind, epochs=1, **small), workdir=structured)
-    assert evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=structured).facts["model"] == kind
+@pytest.mark.parametrize("model", MODELS)
+def test_models_are_evaluated_alike(structured, small, model):
+    train(TrainOptions(model=model, epochs=1, **small), workdir=structured)
+    facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=structured).facts
+    assert facts["model"] == model
+    assert facts["popularity_cut"] == "before the split"
 
 
 def _lists(folder):
@@ -285,16 +253,3 @@ def test_config_that_is_no_config(trained):
 def test_wrong_options_are_named(trained, options, named):
     with pytest.raises(UsageError, match=named):
         evaluate(EvaluateOptions(**options), workdir=trained)
-
-
-def test_bars():
-    known = ["recall@10", "ndcg@10"]
-    assert parse_bars(["NDCG@10=0.05", "recall@10 = .1"], known) == {"ndcg@10": 0.05, "recall@10": 0.1}
-    for wrong in ("ndcg@10", "ndcg@10=high", "ndcg@7=0.1", "ndcg@10=nan"):
-        with pytest.raises(UsageError, match="--fail-under"):
-            parse_bars([wrong], known)
-    facts = {"split": "test", "metrics": {"ndcg@10": {"mean": 0.04}, "recall@10": {"mean": 0.2}}}
-    check_bars(facts, {"ndcg@10": 0.04, "recall@10": 0.1})
-    with pytest.raises(QualityError, match=r"ndcg@10 is 0.0400, below 0.05") as caught:
-        check_bars(facts, {"ndcg@10": 0.05, "recall@10": 0.1})
-    assert caught.value.exit_code == 4

@@ -8,6 +8,8 @@ from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.names import CODES, EMBEDDINGS, HISTORY, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
 from stages.artifacts.tables import read_table, write_table
 from stages.frame.reporter import Reporter
+from stages.model.base import LearnedModel
+from stages.model.registry import MODELS, model_class
 from stages.train import TrainOptions, train
 
 FILES = (MODEL_CONFIG, MODEL_WEIGHTS, HISTORY)
@@ -36,26 +38,50 @@ def contents(workdir):
     return {name: (workdir / name).read_bytes() for name in FILES}
 
 
-@pytest.mark.parametrize("kind", ["cocorec", "sasrec", "text", "codes"])
-def test_each_kind_learns(structured, small, kind):
-    result = train(TrainOptions(model=kind, epochs=6, **small), workdir=structured)
+LEARNED = [name for name in MODELS if issubclass(model_class(name), LearnedModel)]
+COUNTING = [name for name in MODELS if name not in LEARNED]
+
+
+@pytest.mark.parametrize("model", LEARNED)
+def test_each_model_learns(structured, small, model):
+    result = train(TrainOptions(model=model, epochs=6, **small), workdir=structured)
     assert not result.skipped
     history = pq.read_table(structured / HISTORY).to_pylist()
     assert [row["epoch"] for row in history] == list(range(1, len(history) + 1))
     assert history[-1]["rec"] < history[0]["rec"]
     assert result.facts["validation"]["ndcg@10"] == max(row["ndcg@10"] for row in history)
-    assert ("mcm" in history[0]) == (kind in ("cocorec", "codes"))
+    assert ("mcm" in history[0]) == (CODES in model_class(model).reads)
     for name in FILES:
         assert read_lineage(structured / name).stage == "train"
 
 
-@pytest.mark.parametrize("kind", ["cocorec", "sasrec", "text", "codes"])
-def test_each_kind_trains_and_validates_in_bfloat16_as_on_a_gpu(structured, small, kind):
-    exact = train(TrainOptions(model=kind, epochs=2, **small), workdir=structured).facts["validation"]["ndcg@10"]
-    coarse = train(TrainOptions(model=kind, epochs=2, precision="bfloat16", **small), workdir=structured).facts[
+@pytest.mark.parametrize("model", LEARNED)
+def test_each_model_trains_and_validates_in_bfloat16_as_on_a_gpu(structured, small, model):
+    exact = train(TrainOptions(model=model, epochs=2, **small), workdir=structured).facts["validation"]["ndcg@10"]
+    coarse = train(TrainOptions(model=model, epochs=2, precision="bfloat16", **small), workdir=structured).facts[
         "validation"
     ]
     assert coarse["ndcg@10"] == pytest.approx(exact, abs=0.1)
+
+
+@pytest.mark.parametrize("model", COUNTING)
+def test_models_that_count_report_one_epoch(structured, small, model):
+    heard = {}
+    reporter = Listener()
+    reporter.on_epoch = heard.__setitem__
+    facts = train(TrainOptions(model=model, **small), workdir=structured, reporter=reporter).facts
+    (row,) = pq.read_table(structured / HISTORY).to_pylist()
+    assert (row["epoch"], row["step"]) == (1, 0)
+    assert facts["best_epoch"] == facts["epochs"] == 1
+    assert heard == {1: facts["validation"]["ndcg@10"]} == {1: row["ndcg@10"]}
+
+
+def test_text_and_id_learn_more_than_the_text_of_a_mixture(structured, small):
+    alone = train(TrainOptions(model="unisrec", epochs=2, experts=2, **small), workdir=structured).facts["parameters"]
+    both = train(TrainOptions(model="unisrec", epochs=2, experts=2, with_ids=True, **small), workdir=structured).facts[
+        "parameters"
+    ]
+    assert both == alone + 61 * small["dim"]
 
 
 def test_same_seed_same_bytes_other_seed_other_weights(structured, small):
@@ -144,6 +170,9 @@ def test_process_state_is_left_alone(structured, small):
         ({"learning_rate": 0}, "--learning-rate"),
         ({"mask_ratio": 0}, "--mask-ratio"),
         ({"model": "bert"}, "--model"),
+        ({"backbone": "rnn"}, "--backbone"),
+        ({"experts": 0}, "--experts"),
+        ({"model": "sasrec", "with_ids": True}, "--with-ids is for models of texts or codes, not for sasrec"),
         ({"device": "tpu"}, "--device"),
         ({"device": "cuda:99"}, "--device"),
         ({"precision": "int8"}, "--precision"),

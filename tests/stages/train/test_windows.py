@@ -68,9 +68,9 @@ def test_batches_of_an_epoch_hold_every_target_and_its_history(kind):
         batch = sampler.batch(order, index)
         # Items count up by one in this log, so a target is the item read at its position plus one.
         assert torch.equal(batch.items[batch.counted] + 1, batch.targets)
-        assert batch.layout.batch <= 3
-        starts = batch.layout.columns == 0
-        assert starts.sum() == batch.layout.batch
+        assert batch.packing.batch <= 3
+        starts = batch.packing.columns == 0
+        assert starts.sum() == batch.packing.batch
         seen += batch.targets.tolist()
     assert sorted(seen) == sorted(training_targets(sequences))
 

@@ -16,7 +16,7 @@ class CodeMasking:
         random_share: share of the chosen that become a random code of the same position; the rest stays.
     """
 
-    ratio: float = 0.5
+    ratio: float
     mask_share: float = 0.8
     random_share: float = 0.1
 
@@ -31,8 +31,8 @@ class CodeMasking:
             Masked rows (n, C) and which codes were chosen (n, C).
         """
         chosen = torch.rand(rows.shape, device=rows.device) < self.ratio
-        fate = torch.rand(rows.shape, device=rows.device)
+        draw = torch.rand(rows.shape, device=rows.device)
         first = 1 + codebook_size * torch.arange(rows.shape[1], device=rows.device, dtype=rows.dtype)
         other = first + torch.randint(codebook_size, rows.shape, device=rows.device, dtype=rows.dtype)
-        masked = torch.where(chosen & (fate < self.mask_share + self.random_share), other, rows)
-        return masked.masked_fill(chosen & (fate < self.mask_share), 0), chosen
+        masked = torch.where(chosen & (draw < self.mask_share + self.random_share), other, rows)
+        return masked.masked_fill(chosen & (draw < self.mask_share), 0), chosen

@@ -3,39 +3,23 @@
 import numpy as np
 import pytest
 import torch
+from models import config_for, objective_of
 from torch.nn import functional as F
 
-import stages.train.pieces as pieces_module
 from stages.artifacts.names import SEQUENCES
 from stages.artifacts.sequences import read_sequences
-from stages.model import Recommender
+from stages.model import chunks
 from stages.model.catalogue import read_catalogue
-from stages.model.config import ModelConfig
+from stages.model.cocorec import CoCoRec
 from stages.model.losses import masked_code_modelling, masked_sequence_alignment
-from stages.train.objective import Objective
 from stages.train.windows import Sampler, every_position
 
 
 @pytest.fixture
 def setting(structured):
     torch.manual_seed(3)
-    catalogue = read_catalogue(structured, "cocorec", 8)
-    config = ModelConfig(
-        "cocorec",
-        catalogue.items,
-        2,
-        4,
-        8,
-        8,
-        dim=16,
-        ffn_dim=32,
-        fusion_ffn_dim=32,
-        max_history=6,
-        dropout=0.0,
-        fusion_dropout=0.0,
-    )
-    model = Recommender(config)
-    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    catalogue = read_catalogue(structured, CoCoRec.reads, 8)
+    model = CoCoRec.build(config_for("cocorec", catalogue, max_history=6), catalogue)
     torch.nn.init.normal_(model.repeats.by_age, std=0.3)
     model = model.double()
     sequences = read_sequences(structured / SEQUENCES)
@@ -54,7 +38,7 @@ class KeepCodes:
 
 def dense_shifts(model, batch, pool):
     """What the repeat bias adds for each (target, candidate), by walking through every history."""
-    rows, columns = batch.layout.rows.tolist(), batch.layout.columns.tolist()
+    rows, columns = batch.packing.rows.tolist(), batch.packing.columns.tolist()
     shifts = torch.zeros(len(batch.counted), len(pool), dtype=model.repeats.by_age.dtype)
     for query, at in enumerate(batch.counted.tolist()):
         ages = {}
@@ -76,15 +60,16 @@ def naive_recommendation(model, batch, users, pool, temperature=0.07):
 
 def naive(model, batch, masking, temperature=0.07, a=0.4, b=0.4):
     fused = model.encoder(batch.items)
-    users = model.backbone(fused.history(), batch.layout)[batch.counted]
+    users = model.backbone(fused.history(), batch.packing)[batch.counted]
     rows = model.encoder.rows[batch.items]
     masked_rows, chosen = masking(rows, 8)
     masked = model.encoder(batch.items, masked_rows)
-    masked_users = model.backbone(masked.history(), batch.layout)[batch.counted]
-    groups = torch.stack([batch.layout.rows[batch.counted], batch.targets], 1)
+    masked_users = model.backbone(masked.history(), batch.packing)[batch.counted]
+    groups = torch.stack([batch.packing.rows[batch.counted], batch.targets], 1)
     return (
         naive_recommendation(model, batch, users, list(range(1, model.config.items + 1)), temperature)
-        + a * masked_code_modelling(masked.codes, model.encoder.table, rows, chosen, temperature)
+        + a
+        * masked_code_modelling(masked.codes, model.encoder.table, rows, chosen, temperature, mcm_softmax="position")
         + b * masked_sequence_alignment(users, masked_users, temperature, groups=groups)
     )
 
@@ -103,11 +88,11 @@ def in_float64(monkeypatch):
 
 @pytest.mark.parametrize(("kept", "cached"), [(1 << 30, 1 << 19), (1 << 30, 2000), (1 << 20, 2000), (0, 1)])
 def test_fusing_each_item_once_changes_nothing(setting, in_float64, monkeypatch, kept, cached):
-    monkeypatch.setattr(pieces_module, "_KEPT_ON_CPU", kept)
-    monkeypatch.setattr(pieces_module, "_CACHED", cached)
+    monkeypatch.setattr(chunks, "_KEPT_ON_CPU", kept)
+    monkeypatch.setattr(chunks, "_CACHED", cached)
     model, batch = setting
     masking = KeepCodes()
-    losses = Objective(masking=masking)(model, batch)
+    losses = model.losses(batch, objective_of(masking=masking))
     expected = naive(model, batch, masking)
     torch.testing.assert_close(losses["loss"], expected, rtol=1e-12, atol=0)
     ours, theirs = gradients(model, losses["loss"]), gradients(model, naive(model, batch, masking))
@@ -117,9 +102,9 @@ def test_fusing_each_item_once_changes_nothing(setting, in_float64, monkeypatch,
 
 def test_sampling_more_negatives_than_items_is_the_full_softmax(setting):
     model, batch = setting
-    full = Objective(mcm_weight=0, msa_weight=0)(model, batch)["rec"]
-    same = Objective(mcm_weight=0, msa_weight=0, negatives=60)(model, batch)["rec"]
-    fewer = Objective(mcm_weight=0, msa_weight=0, negatives=5)(model, batch)["rec"]
+    full = model.losses(batch, objective_of(mcm_weight=0, msa_weight=0))["rec"]
+    same = model.losses(batch, objective_of(mcm_weight=0, msa_weight=0, negatives=60))["rec"]
+    fewer = model.losses(batch, objective_of(mcm_weight=0, msa_weight=0, negatives=5))["rec"]
     assert torch.equal(full, same)
     assert fewer < full
 
@@ -128,15 +113,15 @@ def test_sampled_negatives_are_ranked_with_the_targets_of_the_batch(setting, mon
     model, batch = setting
     drawn = torch.tensor([7, 8, 7, 60])
     monkeypatch.setattr(torch, "randint", lambda *args, **kwargs: drawn)
-    loss = Objective(mcm_weight=0, msa_weight=0, negatives=4)(model, batch)["rec"]
+    loss = model.losses(batch, objective_of(mcm_weight=0, msa_weight=0, negatives=4))["rec"]
     pool = sorted({*drawn.tolist(), *batch.targets.tolist()})
-    users = model.backbone(model.encoder(batch.items).history(), batch.layout)[batch.counted]
+    users = model.backbone(model.encoder(batch.items).history(), batch.packing)[batch.counted]
     expected = naive_recommendation(model, batch, users, pool)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
 
 
 def test_losses_without_weight_are_not_computed(setting, in_float64):
     model, batch = setting
-    assert set(Objective(mcm_weight=0)(model, batch)) == {"rec", "msa", "loss"}
-    assert set(Objective(msa_weight=0)(model, batch)) == {"rec", "mcm", "loss"}
-    assert set(Objective(mcm_weight=0, msa_weight=0)(model, batch)) == {"rec", "loss"}
+    assert set(model.losses(batch, objective_of(mcm_weight=0))) == {"rec", "msa", "loss"}
+    assert set(model.losses(batch, objective_of(msa_weight=0))) == {"rec", "mcm", "loss"}
+    assert set(model.losses(batch, objective_of(mcm_weight=0, msa_weight=0))) == {"rec", "loss"}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stages.train.masking import CodeMasking
+from stages.model.masking import CodeMasking
 
 K, C = 16, 5
 

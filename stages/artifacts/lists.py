@@ -1,4 +1,4 @@
-"""``recommendations.parquet``: for each user the best items by their original ids, best first."""
+"""Recommendation lists: for each user the best items by their original ids, best first."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from stages.artifacts.lineage import Lineage
 from stages.artifacts.names import Columns
 from stages.artifacts.tables import table_writer
 
-RECOMMENDATIONS_SCHEMA = pa.schema(
+LISTS_SCHEMA = pa.schema(
     [
         pa.field(Columns.USER_ID, pa.string(), False),
         pa.field(Columns.ITEM_IDS, pa.list_(pa.string()), False),
@@ -21,7 +21,7 @@ RECOMMENDATIONS_SCHEMA = pa.schema(
 _ROWS = 65_536
 
 
-def write_recommendations(
+def write_lists(
     path: Path,
     users: pa.ChunkedArray,
     lists: npt.NDArray[np.int32],
@@ -39,7 +39,7 @@ def write_recommendations(
         item_ids: (N,) original ids in the order of the item numbers.
         lineage: where it comes from.
     """
-    with table_writer(path, RECOMMENDATIONS_SCHEMA) as writer:
+    with table_writer(path, LISTS_SCHEMA) as writer:
         for low in range(0, max(1, len(lists)), _ROWS):
             part = slice(low, low + _ROWS)
             filled = lists[part] > 0
@@ -51,5 +51,5 @@ def write_recommendations(
                 pa.ListArray.from_arrays(ends, ids),
                 pa.ListArray.from_arrays(ends, pa.array(scores[part][filled])),
             ]
-            writer.write(pa.table(columns, schema=RECOMMENDATIONS_SCHEMA))
+            writer.write(pa.table(columns, schema=LISTS_SCHEMA))
         writer.set_lineage(lineage)
