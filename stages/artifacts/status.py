@@ -84,7 +84,7 @@ class _Examination:
         self._raw_folders = raw_folders
         self._verify = verify
         self._fingerprints = Fingerprints(workdir, trust_cache=not verify)
-        self._hashed: dict[Path, str] = {}
+        self._hashed: dict[tuple[Path, str], str] = {}
         self._stale: dict[str, str] = {}
 
     def all(self) -> list[ArtifactStatus]:
@@ -102,7 +102,7 @@ class _Examination:
         size = path.stat().st_size
         try:
             if self._verify:
-                self._hash(path)
+                self._fingerprint(path)
             lineage = read_lineage(path)
             if self._verify:
                 _read_all(path)
@@ -145,7 +145,7 @@ class _Examination:
         for name, expected in lineage.inputs.items():
             path = self._find(name)
             try:
-                if path is not None and self._hash(path) != expected:
+                if path is not None and self._fingerprint(path, expected) != expected:
                     return f"{name.removeprefix(RAW)} has changed since"
             except DataError:
                 return f"{name.removeprefix(RAW)} is damaged"
@@ -169,10 +169,11 @@ class _Examination:
         paths = (folder / name.removeprefix(RAW) for folder in folders)
         return next((path for path in paths if path.is_file()), None)
 
-    def _hash(self, path: Path) -> str:
-        if path not in self._hashed:
-            self._hashed[path] = self._fingerprints.of(path)
-        return self._hashed[path]
+    def _fingerprint(self, path: Path, like: str = "") -> str:
+        key = path, like.partition(":")[0]
+        if key not in self._hashed:
+            self._hashed[key] = self._fingerprints.like(path, like)
+        return self._hashed[key]
 
 
 def _is_given_quantizer(name: str) -> bool:

@@ -12,10 +12,9 @@ import pyarrow as pa
 import torch
 
 from stages.artifacts.atomic import write_json
-from stages.artifacts.errors import DataError, UsageError
-from stages.artifacts.fingerprints import Fingerprints
+from stages.artifacts.errors import DataError
 from stages.artifacts.items import count_items, read_item_ids
-from stages.artifacts.lineage import KEY, Lineage, fresh_lineage, require_consistent
+from stages.artifacts.lineage import KEY
 from stages.artifacts.names import (
     EMBEDDINGS,
     ITEMS,
@@ -30,11 +29,13 @@ from stages.artifacts.names import (
 from stages.artifacts.sequences import Sequences, read_sequences
 from stages.artifacts.tables import write_table
 from stages.evaluate.diversity import intra_list_diversity
+from stages.evaluate.options import EvaluateOptions
 from stages.evaluate.popularity import counts_before, popularity_ranks
 from stages.evaluate.recommendations import write_recommendations
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
+from stages.frame.run import StageRun
 from stages.metrics.accuracy import Ranks, metric_names, per_rank
 from stages.metrics.bootstrap import bootstrap_means, intervals
 from stages.metrics.lists import list_metrics
@@ -44,7 +45,6 @@ from stages.model.device import autocast, resolve_device
 from stages.model.files import load_model, read_config
 from stages.model.ranking import queries, rank
 
-SPLITS = ("test", "valid")
 RANKS_SCHEMA = pa.schema(
     [
         pa.field(Columns.USER_ID, pa.string(), False),
@@ -57,37 +57,18 @@ RANKS_SCHEMA = pa.schema(
 
 
 def evaluate(
+    options: EvaluateOptions | None = None,
     *,
     workdir: Path,
-    split: str = "test",
-    cutoffs: Sequence[int] = (5, 10, 20, 50),
-    top: int = 10,
-    exclude_seen: bool = False,
-    bootstrap: int = 1000,
-    batch_size: int = 2048,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "float32",
-    threads: int | None = None,
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
     """Rank the whole catalogue for every user and measure where the next item stands.
 
     Args:
+        options: by default all defaults.
         workdir: the work directory; ``metrics.json``, ``ranks.parquet`` and ``recommendations.parquet`` are written
             there.
-        split: ``test`` or ``valid``.
-        cutoffs: the K of Recall@K and NDCG@K.
-        top: K, the length of the recommendation lists, which are measured beyond accuracy; 0 for no lists.
-        exclude_seen: items anywhere in the user's history before the split are neither ranked nor recommended. A
-            target among them could never be recommended: it is a miss, ranked N + 1, and counted in the facts.
-        bootstrap: resamples of the users for the 95 % intervals.
-        batch_size: histories read at a time.
-        seed: decides the resamples.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``float32``, ``bfloat16``, or ``auto`` for bfloat16 on a GPU.
-        threads: CPU threads; ``None`` for as many as torch takes.
         force: evaluate even when the metrics are up to date.
         reporter: is told about progress.
 
@@ -95,57 +76,42 @@ def evaluate(
         UsageError: for options that do not fit.
         DataError: for artifacts that are missing, damaged, or do not belong together.
     """
-    workdir, reporter = Path(workdir), reporter or Reporter()
-    cutoffs = sorted(set(cutoffs))
-    _check_options(split, cutoffs, top, bootstrap, batch_size)
-    where = resolve_device(device)
+    options = options or EvaluateOptions()
+    where = resolve_device(options.device)
+    run = StageRun("evaluate", options, workdir, reporter)
+    workdir, reporter, cutoffs, top = run.workdir, run.reporter, options.cutoffs, options.top
     kind = read_config(workdir).kind
-    files = _files(workdir, kind, top)
-    fingerprints = Fingerprints(workdir)
-    inputs = {name: fingerprints.of(workdir / name) for name in files}
-    require_consistent(workdir, files, fingerprints)
-    options = {
-        "split": split,
-        "cutoffs": cutoffs,
-        "top": top,
-        "exclude_seen": exclude_seen,
-        "bootstrap": bootstrap,
-        "seed": seed,
-        "device": device,
-        "precision": precision,
-    }
-    outputs = {name: workdir / name for name in (METRICS, RANKS, RECOMMENDATIONS)}
-    fresh, _ = fresh_lineage(workdir, "evaluate", options, inputs)
-    if fresh and not force:
-        return Result("evaluate", outputs, fresh.facts, skipped=True)
+    run.read(*_files(workdir, kind, top))
+    if (done := run.fresh()) and not force:
+        return done
 
     began = time.perf_counter()
     keep_freed_memory()
     threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads or threads_before)
+    torch.set_num_threads(options.threads or threads_before)
     try:
         trained = load_model(workdir, where)
         n = trained.catalogue.items
         sequences = read_sequences(workdir / SEQUENCES, items=n, user_ids=True)
-        wanted = queries(sequences, split, trained.model.config.max_history)
+        wanted = queries(sequences, options.split, trained.model.config.max_history)
         if not len(wanted.user):
             raise DataError(
-                f"{workdir / SEQUENCES}: no user has an item in the {split} split", "Choose another --split."
+                f"{workdir / SEQUENCES}: no user has an item in the {options.split} split", "Choose another --split."
             )
         item_ids = _item_ids(workdir / ITEMS, n) if top else pa.chunked_array([], pa.string())
         items = torch.from_numpy(sequences.items.astype(np.int64)).to(where)
         loaded = time.perf_counter()
         with (
-            reporter.track(f"ranking the {split} split", len(wanted.user), "targets") as advance,
-            autocast(where, precision),
+            reporter.track(f"ranking the {options.split} split", len(wanted.user), "targets") as advance,
+            autocast(where, options.precision),
         ):
             ranking = rank(
                 trained.model,
                 items,
                 wanted,
                 top=min(top, n),
-                exclude_seen=exclude_seen,
-                batch_size=batch_size,
+                exclude_seen=options.exclude_seen,
+                batch_size=options.batch_size,
                 progress=advance,
             )
         ranked = time.perf_counter()
@@ -157,22 +123,22 @@ def evaluate(
         beyond = _beyond_accuracy(workdir, lists, counts, top, reporter) if top else {}
     finally:
         torch.set_num_threads(threads_before)
-    popular = popularity_ranks(sequences, split, wanted, n, exclude_seen=exclude_seen)
+    popular = popularity_ranks(sequences, options.split, wanted, n, exclude_seen=options.exclude_seen)
     target_counts = counts[wanted.target - 1]
     facts: dict[str, Any] = {
-        "split": split,
+        "split": options.split,
         "model": kind,
         "users": len(users),
         "targets": len(wanted.user),
         "items": n,
-        "exclude_seen": exclude_seen,
-        **({"seen_targets": int((ranking.ranks > n).sum())} if exclude_seen else {}),
-        "metrics": _with_intervals(ranking.ranks, wanted.user, cutoffs, bootstrap, seed),
-        "popularity": _with_intervals(popular, wanted.user, cutoffs, bootstrap, seed),
+        "exclude_seen": options.exclude_seen,
+        **({"seen_targets": int((ranking.ranks > n).sum())} if options.exclude_seen else {}),
+        "metrics": _with_intervals(ranking.ranks, wanted.user, cutoffs, options.resamples, options.seed),
+        "popularity": _with_intervals(popular, wanted.user, cutoffs, options.resamples, options.seed),
         "beyond_accuracy": beyond,
         "popularity_groups": _groups(counts, target_counts),
     }
-    lineage = Lineage("evaluate", options, inputs, facts)
+    lineage = run.lineage(facts)
     user_ids = _user_ids(sequences)
     columns = [
         user_ids.take(pa.array(wanted.user)),
@@ -192,20 +158,8 @@ def evaluate(
     )
     write_table(workdir / RANKS, pa.table(columns, names=RANKS_SCHEMA.names).cast(RANKS_SCHEMA), lineage)
     write_json(workdir / METRICS, {**facts, KEY: lineage.metadata()})
-    timings = {"loading": loaded - began, "ranking": ranked - loaded, "total": time.perf_counter() - began}
-    timings["targets_per_second"] = len(ranking.ranks) / timings["ranking"]
-    return Result("evaluate", outputs, facts, timings=timings)
-
-
-def _check_options(split: str, cutoffs: Sequence[int], top: int, bootstrap: int, batch_size: int) -> None:
-    if split not in SPLITS:
-        raise UsageError(f"--split {split!r} is unknown", f"Choose one of {', '.join(SPLITS)}.")
-    if not cutoffs or cutoffs[0] < 1:
-        raise UsageError("--cutoffs must be whole numbers from 1", "For example --cutoffs 5,10,20.")
-    if top < 0:
-        raise UsageError(f"--top must be at least 0, is {top}", "0 makes no lists.")
-    if bootstrap < 1 or batch_size < 1:
-        raise UsageError("--bootstrap and --batch-size must be at least 1")
+    run.seconds |= {"loading": loaded - began, "ranking": ranked - loaded}
+    return run.result(facts, rates={"targets_per_second": len(ranking.ranks) / run.seconds["ranking"]})
 
 
 def _files(workdir: Path, kind: str, top: int) -> tuple[str, ...]:

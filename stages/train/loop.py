@@ -16,7 +16,7 @@ from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.objective import Objective
-from stages.train.settings import SELECTION_METRIC, Settings
+from stages.train.options import SELECTION_METRIC, TrainOptions
 from stages.train.windows import Sampler
 
 _TRIM_STEPS = 32
@@ -42,7 +42,7 @@ class Loop:
     average: WeightAverage
     sampler: Sampler
     objective: Objective
-    settings: Settings
+    options: TrainOptions
     items: Tensor
     validation: Queries
     checkpoints: Checkpoints
@@ -57,7 +57,7 @@ class Loop:
         seconds = {"training": 0.0, "validation": 0.0}
         for row in progress.history:
             self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
-        while not self.settings.over(progress.epoch, progress.best_epoch):
+        while not self.options.over(progress.epoch, progress.best_epoch):
             began = time.perf_counter()
             row = self._epoch(progress, optimizer)
             trained = time.perf_counter()
@@ -88,9 +88,9 @@ class Loop:
                 rate = self._learning_rate(progress.step)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
-                torch.manual_seed(_step_seed(self.settings.seed, progress.step))
+                torch.manual_seed(_step_seed(self.options.seed, progress.step))
                 batch = self.sampler.batch(order, index)
-                with autocast(self.items.device, self.settings.precision):
+                with autocast(self.items.device, self.options.precision):
                     losses = self.objective(self.model, batch)
                 optimizer.zero_grad(set_to_none=True)
                 losses["loss"].backward()  # type: ignore[no-untyped-call]
@@ -108,11 +108,11 @@ class Loop:
         return {"learning_rate": rate, **means}
 
     def _learning_rate(self, step: int) -> float:
-        return self.settings.learning_rate * min(1.0, (step + 1) / max(1, self.settings.warmup_steps))
+        return self.options.learning_rate * min(1.0, (step + 1) / max(1, self.options.warmup_steps))
 
     def _validate(self) -> dict[str, float]:
         model = self.average.model.eval()
-        with autocast(self.items.device, self.settings.precision):
+        with autocast(self.items.device, self.options.precision):
             ranks = target_ranks(model, self.items, self.validation)
         return mean_metrics(ranks, (10,))
 

@@ -11,15 +11,14 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from stages.artifacts.errors import DataError, UsageError
-from stages.artifacts.fingerprints import Fingerprints
-from stages.artifacts.lineage import Lineage, fresh_lineage, require_consistent
-from stages.artifacts.names import HISTORY, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
+from stages.artifacts.errors import DataError
+from stages.artifacts.names import HISTORY, SEQUENCES
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
+from stages.frame.run import StageRun
 from stages.model.catalogue import Catalogue, needed_files, read_catalogue
 from stages.model.config import COUNTING, ModelConfig
 from stages.model.device import resolve_device
@@ -32,80 +31,40 @@ from stages.train.counting import train_counts
 from stages.train.loop import Loop
 from stages.train.masking import CodeMasking
 from stages.train.objective import Objective
-from stages.train.settings import Settings
-from stages.train.windows import TARGETS, Sampler
+from stages.train.options import TrainOptions
+from stages.train.windows import WINDOWS, Sampler
+
+SIZES = (
+    "dim",
+    "layers",
+    "heads",
+    "ffn_dim",
+    "fusion_layers",
+    "fusion_heads",
+    "fusion_ffn_dim",
+    "max_history",
+    "dropout",
+    "fusion_dropout",
+    "learnable_mask",
+    "repeat_bias",
+    "text_residual",
+    "with_ids",
+)
+"""The options that are kept with the weights, in ``config.json``."""
 
 
 def train(
+    options: TrainOptions | None = None,
     *,
     workdir: Path,
-    model: str = "cocorec",
-    dim: int = 64,
-    layers: int = 2,
-    heads: int = 2,
-    ffn_dim: int = 256,
-    fusion_layers: int = 1,
-    fusion_heads: int = 2,
-    fusion_ffn_dim: int = 256,
-    text_dim: int = 128,
-    max_history: int = 20,
-    dropout: float = 0.3,
-    fusion_dropout: float = 0.1,
-    learnable_mask: bool = True,
-    repeat_bias: bool = True,
-    text_residual: bool = True,
-    with_ids: bool = False,
-    targets: str = "all",
-    batch_size: int = 512,
-    epochs: int = 200,
-    patience: int = 10,
-    learning_rate: float = 0.004,
-    warmup_steps: int = 100,
-    weight_decay: float = 1e-4,
-    ema: float = 0.98,
-    negatives: int = 0,
-    temperature: float = 0.07,
-    mcm_weight: float = 0.1,
-    msa_weight: float = 0.1,
-    mask_ratio: float = 0.5,
-    mcm_softmax: str = "position",
-    msa_same_target: bool = False,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    resume: bool | None = None,
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
-    """Train a recommender on ``sequences.parquet``, ``embeddings.parquet`` and ``codes.parquet``.
+    """Train a recommender on ``sequences.parquet``, ``embeddings.parquet`` and ``codes.parquet``; write ``model/``.
 
     Args:
-        workdir: the work directory; ``model/`` is written there.
-        model: ``cocorec``; ``text``, ``codes`` or ``sasrec`` (item numbers) alone; ``transitions`` or ``popularity``,
-            which count and take no notice of the options below.
-        dim: d, the model's width.
-        layers: Transformer layers of the backbone.
-        heads: attention heads of the backbone.
-        ffn_dim: hidden width of its feed-forward part.
-        fusion_layers: layers of the code-guided fusion.
-        fusion_heads: attention heads of the fusion.
-        fusion_ffn_dim: hidden width of its feed-forward part.
-        text_dim: dimensions to which each view is whitened for the fusion.
-        max_history: longest history read, in items.
-        dropout: dropout probability of the backbone.
-        fusion_dropout: dropout probability of the item encoder.
-        learnable_mask: train [MASK] as an input; the authors' code does not.
-        repeat_bias: learn by how much items of the history rank higher or lower; the paper does not.
-        text_residual: let the texts reach an item's vector directly too; the paper does not.
-        with_ids: add a free vector per item to its fused vector.
-        targets, batch_size, epochs, patience, learning_rate, warmup_steps, weight_decay, ema, negatives,
-        temperature, mcm_weight, msa_weight, mask_ratio, mcm_softmax, msa_same_target, seed, device, precision: see
-            :class:`stages.train.settings.Settings`.
-        threads: CPU threads; ``None`` for as many as torch takes. Another number can change the last digits.
-        resume: ``None`` continues a run of the same options and inputs that was interrupted, or that stopped earlier
-            than ``epochs`` and ``patience`` now ask for, if there is one; ``True`` insists on it, ``False`` starts
-            afresh.
+        options: by default all defaults.
+        workdir: the work directory.
         force: train even when the model is up to date.
         reporter: is told about progress.
 
@@ -113,96 +72,53 @@ def train(
         UsageError: for options that do not fit.
         DataError: for artifacts that are missing, damaged, or do not belong together.
     """
-    workdir, reporter = Path(workdir), reporter or Reporter()
-    settings = Settings(
-        targets=targets,
-        batch_size=batch_size,
-        epochs=epochs,
-        patience=patience,
-        learning_rate=learning_rate,
-        warmup_steps=warmup_steps,
-        weight_decay=weight_decay,
-        ema=ema,
-        negatives=negatives,
-        temperature=temperature,
-        mcm_weight=mcm_weight,
-        msa_weight=msa_weight,
-        mask_ratio=mask_ratio,
-        mcm_softmax=mcm_softmax,
-        msa_same_target=msa_same_target,
-        seed=seed,
-        device=device,
-        precision=precision,
-    )
-    sizes: dict[str, Any] = {
-        "dim": dim,
-        "layers": layers,
-        "heads": heads,
-        "ffn_dim": ffn_dim,
-        "fusion_layers": fusion_layers,
-        "fusion_heads": fusion_heads,
-        "fusion_ffn_dim": fusion_ffn_dim,
-        "max_history": max_history,
-        "dropout": dropout,
-        "fusion_dropout": fusion_dropout,
-        "learnable_mask": learnable_mask,
-        "repeat_bias": repeat_bias,
-        "text_residual": text_residual,
-        "with_ids": with_ids,
-    }
-    ModelConfig(kind=model, items=1, **sizes)  # refuses wrong options before anything is read
-    if text_dim < 1:
-        raise UsageError(f"--text-dim must be at least 1, is {text_dim}")
-    where = resolve_device(device)
-    options = {"model": model, "text_dim": text_dim, **sizes, **settings.to_dict()}
-    files = (SEQUENCES, *needed_files(model))
-    fingerprints = Fingerprints(workdir)
-    inputs = {name: fingerprints.of(workdir / name) for name in files}
-    require_consistent(workdir, files, fingerprints)
-    outputs = {name: workdir / name for name in (MODEL_CONFIG, MODEL_WEIGHTS, HISTORY)}
-    fresh, _ = fresh_lineage(workdir, "train", options, inputs)
-    if fresh and not force:
-        return Result("train", outputs, fresh.facts, skipped=True)
+    options = options or TrainOptions()
+    sizes: dict[str, Any] = {name: getattr(options, name) for name in SIZES}
+    ModelConfig(kind=options.model, items=1, **sizes)  # refuses wrong options before anything is read
+    where = resolve_device(options.device)
+    run = StageRun("train", options, workdir, reporter)
+    run.read(SEQUENCES, *needed_files(options.model))
+    if (done := run.fresh()) and not force:
+        return done
 
+    workdir, reporter = run.workdir, run.reporter
     began = time.perf_counter()
-    with _torch_state(where, threads):
-        torch.manual_seed(seed)
-        catalogue = read_catalogue(workdir, model, text_dim)
-        config = _config(model, catalogue, text_dim, sizes)
+    with _torch_state(where, options.threads):
+        torch.manual_seed(options.seed)
+        catalogue = read_catalogue(workdir, options.model, options.text_dim)
+        config = _config(options.model, catalogue, options.text_dim, sizes)
         sequences = read_sequences(workdir / SEQUENCES, items=catalogue.items)
-        windows = TARGETS[targets](sequences, max_history)
+        windows = WINDOWS[options.targets](sequences, options.max_history)
         if not len(windows):
             raise DataError(f"{workdir / SEQUENCES}: no user has two items to train on", "Lower --k-core or add data.")
-        validation = queries(sequences, "valid", max_history)
+        validation = queries(sequences, "valid", options.max_history)
         if not len(validation.user):
             raise DataError(f"{workdir / SEQUENCES}: no user has an item to validate on", "Choose another split.")
-        if model in COUNTING:
-            return train_counts(
-                workdir, config, sequences, validation, Lineage("train", options, inputs), outputs, began
-            )
+        if options.model in COUNTING:
+            return train_counts(run, config, sequences, validation)
         recommender = _build(config, catalogue).to(where)
         items = torch.from_numpy(sequences.items.astype("int64")).to(where)
         objective = Objective(
-            temperature,
-            mcm_weight,
-            msa_weight,
-            negatives,
-            CodeMasking(mask_ratio),
-            mcm_softmax == "position",
-            msa_same_target,
+            options.temperature,
+            options.mcm_weight,
+            options.msa_weight,
+            options.negatives,
+            CodeMasking(options.mask_ratio),
+            options.mcm_softmax == "position",
+            options.msa_same_target,
         )
-        optimizer = torch.optim.AdamW(recommender.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
-        average = WeightAverage(recommender, ema)
+        optimizer = torch.optim.AdamW(
+            recommender.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+        )
+        average = WeightAverage(recommender, options.ema)
         checkpoints = Checkpoints(workdir)
-        progress = _resume_or_start(
-            checkpoints, _key(options, inputs), settings, recommender, average, optimizer, resume, force, reporter
-        )
+        progress = _resume_or_start(checkpoints, _key(run), options, recommender, average, optimizer, force, reporter)
         loop = Loop(
             recommender,
             average,
-            Sampler(items, windows, batch_size, seed),
+            Sampler(items, windows, options.batch_size, options.seed),
             objective,
-            settings,
+            options,
             items,
             validation,
             checkpoints,
@@ -211,23 +127,24 @@ def train(
         ready = time.perf_counter()
         parameters = sum(parameter.numel() for parameter in recommender.parameters())
         reporter.info(
-            f"{model} with {parameters:,} weights on {where}: {len(windows):,} histories, {windows.targets:,} targets, "
-            f"{len(loop.sampler)} steps an epoch"
+            f"{options.model} with {parameters:,} weights on {where}: {len(windows):,} histories, "
+            f"{windows.targets:,} targets, {len(loop.sampler)} steps an epoch"
         )
         resumed_at = progress.epoch
         seconds = loop.run(progress, optimizer)
         recommender.load_state_dict(checkpoints.best_weights(progress))
-        facts = _facts(model, parameters, windows.targets, len(windows), progress, loop)
-        lineage = Lineage("train", options, inputs, facts)
+        facts = _facts(options.model, parameters, windows.targets, len(windows), progress, loop)
+        lineage = run.lineage(facts)
         history = pa.Table.from_pylist(progress.history)
         write_table(workdir / HISTORY, history, lineage)
         save_model(workdir, config, model_tensors(recommender, catalogue), lineage)
-    timings = {"preparation": ready - began, **seconds, "total": time.perf_counter() - began}
+    run.seconds |= {"preparation": ready - began, **seconds}
     epochs_run = progress.epoch - resumed_at
+    rates = {}
     if epochs_run:
-        timings["epoch"] = seconds["training"] / epochs_run
-        timings["targets_per_second"] = windows.targets * epochs_run / seconds["training"]
-    return Result("train", outputs, facts, timings=timings)
+        rates["epoch"] = seconds["training"] / epochs_run
+        rates["targets_per_second"] = windows.targets * epochs_run / seconds["training"]
+    return run.result(facts, rates=rates)
 
 
 def _config(kind: str, catalogue: Catalogue, text_dim: int, sizes: dict[str, Any]) -> ModelConfig:
@@ -248,28 +165,28 @@ def _build(config: ModelConfig, catalogue: Catalogue) -> Recommender:
     return model
 
 
-def _key(options: dict[str, Any], inputs: dict[str, str]) -> str:
+def _key(run: StageRun) -> str:
     """Of all that decides the state after an epoch; when to stop does not."""
-    deciding = {name: value for name, value in options.items() if name not in ("epochs", "patience")}
-    return hashlib.sha256(json.dumps([deciding, inputs], sort_keys=True).encode()).hexdigest()
+    deciding = {name: value for name, value in run.recorded.items() if name not in ("epochs", "patience")}
+    return hashlib.sha256(json.dumps([deciding, run.inputs], sort_keys=True).encode()).hexdigest()
 
 
 def _resume_or_start(
     checkpoints: Checkpoints,
     key: str,
-    settings: Settings,
+    options: TrainOptions,
     model: Recommender,
     average: WeightAverage,
     optimizer: torch.optim.Optimizer,
-    resume: bool | None,
     force: bool,
     reporter: Reporter,
 ) -> Progress:
+    resume = options.resume
     if resume is False or (force and not resume):
         checkpoints.clear()
         return Progress(key)
     saved = checkpoints.progress()
-    fits = saved is not None and saved.key == key and saved.within(settings)
+    fits = saved is not None and saved.key == key and saved.within(options)
     if resume and not fits:
         raise DataError(
             f"{checkpoints.folder}: there is no interrupted run of these options and inputs to --resume",
@@ -294,7 +211,7 @@ def _facts(kind: str, parameters: int, targets: int, windows: int, progress: Pro
         "targets": targets,
         "epochs": progress.epoch,
         "steps": progress.step,
-        "stopped_early": progress.epoch < loop.settings.epochs,
+        "stopped_early": progress.epoch < loop.options.epochs,
         "best_epoch": progress.best_epoch,
         "validation": {name: best[name] for name in ("recall@10", "ndcg@10", "mrr")},
         "losses": {name: best[name] for name in ("loss", "rec", "mcm", "msa") if name in best},

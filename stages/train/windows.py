@@ -63,7 +63,7 @@ def last_position(sequences: Sequences, max_history: int) -> Windows:
     return Windows(base[user] + start, length, length - 1)
 
 
-TARGETS = {"all": every_position, "last": last_position}
+WINDOWS = {"all": every_position, "last": last_position}
 """Ways to make training rows, by the value of ``--targets``."""
 
 

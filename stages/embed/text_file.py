@@ -16,7 +16,7 @@ Index = npt.NDArray[np.int64]
 _BUFFER = 1 << 20
 
 
-class TextSpool:
+class TextFile:
     """Texts that are appended once and read in any order, in a file without a name that goes with the process.
 
     Args:
@@ -64,7 +64,7 @@ class TextSpool:
                 "Run `cocorec embed` again; finished chunks are kept.",
             ) from error
 
-    def __enter__(self) -> "TextSpool":
+    def __enter__(self) -> "TextFile":
         return self
 
     def __exit__(self, *_: object) -> None:
