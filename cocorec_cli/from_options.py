@@ -120,7 +120,8 @@ def _parameter(declared: Declared, command: str) -> inspect.Parameter:
     if declared.optional or default is None:
         kind = Optional[kind]  # noqa: UP045  (`|` does not take a Literal made here)
     if found.argument:
-        told = {"help": found.help, "metavar": found.metavar, "show_envvar": False}
+        variable = f"COCOREC_{command.upper()}_{declared.name.upper()}"
+        told: dict[str, Any] = {"help": found.help, "metavar": found.metavar, "envvar": variable, "show_envvar": False}
         return _keyword(declared.name, Annotated[kind, typer.Argument(**told)], default)
     settings: dict[str, Any] = {"metavar": found.metavar, "min": found.min, "max": found.max}
     if found.unset is not None:

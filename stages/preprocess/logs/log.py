@@ -8,7 +8,8 @@ import polars as pl
 from stages.artifacts.errors import UsageError
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import PART, TIME
-from stages.preprocess.logs.clock import Clock, Moment
+from stages.preprocess.logs.clock import Clock
+from stages.preprocess.options import Moment
 from stages.preprocess.sources.formats import Format
 from stages.preprocess.sources.sample import Sample
 

@@ -14,7 +14,7 @@ from stages.artifacts.items import check_item_numbers
 from stages.artifacts.names import ITEMS, SEQUENCES
 from stages.artifacts.sequences import SEQUENCES_SCHEMA, read_sequences
 from stages.artifacts.tables import open_table, read_table
-from stages.preprocess import preprocess
+from stages.preprocess import PreprocessOptions, preprocess
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def run(tmp_path: Path) -> Callable[..., Made]:
 
     def preprocessed(*inputs: Path, items: Iterable[Path] = (), **options: Any) -> Made:
         workdir = options.pop("workdir", tmp_path / "work")
-        result = preprocess(inputs, workdir=workdir, items=tuple(items), **options)
+        force = options.pop("force", False)
+        result = preprocess(PreprocessOptions(inputs, items=tuple(items), **options), workdir=workdir, force=force)
         return read_made(workdir, dict(result.facts), result.warnings)
 
     return preprocessed
