@@ -31,7 +31,7 @@ def prepare_ours(log: Path, *, workdir: Path, interactions: int) -> Prepared:
     from stages.preprocess import PreprocessOptions, preprocess
 
     def run() -> float:
-        preprocess(PreprocessOptions([log]), workdir=workdir, force=True)
+        preprocess(PreprocessOptions(inputs=[log]), workdir=workdir, force=True)
         return interactions
 
     return run

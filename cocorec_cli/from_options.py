@@ -34,13 +34,14 @@ COMMON_PARAMETERS = {
 
 
 def with_options(
-    options: type[Options], *, common: tuple[str, ...] = tuple(COMMON_PARAMETERS)
+    options: type[Options], *, common: tuple[str, ...] = tuple(COMMON_PARAMETERS), before: tuple[str, ...] = ()
 ) -> Callable[[Command], Command]:
     """Give a command the options of a stage.
 
     Args:
         options: whose fields become parameters, in their order.
         common: which of the parameters that commands share it takes.
+        before: parameters that it declares itself and that stand before the fields in the help.
 
     Returns:
         A decorator. The function takes the context, and what it declares itself stands in the help after the fields;
@@ -57,7 +58,9 @@ def with_options(
         def command(ctx: typer.Context, **values: Any) -> None:
             function(ctx, **{name: values[name] for name in names})
 
-        everything = [own[0], *fields, *parameters, *shared]
+        leading = [parameter for parameter in parameters if parameter.name in before]
+        trailing = [parameter for parameter in parameters if parameter.name not in before]
+        everything = [own[0], *leading, *fields, *trailing, *shared]
         command.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in everything}
         command.__doc__, command.__name__, command.__module__ = function.__doc__, function.__name__, function.__module__
@@ -88,6 +91,13 @@ class OptionsCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+def options_of(ctx: typer.Context) -> type[Options]:
+    """The class of the options of the context's command."""
+    command = ctx.command
+    assert isinstance(command, OptionsCommand) and command.options, f"{command.name} has no options of a stage"
+    return command.options
+
+
 def spelt(name: str) -> str:
     """An option as it is typed: ``text_dim`` is ``--text-dim``."""
     return "--" + name.replace("_", "-")
@@ -114,26 +124,31 @@ def _parameter(declared: Declared, command: str) -> inspect.Parameter:
     default = inspect.Parameter.empty if declared.required else declared.default
     if declared.several and not declared.required:
         default = list(declared.default) or None if declared.default is not None else None
-    kind: Any = Literal[declared.choices] if declared.choices else declared.kind  # type: ignore[valid-type]
+    kind: Any = Literal[declared.choices] if declared.choices else declared.kind
     if declared.several:
         kind = list[kind]
     if declared.optional or default is None:
         kind = Optional[kind]  # noqa: UP045  (`|` does not take a Literal made here)
     if found.argument:
-        variable = f"COCOREC_{command.upper()}_{declared.name.upper()}"
-        told: dict[str, Any] = {"help": found.help, "metavar": found.metavar, "envvar": variable, "show_envvar": False}
-        return _keyword(declared.name, Annotated[kind, typer.Argument(**told)], default)
+        place = typer.Argument(
+            help=found.help, metavar=found.metavar, show_envvar=False, envvar=_variables(declared, command)
+        )
+        return _keyword(declared.name, Annotated[kind, place], default)
     settings: dict[str, Any] = {"metavar": found.metavar, "min": found.min, "max": found.max}
     if found.unset is not None:
         settings["show_default"] = found.unset
     if declared.several and declared.kind is int:
-        settings |= {"parser": whole_numbers, "callback": flatten}
+        settings = {"metavar": found.metavar, "parser": whole_numbers, "callback": flatten}
     elif declared.several and declared.kind is str and found.separated:
         settings["callback"] = split_commas
     if found.files == "folder":
         settings["file_okay"] = False
     if found.former:
-        names = [declared.name, *found.former]
-        settings["envvar"] = [f"COCOREC_{command.upper()}_{name.upper()}" for name in names]
+        settings["envvar"] = _variables(declared, command)
     flags = found.flags or ((declared.flag,) if found.switch else ())
     return _keyword(declared.name, Annotated[kind, option(found.help, found.panel, *flags, **settings)], default)
+
+
+def _variables(declared: Declared, command: str) -> list[str]:
+    """The environment variables that set an option, those of its former names last."""
+    return [f"COCOREC_{command.upper()}_{name.upper()}" for name in (declared.name, *declared.option.former)]

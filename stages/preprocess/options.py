@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
+from stages.frame.machine import Threads
 from stages.frame.options import Option, Options
 
 FILES = "Files"
@@ -221,6 +222,7 @@ class PreprocessOptions(Options):
     max_size: Annotated[
         float, Option("Most gigabytes that a remote file may have.", FILES, min=0, metavar="GB", recorded=False)
     ] = 20.0
+    threads: Threads = None
 
     def __post_init__(self) -> None:
         """Take moments that are numbers as the command line does, then check."""

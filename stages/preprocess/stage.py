@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import ITEMS, SEQUENCES
 from stages.frame.allocator import keep_freed_memory
@@ -74,6 +76,7 @@ def preprocess(
     log_source.announce(run.reporter)
     item_source.announce(run.reporter)
     keep_freed_memory()
+    _check_threads(options, run)
     bad_rows = BadRows(options.max_bad_rows)
     with run.measure("read_log"):
         # The items' columns are checked before the log is read: a wrong name should not cost minutes.
@@ -113,6 +116,12 @@ def preprocess(
         run.inputs[ITEMS] = run.fingerprints.of_contents(run.path(ITEMS))
         write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
     return run.result(facts)
+
+
+def _check_threads(options: PreprocessOptions, run: StageRun) -> None:
+    """Say so where polars has more threads than asked for: their number is fixed when it is first imported."""
+    if options.threads is not None and (found := pl.thread_pool_size()) > options.threads:
+        run.warn(f"--threads {options.threads}: polars has started with {found}; set POLARS_MAX_THREADS before")
 
 
 def _make_folder(workdir: Path) -> None:

@@ -70,7 +70,9 @@ class ItemSource:
 
         named, columns = bad_rows.read(list(self.samples), choose)
         if cold and not columns:
-            raise UsageError("--keep-cold-items needs a view", "Give metadata with texts, or name a column in --views.")
+            raise UsageError(
+                "--keep-cold-items needs a view", "Give item metadata with texts, or name a column in --views."
+            )
         return named, columns
 
     def read(self, columns: list[str], wanted: Wanted, bad_rows: BadRows, reporter: Reporter) -> ItemTable | None:

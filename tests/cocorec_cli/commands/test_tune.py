@@ -63,7 +63,7 @@ def test_the_best_is_a_configuration_to_use(cli, config, structured, tmp_path):
         assert kept in text
     content = tomllib.loads(text)
     assert content["train"]["dropout"] == options["train.dropout"]
-    assert content["quantize"] == {"codebook_size": 8, "dimension": 8, "levels": options["quantize.levels"]}
+    assert content["quantize"] == {"codebook_size": 8, "text_dim": 8, "levels": options["quantize.levels"]}
     assert "fusion_ffn_dim" not in content["train"]
     # Relative paths start at the folder of the file that holds them.
     assert (content["workdir"], content["preprocess"]["inputs"]) == ("../artifacts", ["../log.csv"])

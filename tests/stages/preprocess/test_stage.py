@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -58,6 +59,13 @@ def test_bytes_do_not_depend_on_threads(log: Path, texts: Path, tmp_path: Path) 
             check=True,
         )
     assert outputs(tmp_path / "1") == outputs(tmp_path / "4")
+
+
+@pytest.mark.skipif(pl.thread_pool_size() < 2, reason="polars has one thread as it is")
+def test_threads_that_polars_has_already_are_told(log: Path, tmp_path: Path) -> None:
+    result = preprocess(PreprocessOptions([log], threads=1), workdir=tmp_path)
+    assert any("--threads 1: polars has started with" in warning for warning in result.warnings)
+    assert preprocess(PreprocessOptions([log], threads=2), workdir=tmp_path).skipped  # the same bytes with any number
 
 
 def test_up_to_date_run_is_skipped_with_the_same_facts(log: Path, texts: Path, tmp_path: Path) -> None:

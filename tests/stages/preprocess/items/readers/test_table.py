@@ -35,7 +35,7 @@ def log() -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
-def test_text_columns_of_a_catalogue_become_views(run: Run, log: pl.DataFrame, tmp_path: Path, suffix: str) -> None:
+def test_text_columns_become_views(run: Run, log: pl.DataFrame, tmp_path: Path, suffix: str) -> None:
     texts = pl.DataFrame(
         {
             "price": [1.5, 2.5, 3.5, 4.5],
@@ -78,7 +78,7 @@ def test_field_that_appears_late_in_json_lines_is_found(run: Run, write: Write) 
     assert run(log, items=[write("texts.jsonl", rows)], k_core=0).items["A"] == {"subtitle": "late"}
 
 
-def test_id_column_of_the_catalogue_can_be_named(run: Run, log: pl.DataFrame, tmp_path: Path) -> None:
+def test_id_column_of_the_items_can_be_named(run: Run, log: pl.DataFrame, tmp_path: Path) -> None:
     texts = save(pl.DataFrame({"sku": ["A"], "name": ["n"]}), tmp_path / "texts.csv")
     path = save(log, tmp_path / "raw" / "log.csv")
     assert run(path, items=[texts], items_id_column="sku", **COLUMNS).items["A"] == {"name": "n"}
@@ -94,7 +94,7 @@ def test_reserved_view_names_are_refused(run: Run, log: pl.DataFrame, tmp_path: 
     assert run(path, items=[texts], views=["name"], **COLUMNS).items["A"] == {"name": "m"}
 
 
-def test_without_a_catalogue_there_are_no_views_and_it_is_said(run: Run, log: pl.DataFrame, tmp_path: Path) -> None:
+def test_without_items_there_are_no_views_and_it_is_said(run: Run, log: pl.DataFrame, tmp_path: Path) -> None:
     made = run(save(log, tmp_path / "raw" / "log.csv"), **COLUMNS)
     assert made.items == {"A": {}, "B": {}, "C d,\te": {}}
     assert any("no text view" in warning for warning in made.warnings)
