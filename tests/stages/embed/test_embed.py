@@ -107,7 +107,7 @@ def test_many_row_groups_hold_what_one_holds(
     texts = [None if n in range(1000, 2100) else text for n, text in enumerate(sentences(2500))]
     one, two = make_items({"title": texts}, "one"), make_items({"title": texts}, "two")
     embed(EmbedOptions(model=str(tiny_model)), workdir=one)
-    monkeypatch.setattr("stages.embed.stage._ROW_GROUP_BYTES", 1)
+    monkeypatch.setattr("stages.embed.file._ROW_GROUP_BYTES", 1)
     embed(EmbedOptions(model=str(tiny_model)), workdir=two)
     assert pq.ParquetFile(two / names.EMBEDDINGS).num_row_groups == 3
     assert pq.read_table(one / names.EMBEDDINGS).equals(pq.read_table(two / names.EMBEDDINGS))
