@@ -50,6 +50,8 @@ def run_stage(ctx: typer.Context, options: type[Options], *, check: Callable[[Re
     given = options(**given_values(options, ctx.params))
 
     def call(reporter: ConsoleReporter) -> Result:
+        if threads := getattr(given, "threads", None):
+            os.environ["POLARS_MAX_THREADS"] = str(threads)  # read once, when polars is imported
         stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
         return stage(given, workdir=ctx.params["workdir"], force=ctx.params["force"], reporter=reporter)
 

@@ -10,7 +10,7 @@ from stages.preprocess.options import PreprocessOptions
 
 @with_options(PreprocessOptions)
 def preprocess(ctx: typer.Context, memory_limit: MemoryLimit = None) -> None:
-    """Turn an interaction log and the texts of the items into a catalogue and histories.
+    """Turn an interaction log and the texts of the items into numbered items and histories.
 
     Makes items.parquet and sequences.parquet. A split that comes with the log is kept, unless --split says otherwise.
     """

@@ -8,8 +8,9 @@ import polars as pl
 
 from stages.preprocess.histories.interactions import Interactions
 from stages.preprocess.histories.order import rows_of
-from stages.preprocess.histories.split import LEAVE_ONE_OUT, MINIMUM, Split
+from stages.preprocess.histories.split import MINIMUM, Split
 from stages.preprocess.items.item_table import ItemTable
+from stages.preprocess.options import LEAVE_ONE_OUT
 from stages.preprocess.sources.bad_rows import listed
 
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+from stages.artifacts.errors import UsageError
 from stages.frame.machine import Threads
 from stages.frame.options import Option, Options
 
@@ -12,8 +13,11 @@ COLUMNS = "Columns"
 FILTERS = "Filters"
 SPLIT = "Split"
 
+AUTO = "auto"
+"""Asks for the format that the files are recognised as, or for the split that comes with them."""
+
 LOG_FORMATS = (
-    "auto",
+    AUTO,
     "amazon-2023-benchmark",
     "amazon-2023",
     "amazon-2023-ratings",
@@ -24,22 +28,19 @@ LOG_FORMATS = (
     "recbole",
     "table",
 )
-"""``auto`` and the names of the readers of logs, which are not imported here."""
+ITEM_FORMATS = (AUTO, "amazon-2023", "amazon-2018", "amazon-2014", "movielens", "recbole", "table")
 
-ITEM_FORMATS = ("auto", "amazon-2023", "amazon-2018", "amazon-2014", "movielens", "recbole", "table")
-"""``auto`` and the names of the readers of item metadata."""
-
-SPLITS = ("auto", "leave-one-out", "temporal")
+LEAVE_ONE_OUT, TEMPORAL = "leave-one-out", "temporal"
+SPLITS = (AUTO, LEAVE_ONE_OUT, TEMPORAL)
 TARGETS = ("first", "last", "all")
+
+Moment = str | int
+"""An ISO date or time, or a number in the unit of the log."""
 
 
 @dataclass(frozen=True)
 class PreprocessOptions(Options):
-    """What is read, what is kept, and how it is split; see :func:`stages.preprocess.preprocess`.
-
-    The lineage records what was read (``inputs`` and ``items`` by their plain names, the formats and columns that were
-    found) in place of what was asked for.
-    """
+    """How a log and item metadata become histories and items; see :func:`stages.preprocess.preprocess`."""
 
     inputs: Annotated[
         tuple[Path, ...],
@@ -62,25 +63,16 @@ class PreprocessOptions(Options):
         ),
     ] = ()
     format: Annotated[
-        str,
-        Option("Format of the log; auto recognises it and says what it found.", FILES, choices=LOG_FORMATS),
-    ] = "auto"
-    items_format: Annotated[
-        str,
-        Option("Format of the texts of the items.", FILES, choices=ITEM_FORMATS),
-    ] = "auto"
+        str, Option("Format of the log; auto recognises it and says what it found.", FILES, choices=LOG_FORMATS)
+    ] = AUTO
+    items_format: Annotated[str, Option("Format of the texts of the items.", FILES, choices=ITEM_FORMATS)] = AUTO
     user_column: Annotated[
         str | None,
         Option("Column of the log with the user's id.", COLUMNS, metavar="NAME", unset="that of the format"),
     ] = None
     item_column: Annotated[
         str | None,
-        Option(
-            "Column of the log with the item's id.",
-            COLUMNS,
-            metavar="NAME",
-            unset="that of the format",
-        ),
+        Option("Column of the log with the item's id.", COLUMNS, metavar="NAME", unset="that of the format"),
     ] = None
     time_column: Annotated[
         str | None,
@@ -105,14 +97,14 @@ class PreprocessOptions(Options):
         Option("Column of --items with the item's id.", COLUMNS, metavar="NAME", unset="named as in the log"),
     ] = None
     views: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Option(
             "Text columns of --items to keep, in this order: title,brand or given several times; NAME=COLUMN renames.",
             COLUMNS,
             metavar="NAMES",
             unset="those of the format; of a table all texts",
         ),
-    ] = ()
+    ] = None
     view_template: Annotated[
         tuple[str, ...],
         Option(
@@ -128,17 +120,14 @@ class PreprocessOptions(Options):
     keep_cold_items: Annotated[
         bool,
         Option(
-            "Keep items that occur in --items alone, as candidates that nobody has taken yet.",
-            FILTERS,
-            switch=True,
+            "Keep items that occur in --items alone, as candidates that nobody has taken yet.", FILTERS, switch=True
         ),
     ] = False
     rating_min: Annotated[
-        float | None,
-        Option("Drop interactions rated lower, or not rated.", FILTERS, metavar="X", unset="keep all"),
+        float | None, Option("Drop interactions rated lower, or not rated.", FILTERS, metavar="X", unset="keep all")
     ] = None
     since: Annotated[
-        str | None,
+        Moment | None,
         Option(
             "Drop interactions before this moment: 2024-05-31, 2024-05-31T12:00:00Z or a number in the log's unit.",
             FILTERS,
@@ -147,7 +136,7 @@ class PreprocessOptions(Options):
         ),
     ] = None
     until: Annotated[
-        str | None,
+        Moment | None,
         Option("Drop interactions at this moment and later.", FILTERS, metavar="TIME", unset="keep all"),
     ] = None
     k_core: Annotated[
@@ -170,7 +159,7 @@ class PreprocessOptions(Options):
             unset="all users",
         ),
     ] = None
-    seed: Annotated[int, Option("Seed of the draw of users.", FILTERS, min=0, metavar="N")] = 0
+    seed: Annotated[int, Option("Seed of the draw of users.", FILTERS, min=0, metavar="N", searched=False)] = 0
     split: Annotated[
         str,
         Option(
@@ -180,7 +169,7 @@ class PreprocessOptions(Options):
             SPLIT,
             choices=SPLITS,
         ),
-    ] = "auto"
+    ] = AUTO
     targets: Annotated[
         str | None,
         Option(
@@ -192,11 +181,11 @@ class PreprocessOptions(Options):
         ),
     ] = None
     valid_from: Annotated[
-        str | None,
+        Moment | None,
         Option("Temporal split: first moment of validation, as --since.", SPLIT, metavar="TIME", unset="share"),
     ] = None
     test_from: Annotated[
-        str | None,
+        Moment | None,
         Option("Temporal split: first moment of test, as --since.", SPLIT, metavar="TIME", unset="share"),
     ] = None
     valid_share: Annotated[
@@ -204,13 +193,22 @@ class PreprocessOptions(Options):
         Option(
             "Temporal split: share of all interactions, by time, for validation.",
             SPLIT,
+            above=0,
+            below=1,
             metavar="X",
             unset="0.1",
         ),
     ] = None
     test_share: Annotated[
         float | None,
-        Option("Temporal split: share of all interactions, the latest, for test.", SPLIT, metavar="X", unset="0.1"),
+        Option(
+            "Temporal split: share of all interactions, the latest, for test.",
+            SPLIT,
+            above=0,
+            below=1,
+            metavar="X",
+            unset="0.1",
+        ),
     ] = None
     max_bad_rows: Annotated[
         int,
@@ -225,3 +223,43 @@ class PreprocessOptions(Options):
         float, Option("Most gigabytes that a remote file may have.", FILES, min=0, metavar="GB", recorded=False)
     ] = 20.0
     threads: Threads = None
+
+    def __post_init__(self) -> None:
+        """Take moments that are numbers as the command line does, then check."""
+        for name in ("since", "until", "valid_from", "test_from"):
+            if type(moment := getattr(self, name)) is int:
+                object.__setattr__(self, name, str(moment))
+        super().__post_init__()
+
+    def check(self) -> None:
+        """Refuse a log without a file, and cutoffs that contradict each other or the split.
+
+        Raises:
+            UsageError: naming the options.
+        """
+        if not self.inputs:
+            raise UsageError(
+                "no input file is named", "Name the log, for example `cocorec preprocess reviews.jsonl.gz`."
+            )
+        moments, shares = (self.valid_from, self.test_from), (self.valid_share, self.test_share)
+        if self.split != TEMPORAL and any(value is not None for value in (self.targets, *moments, *shares)):
+            raise UsageError(
+                "--targets, --valid-from, --test-from, --valid-share and --test-share belong to a temporal split",
+                "Add --split temporal, or leave them out.",
+            )
+        if any(value is not None for value in moments):
+            if any(value is None for value in moments):
+                raise UsageError(
+                    "a temporal split needs both --valid-from and --test-from", "Give both, or --test-share."
+                )
+            if any(value is not None for value in shares):
+                raise UsageError("--valid-from and --valid-share name the same thing", "Give moments or shares.")
+        if sum(value or 0 for value in shares) >= 1:
+            raise UsageError("--valid-share and --test-share leave nothing for training", "Give smaller shares.")
+
+    def recorded(self) -> dict[str, Any]:
+        """What the lineage records; a seed that draws nothing is left out."""
+        found = super().recorded()
+        if self.sample_users is None:
+            del found["seed"]
+        return found

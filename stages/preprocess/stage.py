@@ -1,10 +1,12 @@
-"""The stage's entry point."""
+"""The preprocess stage: a log and item metadata to ``items.parquet`` and ``sequences.parquet``."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts.errors import DataError, UsageError
+import polars as pl
+
+from stages.artifacts.errors import DataError
 from stages.artifacts.names import ITEMS, SEQUENCES
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
@@ -13,19 +15,18 @@ from stages.frame.run import StageRun
 from stages.preprocess.columns import ID
 from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
 from stages.preprocess.histories.file import write_sequences
-from stages.preprocess.histories.filters import Filters
+from stages.preprocess.histories.filters import chosen_k, filtered
 from stages.preprocess.histories.interactions import add_items
-from stages.preprocess.histories.split import Scheme
+from stages.preprocess.histories.split import divided, with_split_of
 from stages.preprocess.items.file import items_frame, write_items
 from stages.preprocess.items.item_table import Wanted
 from stages.preprocess.items.source import find_items
 from stages.preprocess.items.views import select_views
 from stages.preprocess.logs.clock import read_clock
-from stages.preprocess.logs.log import LogColumns
 from stages.preprocess.logs.source import find_log
 from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
-from stages.preprocess.sources.finder import Finder, raw_fingerprints
+from stages.preprocess.sources.finder import Finder
 
 
 def preprocess(
@@ -48,8 +49,8 @@ def preprocess(
     are counted.
 
     Args:
-        options: at least ``inputs``.
-        workdir: the work directory, made when missing.
+        options: the log, the item metadata, and what is made of them.
+        workdir: the work directory, made when missing; it keeps the copies of remote files.
         force: run even if the artifacts are up to date.
         reporter: where progress and messages go.
 
@@ -61,41 +62,37 @@ def preprocess(
         DataError: when a file is missing, malformed, or nothing is left of it.
     """
     run = StageRun("preprocess", options, workdir, reporter)
-    bad_rows = BadRows(options.max_bad_rows)
-    selection = select_views(list(options.views) or None, options.view_template)
-    filters, scheme, cold = Filters.of(options), Scheme.of(options), options.keep_cold_items
-
+    selection = select_views(options.views or None, options.view_template)
     _make_folder(run.workdir)
     finder = Finder(run.workdir, round(options.max_size * 10**9), tolerant=options.max_bad_rows > 0)
-    log_source = find_log(options.inputs, options.format, LogColumns.of(options), finder)
-    item_source = find_items(
-        options.items, options.items_format, options.items_id_column, str(log_source.columns.item), finder
-    )
-    needs_items = selection.option or ("--keep-cold-items" if cold else None)
-    if needs_items and item_source.reader is None:
-        raise UsageError(f"{needs_items} needs item metadata", "Give the metadata with --items.")
-    run.recorded |= {**log_source.options(), **item_source.options(), **filters.options(), **scheme.options()}
-    run.inputs |= raw_fingerprints([*log_source.samples, *item_source.samples], run.fingerprints)
+    log_source = find_log(options, finder)
+    item_source = find_items(options, str(log_source.columns.item), finder)
+    run.recorded |= {**log_source.recorded(), **item_source.recorded()}
+    for sample in (*log_source.samples, *item_source.samples):
+        run.read_raw(sample.path.name, run.fingerprints.of(sample.path))
     if (done := run.fresh()) and not force:
         return replace(done, warnings=tuple(warnings_about(done.facts)))
 
     log_source.announce(run.reporter)
     item_source.announce(run.reporter)
     keep_freed_memory()
+    _check_threads(options, run)
+    bad_rows = BadRows(options.max_bad_rows)
     with run.measure("read_log"):
         # The items' columns are checked before the log is read: a wrong name should not cost minutes.
-        selection, text_columns = item_source.choose_views(selection, cold, bad_rows)
+        selection, columns = item_source.choose_views(selection, options.keep_cold_items, bad_rows)
         log = log_source.read(bad_rows, run.reporter)
     with run.measure("filter"):
         clock = read_clock(log.frame)
-        k = filters.k_for(log)
-        log = scheme.applied_to(log)
-        interactions = filters.applied_to(log, k, clock)
+        k = chosen_k(options, log)
+        log = with_split_of(options, log)
+        interactions = filtered(options, log, k, clock)
         del log
-        interactions, parts, split_facts = scheme.divide(interactions, clock)
+        interactions, parts, split_facts = divided(options, interactions, clock)
     with run.measure("read_items"):
-        texts = item_source.read(text_columns, Wanted(interactions.item_ids, cold), bad_rows, run.reporter)
-        if texts is not None and cold:
+        wanted = Wanted(interactions.item_ids, options.keep_cold_items)
+        texts = item_source.read(columns, wanted, bad_rows, run.reporter)
+        if texts is not None and options.keep_cold_items:
             interactions = add_items(interactions, texts.frame[ID])
         frame, empty = items_frame(interactions.item_ids, texts, selection.select())
 
@@ -108,7 +105,7 @@ def preprocess(
         "k_core": k,
         "k_core_rounds": interactions.rounds,
         **sequence_facts(interactions, parts),
-        **item_facts(frame, empty, texts, interactions if cold else None),
+        **item_facts(frame, empty, texts, interactions if options.keep_cold_items else None),
         **({"bad_rows": bad_rows.found} if bad_rows.found else {}),
     }
     for warning in warnings_about(facts):
@@ -119,6 +116,12 @@ def preprocess(
         run.inputs[ITEMS] = run.fingerprints.of_contents(run.path(ITEMS))
         write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
     return run.result(facts)
+
+
+def _check_threads(options: PreprocessOptions, run: StageRun) -> None:
+    """Say so where polars has more threads than asked for: their number is fixed when it is first imported."""
+    if options.threads is not None and (found := pl.thread_pool_size()) > options.threads:
+        run.warn(f"--threads {options.threads}: polars has started with {found}; set POLARS_MAX_THREADS before")
 
 
 def _make_folder(workdir: Path) -> None:

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.artifacts.errors import UsageError
 from stages.preprocess.histories.interactions import Interactions
-from stages.preprocess.histories.temporal import Cutoffs, temporal_parts, without_history
+from stages.preprocess.histories.temporal import temporal_parts, without_history
 from stages.preprocess.logs.clock import Clock
 from stages.preprocess.logs.log import Log
-from stages.preprocess.options import TARGETS, PreprocessOptions
+from stages.preprocess.options import AUTO, LEAVE_ONE_OUT, TEMPORAL, PreprocessOptions
 
 Ends = npt.NDArray[np.int64]
 
-LEAVE_ONE_OUT, TEMPORAL, PUBLISHED = "leave-one-out", "temporal", "published"
+PUBLISHED = "published"
 
 MINIMUM = 3
 """A user needs this many items for one of training, one of validation and one of test."""
@@ -42,60 +41,28 @@ class Split:
         return np.diff(self.offsets)
 
 
-@dataclass(frozen=True)
-class Scheme:
-    """How the interactions are to be divided.
+def with_split_of(options: PreprocessOptions, log: Log) -> Log:
+    """The log, without its published split if another is asked for."""
+    return log if options.split == AUTO else log.without_split(by_time=options.split == TEMPORAL)
 
-    Attributes:
-        split: what is asked for; ``auto`` keeps a published split and otherwise leaves one out.
-        targets: which of a user's interactions of a part; ``None`` for the first.
-        cutoffs: where validation and test begin in a temporal split.
+
+def divided(
+    options: PreprocessOptions, interactions: Interactions, clock: Clock
+) -> tuple[Interactions, Split, Mapping[str, Any]]:
+    """Divide the interactions into training, validation and test.
+
+    Returns:
+        The interactions that have a place in the split, where its parts end, and what is to be recorded of it.
+
+    Raises:
+        UsageError: when a temporal split lacks times, or its cutoffs do not divide them.
     """
-
-    split: str
-    targets: str | None
-    cutoffs: Cutoffs
-
-    def __post_init__(self) -> None:
-        if self.split != TEMPORAL and (self.targets is not None or self.cutoffs != Cutoffs()):
-            raise UsageError(
-                "--targets, --valid-from, --test-from, --valid-share and --test-share belong to a temporal split",
-                "Add --split temporal, or leave them out.",
-            )
-
-    @classmethod
-    def of(cls, options: PreprocessOptions) -> "Scheme":
-        """What the options ask for.
-
-        Raises:
-            UsageError: when they do not fit each other.
-        """
-        shares = options.valid_share, options.test_share
-        return cls(options.split, options.targets, Cutoffs(options.valid_from, options.test_from, *shares))
-
-    def options(self) -> dict[str, Any]:
-        """What is recorded with the artifacts."""
-        return {"split": self.split, "targets": self.targets, **vars(self.cutoffs)}
-
-    def applied_to(self, log: Log) -> Log:
-        """The log, without its published split if another is asked for."""
-        return log if self.split == "auto" else log.without_split(by_time=self.split == TEMPORAL)
-
-    def divide(self, interactions: Interactions, clock: Clock) -> tuple[Interactions, Split, Mapping[str, Any]]:
-        """Divide the interactions.
-
-        Returns:
-            The interactions that have a place in the split, where its parts end, and what is to be recorded of it.
-
-        Raises:
-            UsageError: when a temporal split lacks times, or its cutoffs do not divide them.
-        """
-        if self.split == TEMPORAL:
-            interactions, facts = temporal_parts(interactions, clock, self.cutoffs, self.targets or TARGETS[0])
-            facts = {"split": TEMPORAL, **facts, **without_history(interactions)}
-        else:
-            facts = {"split": LEAVE_ONE_OUT if interactions.parts is None else PUBLISHED}
-        return interactions, _split(interactions), facts
+    if options.split == TEMPORAL:
+        interactions, facts = temporal_parts(options, interactions, clock)
+        facts = {"split": TEMPORAL, **facts, **without_history(interactions)}
+    else:
+        facts = {"split": LEAVE_ONE_OUT if interactions.parts is None else PUBLISHED}
+    return interactions, _split(interactions), facts
 
 
 def _split(interactions: Interactions) -> Split:

@@ -1,7 +1,7 @@
 """The split by points in time that hold for all users."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,84 +9,24 @@ import numpy.typing as npt
 
 from stages.artifacts.errors import UsageError
 from stages.preprocess.histories.interactions import Interactions, subset
-from stages.preprocess.logs.clock import Clock, Moment
+from stages.preprocess.logs.clock import Clock
+from stages.preprocess.options import TARGETS, PreprocessOptions
 
 SHARE = 0.1
 """Of all interactions, for validation and for test each, where nothing else is asked for."""
 
 
-@dataclass(frozen=True)
-class Cutoffs:
-    """Where validation and test begin, as the user names it: two moments or two shares, never both.
-
-    Attributes:
-        valid_from: first moment of validation.
-        test_from: first moment of test.
-        valid_share: share of all interactions for validation, 0 < share < 1.
-        test_share: share of all interactions for test.
-    """
-
-    valid_from: Moment | None = None
-    test_from: Moment | None = None
-    valid_share: float | None = None
-    test_share: float | None = None
-
-    def __post_init__(self) -> None:
-        moments, shares = (self.valid_from, self.test_from), (self.valid_share, self.test_share)
-        if any(value is not None for value in moments):
-            if any(value is None for value in moments):
-                raise UsageError(
-                    "a temporal split needs both --valid-from and --test-from", "Give both, or --test-share."
-                )
-            if any(value is not None for value in shares):
-                raise UsageError("--valid-from and --valid-share name the same thing", "Give moments or shares.")
-        for name, value in zip(("--valid-share", "--test-share"), shares, strict=True):
-            if value is not None and not 0 < value < 1:
-                raise UsageError(f"{name} {value:g} is not between 0 and 1", "Give a share such as 0.1.")
-        if sum(value or 0 for value in shares) >= 1:
-            raise UsageError("--valid-share and --test-share leave nothing for training", "Give smaller shares.")
-
-    def resolve(self, times: npt.NDArray[np.int64], clock: Clock) -> tuple[int, int]:
-        """The first times of validation and test, in the unit of the log.
-
-        Interactions at the same time are never parted, so that a share is a lower bound.
-
-        Args:
-            times: (interactions,) of the whole log.
-
-        Raises:
-            UsageError: when validation would not begin after training and before test.
-        """
-        if self.valid_from is not None and self.test_from is not None:
-            valid, test = clock.read(self.valid_from, "--valid-from"), clock.read(self.test_from, "--test-from")
-        else:
-            test_share = SHARE if self.test_share is None else self.test_share
-            valid_share = SHARE if self.valid_share is None else self.valid_share
-            ordered = np.sort(times)
-            # Rounded first: 1 - 0.1 - 0.1 is a little more than 0.8.
-            valid, test = (
-                int(ordered[min(len(ordered) - 1, int(round(len(ordered) * (1 - share), 6)))])
-                for share in (test_share + valid_share, test_share)
-            )
-        first, last = int(times.min()), int(times.max())
-        if not first < valid < test <= last:
-            raise UsageError(
-                f"validation from {valid} and test from {test} do not divide a log that reaches from {first} to {last}",
-                "Validation has to begin after the first interaction and before test, test before the last; "
-                "see --valid-from, --test-from, --valid-share and --test-share.",
-            )
-        return valid, test
-
-
 def temporal_parts(
-    interactions: Interactions, clock: Clock, cutoffs: Cutoffs, targets: str
+    options: PreprocessOptions, interactions: Interactions, clock: Clock
 ) -> tuple[Interactions, Mapping[str, Any]]:
     """Give each interaction its part by its time alone.
 
     Args:
-        targets: with ``first`` and ``last`` one interaction of a user in a part is its target and the user's others
-            of that part are left out, since the contract knows no interaction after the cutoff that is no target;
-            with ``all`` every one is a target.
+        options: where validation and test begin, and which of a user's interactions in a part are targets. With
+            ``first`` and ``last`` the user's others of that part are left out, since the contract knows no
+            interaction after the cutoff that is no target.
+        interactions: of the whole log, all with a time.
+        clock: the unit of their times.
 
     Returns:
         The interactions that are left, with ``parts``; and what is to be recorded of the split.
@@ -101,7 +41,8 @@ def temporal_parts(
             "Name the column with --time-column, or use --split leave-one-out.",
         )
     times = interactions.times.to_numpy()
-    valid_from, test_from = cutoffs.resolve(times, clock)
+    valid_from, test_from = _cutoffs(options, times, clock)
+    targets = options.targets or TARGETS[0]
     parts = ((times >= valid_from).astype(np.int8) + (times >= test_from)).astype(np.int8)
     # A user's interactions are in order of time, so those of a part stand together.
     group = interactions.users * 3 + parts
@@ -123,3 +64,37 @@ def without_history(interactions: Interactions) -> Mapping[str, int]:
         f"{name}_targets_without_history": int((alone & (interactions.parts == part)).sum())
         for part, name in ((1, "valid"), (2, "test"))
     }
+
+
+def _cutoffs(options: PreprocessOptions, times: npt.NDArray[np.int64], clock: Clock) -> tuple[int, int]:
+    """The first times of validation and test, in the unit of the log.
+
+    Interactions at the same time are never parted, so that a share is a lower bound.
+
+    Args:
+        options: two moments, or two shares.
+        times: (interactions,) of the whole log.
+        clock: the unit of the times.
+
+    Raises:
+        UsageError: when validation would not begin after training and before test.
+    """
+    if options.valid_from is not None and options.test_from is not None:
+        valid, test = clock.read(options.valid_from, "--valid-from"), clock.read(options.test_from, "--test-from")
+    else:
+        test_share = SHARE if options.test_share is None else options.test_share
+        valid_share = SHARE if options.valid_share is None else options.valid_share
+        ordered = np.sort(times)
+        # Rounded first: 1 - 0.1 - 0.1 is a little more than 0.8.
+        valid, test = (
+            int(ordered[min(len(ordered) - 1, int(round(len(ordered) * (1 - share), 6)))])
+            for share in (test_share + valid_share, test_share)
+        )
+    first, last = int(times.min()), int(times.max())
+    if not first < valid < test <= last:
+        raise UsageError(
+            f"validation from {valid} and test from {test} do not divide a log that reaches from {first} to {last}",
+            "Validation has to begin after the first interaction and before test, test before the last; "
+            "see --valid-from, --test-from, --valid-share and --test-share.",
+        )
+    return valid, test

@@ -21,7 +21,7 @@ class Wanted:
 
     Attributes:
         ids: the items of the log.
-        cold: all other items of the metadata as well.
+        cold: all other items of the item metadata as well.
     """
 
     ids: pl.Series
@@ -35,7 +35,7 @@ class ItemTable:
     Attributes:
         frame: ``ID`` (string, each once) and one string column per view, not cleaned yet.
         views: the names of the views, in order.
-        unused: metadata rows of items that are not wanted.
+        unused: rows of items that are not wanted.
         repeated: further rows of items that had a row before; the first is kept.
     """
 
@@ -69,7 +69,7 @@ class ItemReader(Format, Protocol):
 
 
 def choose_id_column(samples: list[Sample], wanted: str | None, item_column: str) -> str:
-    """The column of the metadata that holds the items' ids: the wanted one, the log's, or a usual name.
+    """The column of the item metadata that holds the items' ids: the wanted one, the log's, or a usual name.
 
     Raises:
         DataError: when a file lacks it.
@@ -101,10 +101,10 @@ def check_views(wanted: Sequence[str], available: Sequence[str], files: Sequence
 def choose_rows(
     ids: pl.DataFrame, wanted: Wanted, samples: Sequence[Sample], id_column: str
 ) -> tuple[pl.DataFrame, int, int]:
-    """The first metadata row of every wanted item.
+    """The first row of every wanted item.
 
     Args:
-        ids: ``ROW`` and ``ID`` of all metadata rows, in file order.
+        ids: ``ROW`` and ``ID`` of all rows, in file order.
 
     Returns:
         ``ROW`` and ``ID`` of the rows to read, how many rows are of other items, how many are repetitions.
@@ -120,7 +120,7 @@ def choose_rows(
         raise DataError(
             f"{files}: none of the {ids.height:,} rows describes an item of the log; column {id_column!r} holds "
             f"ids such as {ids[ID].drop_nulls().head(1).to_list()}, the log {wanted.ids.head(1).to_list()}",
-            "Name the column that holds the items' ids with --items-id-column, or give the metadata of this log.",
+            "Name the column that holds the items' ids with --items-id-column, or give the item metadata of this log.",
         )
     if wanted.cold:
         known = ids.filter(pl.col(ID).replace("", None).is_not_null())

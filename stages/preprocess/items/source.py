@@ -1,8 +1,6 @@
 """The files of the item metadata, the format they have, and the columns that the views need."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stages.artifacts.errors import UsageError
@@ -10,6 +8,7 @@ from stages.frame.reporter import Reporter
 from stages.preprocess.items.item_table import ItemReader, ItemTable, Wanted, choose_id_column
 from stages.preprocess.items.readers import ITEM_READERS
 from stages.preprocess.items.views import ViewSelection
+from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
@@ -35,7 +34,7 @@ class ItemSource:
         """The name of the format."""
         return self.reader.name if self.reader else None
 
-    def options(self) -> dict[str, Any]:
+    def recorded(self) -> dict[str, Any]:
         """What the lineage records: plain names of the files, the format, the column of the ids."""
         return {
             "items": [sample.path.name for sample in self.samples],
@@ -71,7 +70,9 @@ class ItemSource:
 
         named, columns = bad_rows.read(list(self.samples), choose)
         if cold and not columns:
-            raise UsageError("--keep-cold-items needs a view", "Give metadata with texts, or name a column in --views.")
+            raise UsageError(
+                "--keep-cold-items needs a view", "Give item metadata with texts, or name a column in --views."
+            )
         return named, columns
 
     def read(self, columns: list[str], wanted: Wanted, bad_rows: BadRows, reporter: Reporter) -> ItemTable | None:
@@ -88,28 +89,27 @@ class ItemSource:
         )
 
 
-def find_items(
-    items: Sequence[str | Path],
-    format: str,
-    id_column: str | None,
-    item_column: str,
-    finder: Finder,
-) -> ItemSource:
+def find_items(options: PreprocessOptions, item_column: str, finder: Finder) -> ItemSource:
     """Find the files of the item metadata, and choose their format and the column of the ids.
 
     Args:
-        items: files, folders, patterns or addresses; none where there is no item metadata.
-        format: ``auto`` or a name in ``ITEM_READERS``.
-        id_column: the column of the ids, if the user names it.
-        item_column: what this column is called in the log.
+        options: the files, and the format and column that the user names.
+        item_column: what the column of the ids is called in the log.
         finder: finds the files.
 
     Raises:
-        UsageError: when there is no such format.
+        UsageError: when an option needs item metadata, and there is none.
         DataError: when a file is missing or lacks the column, or files do not belong together.
     """
-    samples = finder.samples(items, "items")
+    samples = finder.samples(options.items, "items")
     if not samples:
+        _refuse_options_of_items(options)
         return ItemSource()
-    reader = choose_reader(ITEM_READERS, samples, format, "--items-format")
-    return ItemSource(reader, tuple(samples), choose_id_column(samples, id_column, item_column))
+    reader = choose_reader(ITEM_READERS, samples, options.items_format, "--items-format")
+    return ItemSource(reader, tuple(samples), choose_id_column(samples, options.items_id_column, item_column))
+
+
+def _refuse_options_of_items(options: PreprocessOptions) -> None:
+    for name in ("views", "view_template", "keep_cold_items"):
+        if getattr(options, name):
+            raise UsageError(f"--{name.replace('_', '-')} needs item metadata", "Give the metadata with --items.")

@@ -112,11 +112,6 @@ class ViewSelection:
     templates: dict[str, Template]
 
     @property
-    def option(self) -> str | None:
-        """The option that selects something, if one does."""
-        return "--views" if self.picked is not None else "--view-template" if self.templates else None
-
-    @property
     def wanted(self) -> list[str] | None:
         """The columns asked for by name."""
         if self.picked is None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.preprocess.columns import TIME, USER
+from stages.preprocess.options import Moment
 
 UNITS: Mapping[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """How many of each are in a second."""
@@ -17,8 +18,6 @@ UNITS: Mapping[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # From 1990 to 2100, in seconds: in these years no number is a plausible date in two units.
 _FIRST, _LAST = 631_152_000, 4_102_444_800
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-Moment = str | int | float
 
 
 @dataclass(frozen=True)

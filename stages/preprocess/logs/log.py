@@ -8,8 +8,8 @@ import polars as pl
 from stages.artifacts.errors import UsageError
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import PART, TIME
-from stages.preprocess.logs.clock import Clock, Moment
-from stages.preprocess.options import PreprocessOptions
+from stages.preprocess.logs.clock import Clock
+from stages.preprocess.options import Moment
 from stages.preprocess.sources.formats import Format
 from stages.preprocess.sources.sample import Sample
 
@@ -31,12 +31,6 @@ class LogColumns:
     time: str | None = None
     rating: str | None = None
     rating_min: float | None = None
-
-    @classmethod
-    def of(cls, options: PreprocessOptions) -> "LogColumns":
-        """The columns that the options name."""
-        named = options.user_column, options.item_column, options.time_column, options.rating_column
-        return cls(*named, options.rating_min)
 
 
 @dataclass(frozen=True)

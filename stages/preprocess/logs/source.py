@@ -1,14 +1,12 @@
 """The files of the log, the format they have, and the columns that are read."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from stages.artifacts.errors import UsageError
 from stages.frame.reporter import Reporter
 from stages.preprocess.logs.log import Log, LogColumns, LogReader
 from stages.preprocess.logs.readers import LOG_READERS
+from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
@@ -29,7 +27,7 @@ class LogSource:
     samples: list[Sample]
     columns: LogColumns
 
-    def options(self) -> dict[str, Any]:
+    def recorded(self) -> dict[str, Any]:
         """What the lineage records: plain names of the files, the format, the columns."""
         rated = self.columns.rating_min is not None
         return {
@@ -55,22 +53,21 @@ class LogSource:
         return bad_rows.read(self.samples, lambda samples: self.reader.read(samples, self.columns, reporter))
 
 
-def find_log(inputs: Sequence[str | Path], format: str, columns: LogColumns, finder: Finder) -> LogSource:
+def find_log(options: PreprocessOptions, finder: Finder) -> LogSource:
     """Find the files of the log, and choose its format and columns.
 
     Args:
-        inputs: files, folders, patterns or addresses.
-        format: ``auto`` or a name in ``LOG_READERS``.
-        columns: those that the user names.
+        options: the files, and the format and columns that the user names.
         finder: finds the files.
 
     Raises:
-        UsageError: when no file is named, or there is no such format.
+        UsageError: when the files are not of the format that is named.
         DataError: when a file is missing or lacks a column, or files do not belong together.
     """
-    if not inputs:
-        raise UsageError("no input file is named", "Name the log, for example `cocorec preprocess reviews.jsonl.gz`.")
-    samples = finder.samples(inputs, "log")
-    reader = choose_reader(LOG_READERS, samples, format, "--format")
+    samples = finder.samples(options.inputs, "log")
+    reader = choose_reader(LOG_READERS, samples, options.format, "--format")
+    columns = LogColumns(
+        options.user_column, options.item_column, options.time_column, options.rating_column, options.rating_min
+    )
     samples = reader.complete(samples)
     return LogSource(reader, samples, reader.resolve(samples, columns))

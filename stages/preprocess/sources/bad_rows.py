@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
-from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.errors import DataError
 from stages.preprocess.sources.sample import Sample
 from stages.preprocess.sources.scan import bad_records
 
@@ -25,10 +25,6 @@ class BadRows:
     limit: int
     found: dict[str, list[int]] = field(default_factory=dict)
     _skip: dict[str, tuple[int, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.limit < 0:
-            raise UsageError(f"--max-bad-rows {self.limit} is less than 0")
 
     def read(self, samples: list[Sample], reader: Callable[[list[Sample]], Read]) -> Read:
         """Read; if that fails, find the malformed lines and read again without them.

@@ -1,11 +1,9 @@
-"""The files that the user names, looked at, and their fingerprints."""
+"""The files that the user names, looked at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.artifacts.fingerprints import Fingerprints
-from stages.artifacts.lineage import RAW
 from stages.preprocess.sources.paths import Role, find_files
 from stages.preprocess.sources.sample import Sample, take_sample
 
@@ -32,14 +30,3 @@ class Finder:
             DataError: when a file is missing, damaged, or cannot be fetched.
         """
         return [take_sample(path, self.tolerant) for path in find_files(named, role, self.workdir, self.max_bytes)]
-
-
-def raw_fingerprints(samples: Iterable[Sample], fingerprints: Fingerprints) -> dict[str, str]:
-    """The fingerprint of each file under its name in the lineage; files of the same name are numbered."""
-    raw: dict[str, str] = {}
-    for sample in samples:
-        name, number = RAW + sample.path.name, 2
-        while name in raw:
-            name, number = f"{RAW}{sample.path.name}#{number}", number + 1
-        raw[name] = fingerprints.of(sample.path)
-    return raw

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from stages.artifacts.errors import DataError, UsageError
+from stages.preprocess.options import AUTO
 from stages.preprocess.sources.sample import Sample
-
-AUTO = "auto"
-"""Asks for the format that the files are recognised as."""
 
 
 class Format(Protocol):

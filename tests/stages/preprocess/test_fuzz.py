@@ -55,9 +55,7 @@ def test_no_rows_lead_to_a_traceback(
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     try:
         preprocess(
-            PreprocessOptions(inputs=[path], k_core=0, format=format, max_bad_rows=bad),
-            workdir=tmp_path / "work",
-            force=True,
+            PreprocessOptions([path], k_core=0, format=format, max_bad_rows=bad), workdir=tmp_path / "work", force=True
         )
     except CocorecError as error:
         assert error.exit_code in (2, 3)
@@ -92,9 +90,9 @@ def test_no_metadata_leads_to_a_traceback(
     log.write_text("user_id,item_id,timestamp\nu,A,1\nu,B,2\n")
     data = "\n".join([head, *(separator.join(row) for row in rows)]).encode()
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    options = {"k_core": 0, "force": True, "items_format": format, "keep_cold_items": cold}
+    options = {"k_core": 0, "items_format": format, "keep_cold_items": cold}
     try:
-        preprocess(PreprocessOptions(inputs=[log], items=[path], **options), workdir=tmp_path / "work")
+        preprocess(PreprocessOptions([log], items=[path], **options), workdir=tmp_path / "work", force=True)
     except CocorecError as error:
         assert error.exit_code in (2, 3)
 

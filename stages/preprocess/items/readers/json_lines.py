@@ -1,4 +1,4 @@
-"""Metadata in JSON lines: only lines of items in the log are parsed in full, whatever their fields look like."""
+"""Item metadata in JSON lines: only lines of items in the log are parsed in full, whatever their fields look like."""
 
 import json
 from collections.abc import Callable

@@ -60,7 +60,7 @@ class TableItemReader:
         """
         kinds = {sample.has_records for sample in samples}
         if len(kinds) > 1:
-            raise DataError("the metadata files are of different kinds", "Give JSON lines or tables, not both.")
+            raise DataError("the files of --items are of different kinds", "Give JSON lines or tables, not both.")
         if kinds == {True}:
             fields: dict[str, Field] = {view: lambda record, view=view: record.get(view) for view in views}  # type: ignore[misc]
             return read_json_lines(samples, id_column, fields, wanted, reporter)

@@ -1,13 +1,11 @@
 """Published splits: NAME.train.csv, NAME.valid.csv, NAME.test.csv."""
 
-import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from published import HEADER, last_out, rows_of
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.preprocess.logs.readers import LOG_READERS
@@ -16,61 +14,7 @@ from stages.preprocess.sources.sample import take_sample
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
-HEADER = "user_id,parent_asin,rating,timestamp,history"
-
-
-def rows_of(user: str, sequence: list[str], positions: Iterable[int], cut: int | None = None) -> list[str]:
-    rows = []
-    for position in positions:
-        history = sequence[:position] if cut is None else sequence[max(0, position - cut) : position]
-        rows.append(f"{user},{sequence[position]},5.0,{1000 + position},{' '.join(history)}")
-    return rows
-
-
-@pytest.fixture
-def publish(write: Write) -> Callable[..., Path]:
-    """Write the three files; returns the path of the training file."""
-
-    def files(train: list[str], valid: list[str], test: list[str], name: str = "Tools", suffix: str = "") -> Path:
-        for part, rows in (("valid", valid), ("test", test), ("train", train)):
-            path = write(f"{name}.{part}.csv{suffix}", [HEADER, *rows])
-        return path
-
-    return files
-
-
 SEQUENCE = list("abcdefg")
-
-
-def last_out(sequence: list[str], train: Iterable[int], cut: int | None = None) -> tuple[list[str], ...]:
-    n = len(sequence)
-    return tuple(rows_of("u", sequence, positions, cut) for positions in (train, [n - 2], [n - 1]))
-
-
-@pytest.mark.parametrize("suffix", ["", ".gz"])
-@pytest.mark.parametrize(
-    "train",
-    [range(5), range(1, 5), [4, 2, 0, 3, 1], [4], [2, 4]],
-    ids=["every prefix", "first item never a target", "any order", "one row per user", "gaps"],
-)
-def test_whole_histories(run: Run, publish: Callable[..., Path], train: Iterable[int], suffix: str) -> None:
-    made = run(publish(*last_out(SEQUENCE, train), suffix=suffix))
-    assert made.users == {"u": SEQUENCE}
-    assert made.parts == {"u": (5, 6)}
-    assert made.facts["split"] == "published"
-    assert made.facts["k_core"] == 0
-    # Times are known only where every item is somebody's target.
-    assert made.times == {"u": [1000 + i for i in range(7)] if len(list(train)) == 5 else None}
-
-
-@pytest.mark.parametrize("step", [1, -1], ids=["oldest first", "newest first"])
-@pytest.mark.parametrize("cut", [1, 2, 3, 6, 7])
-def test_cut_histories(run: Run, publish: Callable[..., Path], cut: int, step: int) -> None:
-    sequence = list("abacabadaba")  # repeats, so that windows look alike
-    train = list(range(1, len(sequence) - 2))[::step]
-    made = run(publish(*last_out(sequence, train, cut)))
-    assert made.users == {"u": sequence}
-    assert made.parts == {"u": (9, 10)}
 
 
 def test_any_of_the_three_files_finds_the_others(run: Run, publish: Callable[..., Path]) -> None:
@@ -139,18 +83,6 @@ def test_k_core_on_a_published_split_keeps_the_parts(run: Run, publish: Callable
     assert made.facts["dropped"] == {"interactions outside the 2-core": 3}
 
 
-def test_contradicting_histories_are_refused(run: Run, publish: Callable[..., Path]) -> None:
-    train = publish(["u,b,,1,a", "u,d,,3,a x c"], ["u,e,,4,a b c d"], ["u,f,,5,a b c d e"])
-    with pytest.raises(DataError, match=r"Tools.train.csv: the histories of user 'u' contradict each other"):
-        run(train)
-
-
-def test_parts_out_of_order_are_refused(run: Run, publish: Callable[..., Path]) -> None:
-    train = publish(rows_of("u", SEQUENCE, [1, 6]), rows_of("u", SEQUENCE, [4]), rows_of("u", SEQUENCE, [5]))
-    with pytest.raises(DataError, match="item 'g' of user 'u' comes after items of a later part"):
-        run(train)
-
-
 def test_time_that_is_no_time_is_refused(run: Run, publish: Callable[..., Path]) -> None:
     train, valid, test = last_out(SEQUENCE, range(5))
     with pytest.raises(DataError, match=r"Tools\.train\.csv.*column 'timestamp' holds 'noon'"):
@@ -181,26 +113,6 @@ def test_one_part_alone_can_be_read_as_a_table(run: Run, publish: Callable[..., 
     assert made.facts["split"] == "leave-one-out"
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.dictionaries(st.text("uv", min_size=1, max_size=3), st.lists(st.sampled_from("abc"), min_size=3), min_size=1),
-    st.integers(0, 99),
-)
-def test_any_sequences_survive_publishing(
-    run: Run, publish: Callable[..., Path], users: dict[str, list[str]], seed: int
-) -> None:
-    parts: list[list[str]] = [[], [], []]
-    for user, items in users.items():
-        n = len(items)
-        for part, positions in enumerate((range(n - 2), [n - 2], [n - 1])):
-            parts[part] += rows_of(user, items, positions)
-    for rows in parts:
-        random.Random(seed).shuffle(rows)
-    made = run(publish(*parts), force=True)
-    assert made.users == users
-    assert made.parts == {user: (len(items) - 2, len(items) - 1) for user, items in users.items()}
-
-
 def test_recognised_by_name_and_columns(publish: Callable[..., Path], write: Write) -> None:
     train = publish(*last_out(SEQUENCE, range(5)))
     assert choose_reader(LOG_READERS, [take_sample(train)], "auto", "--format").name == "amazon-2023-benchmark"
@@ -210,3 +122,26 @@ def test_recognised_by_name_and_columns(publish: Callable[..., Path], write: Wri
         choose_reader(LOG_READERS, [take_sample(other)], "amazon-2023-benchmark", "--format").complete(
             [take_sample(other)]
         )
+
+
+TIME = 1_400_000_000
+
+
+@pytest.mark.parametrize("history", [True, False])
+@pytest.mark.parametrize("kind", ["last_out", "timestamp"])
+def test_every_kind_of_amazon_2023_benchmark(run: Run, write: Write, kind: str, history: bool) -> None:
+    # u lives through the split, w comes after training ended: only a split by time has such users.
+    events = {"u": "abcdef"} | ({"w": "cd"} if kind == "timestamp" else {"w": "abc"})
+    rows: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    for user, items in events.items():
+        for n, item in enumerate(items):
+            late = n - len(items) if kind == "last_out" or user == "u" else n - 2
+            part = {-2: "valid", -1: "test"}.get(late, "train")
+            rows[part].append(f"{user},{item},5.0,{TIME + n}" + (f",{' '.join(items[:n])}" if history else ""))
+    header = "user_id,parent_asin,rating,timestamp" + (",history" if history else "")
+    for part, lines in rows.items():
+        write(f"T.{part}.csv.gz", [header, *lines])
+    made = run(write("T.train.csv.gz", [header, *rows["train"]]))
+    assert made.facts["format"] == "amazon-2023-benchmark"
+    assert made.users == {user: list(items) for user, items in events.items()}
+    assert made.parts == {"u": (4, 5), "w": (0, 1) if kind == "timestamp" else (1, 2)}

@@ -19,7 +19,7 @@ def ml_100k(data_root: Path) -> Path:
 
 
 def test_the_folder_as_published(ml_100k: Path, tmp_path: Path) -> None:
-    facts = preprocess(PreprocessOptions(inputs=[ml_100k], items=[ml_100k], k_core=0), workdir=tmp_path).facts
+    facts = preprocess(PreprocessOptions([ml_100k], items=[ml_100k], k_core=0), workdir=tmp_path).facts
     assert (facts["format"], facts["items_format"], facts["time_unit"]) == ("recbole", "recbole", "s")
     assert (facts["users"], facts["items"], facts["interactions"]) == (943, 1682, 100_000)
     assert facts["users_with_times"] == 943
@@ -36,9 +36,7 @@ def test_the_folder_as_published(ml_100k: Path, tmp_path: Path) -> None:
 
 
 def test_by_time(ml_100k: Path, tmp_path: Path) -> None:
-    facts = preprocess(
-        PreprocessOptions(inputs=[ml_100k], split="temporal", targets="all", k_core=0), workdir=tmp_path
-    ).facts
+    facts = preprocess(PreprocessOptions([ml_100k], split="temporal", targets="all", k_core=0), workdir=tmp_path).facts
     assert [facts[f"{part}_interactions"] for part in ("train", "valid", "test")] == [79_999, 10_001, 10_000]
     sequences = read_sequences(tmp_path / SEQUENCES, items=1682)
     assert sequences.users == 943

@@ -27,5 +27,5 @@ def test_runs_end_where_any_column_changes() -> None:
     assert run_starts(np.zeros(0)).tolist() == []
 
 
-def test_stretches_may_be_empty() -> None:
+def test_runs_may_be_empty() -> None:
     assert rows_of(np.array([4, 9, 0]), np.array([2, 0, 3])).tolist() == [4, 5, 0, 1, 2]
