@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -30,7 +32,7 @@ def test_a_run_that_goes_on_tells_of_all_its_epochs(structured, small):
     with pytest.raises(InterruptedError):
         train(options, workdir=structured, reporter=first)
     assert list(first.heard) == [1, 2]
-    train(TrainOptions(resume=True, **options), reporter=second)
+    train(replace(options, resume=True), workdir=structured, reporter=second)
     rows = pq.read_table(structured / HISTORY).to_pylist()
     assert second.heard == {row["epoch"]: row["ndcg@10"] for row in rows}
     assert first.heard.items() <= second.heard.items()
