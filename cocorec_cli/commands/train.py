@@ -41,7 +41,7 @@ def train(
     ] = "transformer",
     dim: Annotated[int, option("Width of the model, in dimensions.", MODEL, min=1, metavar="D")] = 64,
     layers: Annotated[
-        int, option("Transformer layers that read the history (backbone).", MODEL, min=1, metavar="N")
+        int, option("Layers of the backbone, which reads the history.", MODEL, min=1, metavar="N")
     ] = 2,
     heads: Annotated[int, option("Attention heads of the backbone.", MODEL, min=1, metavar="N")] = 2,
     ffn_dim: Annotated[
