@@ -40,9 +40,7 @@ def train(
         BackboneName, option(f"What reads the history. {choices_help(BACKBONES)}", MODEL)
     ] = "transformer",
     dim: Annotated[int, option("Width of the model, in dimensions.", MODEL, min=1, metavar="D")] = 64,
-    layers: Annotated[
-        int, option("Layers of the backbone, which reads the history.", MODEL, min=1, metavar="N")
-    ] = 2,
+    layers: Annotated[int, option("Layers of the backbone, which reads the history.", MODEL, min=1, metavar="N")] = 2,
     heads: Annotated[int, option("Attention heads of the backbone.", MODEL, min=1, metavar="N")] = 2,
     ffn_dim: Annotated[
         int, option("Hidden dimensions of the backbone's feed-forward part.", MODEL, min=1, metavar="D")
