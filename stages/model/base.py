@@ -136,8 +136,8 @@ class CountingModel(Model):
 
     @property
     @abstractmethod
-    def counted(self) -> dict[str, int]:
-        """How much was counted, for the facts of the run."""
+    def counted(self) -> dict[str, Any]:
+        """What was counted and how much, as JSON values for the facts of the run."""
 
     @classmethod
     def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:

@@ -1,7 +1,7 @@
 """Sparse counts of item pairs, shared by the models that count which items stand after or near each other."""
 
 from abc import abstractmethod
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ class PairCounts(CountingModel):
 
     @property
     @abstractmethod
-    def counted(self) -> dict[str, int]:
+    def counted(self) -> dict[str, Any]:
         """See :attr:`CountingModel.counted`."""
 
     def keep(self, pairs: Tensor, times: Tensor) -> None:

@@ -1,6 +1,6 @@
 """The model ``popularity``: everybody gets the items that occur most often; the baseline beside every evaluation."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +50,9 @@ class Popularity(CountingModel):
         self.occurrences = torch.from_numpy(np.concatenate([[0], counts])).float()
 
     @property
-    def counted(self) -> dict[str, int]:
+    def counted(self) -> dict[str, Any]:
         """See :attr:`CountingModel.counted`."""
-        return {"interactions": int(self.occurrences.sum())}
+        return {"cut": TRAINING, "interactions": int(self.occurrences.sum())}
 
     def scorer(self) -> Scorer:
         """See :meth:`Model.scorer`: the same row for each history."""

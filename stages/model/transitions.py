@@ -5,6 +5,8 @@ Strong where histories are short, and hard to beat with ids alone.
 Reference: Ludewig and Jannach, Evaluation of session-based recommendation algorithms, 2018.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -31,7 +33,7 @@ class Transitions(PairCounts):
         self.keep(pairs, times.float())
 
     @property
-    def counted(self) -> dict[str, int]:
+    def counted(self) -> dict[str, Any]:
         """See :attr:`CountingModel.counted`."""
         return {"transitions": len(self.followers)}
 

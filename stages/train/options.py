@@ -36,7 +36,7 @@ class TrainOptions(Options):
     ] = "transformer"
     dim: Annotated[int, Option("Width of the model, in dimensions.", MODEL, min=1, limit=65536, metavar="D")] = 64
     layers: Annotated[
-        int, Option("Transformer layers that read the history (backbone).", MODEL, min=1, limit=1024, metavar="N")
+        int, Option("Layers of the backbone, which reads the history.", MODEL, min=1, limit=1024, metavar="N")
     ] = 2
     heads: Annotated[int, Option("Attention heads of the backbone.", MODEL, min=1, limit=65536, metavar="N")] = 2
     ffn_dim: Annotated[

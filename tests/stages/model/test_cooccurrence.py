@@ -1,6 +1,7 @@
 """Co-occurrences against sums made by walking through the histories."""
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,15 +22,22 @@ def training(sequences):
         yield sequences.items[start : start + end].tolist()
 
 
+def backward(sequences):
+    """Of two neighbours that are met again, how often in the reverse order for each time in the same."""
+    met = Counter(pair for items in training(sequences) for pair in pairwise(items) if pair[0] != pair[1])
+    same = sum(count * (count - 1) for count in met.values())
+    return min(1, sum(count * met[later, earlier] for (earlier, later), count in met.items()) / same)
+
+
 def naive_scores(sequences, history, repeat_share):
     """Scores (N + 1,) of one history, by the definition."""
-    occurred, weight = Counter(), defaultdict(float)
+    occurred, weight, back = Counter(), defaultdict(float), backward(sequences)
     for items in training(sequences):
         occurred.update(items)
         for at, earlier in enumerate(items):
             for distance, later in enumerate(items[at + 1 : at + 1 + WINDOW], 1):
                 weight[earlier, later] += distance**-0.5
-                weight[later, earlier] += 0.5 * distance**-0.5
+                weight[later, earlier] += back * distance**-0.5
     scores = np.zeros(61)
     for age, item in enumerate(reversed(history), 1):
         for other in range(1, 61):
@@ -58,6 +66,8 @@ def test_scores_are_those_of_the_definition(sequences, model, monkeypatch, entri
     targets = sum(len(items) - 1 for items in training(sequences))
     share = repeats / targets if model.config.repeat_bias else 1.0
     assert 0 < repeats < targets
+    assert 0 < backward(sequences) < 0.5
+    assert model.counted["backward"] == pytest.approx(backward(sequences))
     wanted = queries(sequences, "test", WINDOW)
     start, end = torch.from_numpy(wanted.start[:40]), torch.from_numpy(wanted.end[:40])
     histories, packing = pack(torch.from_numpy(sequences.items.astype(np.int64)), start, end)
@@ -90,6 +100,6 @@ def test_popularity_ranks_what_never_stood_near(model):
 def test_users_of_one_item_leave_nothing_to_count(model):
     lonely = Sequences(np.array([1, 2, 2], np.int32), np.array([0, 1, 2, 3]), *[np.array([1, 1, 1])] * 2)
     model.count(lonely)
-    assert model.counted == {"pairs": 0}
+    assert model.counted == {"pairs": 0, "backward": 1.0}
     scores = model.scorer()(*pack(torch.tensor([1]), torch.tensor([0]), torch.tensor([1])))(slice(0, 1))[0]
     assert scores[2] > scores[1] > scores[3] == 0

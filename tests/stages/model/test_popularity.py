@@ -65,4 +65,4 @@ def test_ranks_by_occurrences_in_training(structured):
         assert place == sum(occurred[item] >= occurred[target] for item in range(1, 61))
     counts = occurrences(sequences, 60, TRAINING)
     assert popularity_ranks(counts, sequences, wanted).tolist() == ranking.ranks.tolist()
-    assert model.counted == {"interactions": sum(occurred.values())}
+    assert model.counted == {"cut": "training", "interactions": sum(occurred.values())}

@@ -39,7 +39,6 @@ def contents(workdir):
 
 
 LEARNED = [name for name in MODELS if issubclass(model_class(name), LearnedModel)]
-COUNTING = [name for name in MODELS if name not in LEARNED]
 
 
 @pytest.mark.parametrize("model", LEARNED)
@@ -62,18 +61,6 @@ def test_each_model_trains_and_validates_in_bfloat16_as_on_a_gpu(structured, sma
         "validation"
     ]
     assert coarse["ndcg@10"] == pytest.approx(exact, abs=0.1)
-
-
-@pytest.mark.parametrize("model", COUNTING)
-def test_models_that_count_report_one_epoch(structured, small, model):
-    heard = {}
-    reporter = Listener()
-    reporter.on_epoch = heard.__setitem__
-    facts = train(TrainOptions(model=model, **small), workdir=structured, reporter=reporter).facts
-    (row,) = pq.read_table(structured / HISTORY).to_pylist()
-    assert (row["epoch"], row["step"]) == (1, 0)
-    assert facts["best_epoch"] == facts["epochs"] == 1
-    assert heard == {1: facts["validation"]["ndcg@10"]} == {1: row["ndcg@10"]}
 
 
 def test_text_and_id_learn_more_than_the_text_of_a_mixture(structured, small):

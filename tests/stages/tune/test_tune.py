@@ -11,6 +11,7 @@ from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.names import CODES, EMBEDDINGS, SEQUENCES, STUDY, TRIALS, TUNE_DIR
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import read_table, write_table
+from stages.model.registry import model_class
 from stages.quantize import QuantizeOptions, quantize
 from stages.train import TrainOptions, train
 from stages.tune import TuneOptions, check_codes, tune
@@ -52,6 +53,16 @@ def test_the_best_trial_is_what_training_gives(structured, small):
     options = {name.removeprefix("train."): value for name, value in result.facts["best_options"].items()}
     trained = train(TrainOptions(**{**fixed["train"], **options}), workdir=structured)
     assert trained.facts["validation"]["ndcg@10"] == best["ndcg@10"] == max(best["validation"])
+
+
+@pytest.mark.parametrize(("model", "option"), [("cooccurrence", "max_history"), ("unisrec", "experts")])
+def test_the_space_of_a_model_is_its_own(structured, small, model, option):
+    fixed = {"train": {**small, "model": model, "epochs": 2}}
+    result = tune(workdir=structured, stages={"train": train}, fixed=fixed, trials=3)
+    assert result.facts["trials"]["failed"] == 0
+    assert f"train.{option}" in result.facts["best_options"]
+    values = [row[f"train.{option}"] for row in rows(structured)]
+    assert all(value in model_class(model).searched[option] for value in values)
 
 
 def test_test_items_have_no_part(structured, small, tmp_path):
