@@ -25,12 +25,12 @@ class Hearer(Reporter):
 
 
 def test_a_run_that_goes_on_tells_of_all_its_epochs(structured, small):
-    options = {"workdir": structured, "epochs": 4, "model": "sasrec", **small}
+    options = {"epochs": 4, "model": "sasrec", **small}
     first, second = Hearer(2), Hearer(5)
     with pytest.raises(InterruptedError):
-        train(TrainOptions(**options), reporter=first)
+        train(TrainOptions(**options), workdir=structured, reporter=first)
     assert list(first.heard) == [1, 2]
-    train(TrainOptions(resume=True, **options), reporter=second)
+    train(TrainOptions(resume=True, **options), workdir=structured, reporter=second)
     rows = pq.read_table(structured / HISTORY).to_pylist()
     assert second.heard == {row["epoch"]: row["ndcg@10"] for row in rows}
     assert first.heard.items() <= second.heard.items()

@@ -1,11 +1,12 @@
 import pytest
 
 from stages.artifacts.errors import UsageError
-from stages.quantize import quantize
-from stages.train import train
-from stages.tune.space import DEFAULT_SPACES, Choice, Range, read_space
+from stages.frame.options import defaults
+from stages.quantize import QuantizeOptions, quantize
+from stages.train import TrainOptions, train
+from stages.tune.space import DEFAULT_SPACES, Choice, Range, SearchedStage, read_space
 
-STAGES = {"quantize": quantize, "train": train}
+STAGES = {"quantize": SearchedStage(QuantizeOptions, quantize), "train": SearchedStage(TrainOptions, train)}
 
 
 def test_ranges_and_choices():
@@ -30,10 +31,8 @@ def test_what_is_in_it(dimension, inside, outside):
 
 @pytest.mark.parametrize("kind", DEFAULT_SPACES)
 def test_default_spaces_hold_the_defaults(kind):
-    import inspect
-
     for (stage, option), dimension in read_space(DEFAULT_SPACES[kind], STAGES).dimensions.items():
-        assert inspect.signature(STAGES[stage]).parameters[option].default in dimension
+        assert defaults(STAGES[stage].options)[option] in dimension
 
 
 def test_there_is_a_default_space_for_each_kind_of_model():
