@@ -9,6 +9,8 @@ search, what the lineage records, and the defaults. Imports nothing heavy, since
 """
 
 import math
+import numbers
+import operator
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
@@ -111,8 +113,8 @@ class Declared:
         return tuple(self._one(element) for element in value)
 
     def _one(self, value: Any) -> Any:
-        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        if self.kind in (int, float) and not isinstance(value, bool):
+            value = self._number(value)
         if self.kind is Path and isinstance(value, str):
             value = Path(value)
         if not isinstance(value, self.kind) or (isinstance(value, bool) and self.kind is not bool):
@@ -123,19 +125,30 @@ class Declared:
             self._check_bounds(value)
         return value
 
+    def _number(self, value: Any) -> Any:
+        """Numbers of other libraries, and whole ones where any number will do, in the option's own type."""
+        if self.kind is int:
+            return int(value) if isinstance(value, numbers.Integral) else value
+        try:
+            return float(value) if isinstance(value, numbers.Real) else value
+        except OverflowError:
+            return math.inf
+
     def _check_bounds(self, value: float) -> None:
         option = self.option
-        most = option.limit if option.max is None else option.max
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{self.flag} {value} is not a finite number")
-        if option.min is not None and value < option.min:
-            raise UsageError(f"{self.flag} must be at least {option.min:g}, is {value:g}")
-        if value > most:
-            raise UsageError(f"{self.flag} must be at most {most:g}, is {value:g}")
-        if option.above is not None and value <= option.above:
-            raise UsageError(f"{self.flag} must be above {option.above:g}, is {value:g}")
-        if option.below is not None and value >= option.below:
-            raise UsageError(f"{self.flag} must be below {option.below:g}, is {value:g}")
+        most = option.limit if option.max is None and value > option.limit else option.max
+        bounds = (
+            ("at least", option.min, operator.ge),
+            ("above", option.above, operator.gt),
+            ("at most", most, operator.le),
+            ("below", option.below, operator.lt),
+        )
+        declared = [(words, bound, holds) for words, bound, holds in bounds if bound is not None]
+        if not all(holds(value, bound) for _, bound, holds in declared):
+            wanted = " and ".join(f"{words} {_plain(bound)}" for words, bound, _ in declared)
+            raise UsageError(f"{self.flag} must be {wanted}, is {_plain(value)}")
 
 
 @dataclass(frozen=True)
@@ -222,6 +235,11 @@ def _declared(field: Field[Any], hint: Any) -> Declared:
         raise TypeError(f"option {field.name} has a type that no command knows: {kind}")
     default = field.default_factory() if field.default_factory is not MISSING else field.default
     return Declared(field.name, kind, several, optional, choices, default, option)
+
+
+def _plain(number: float) -> str:
+    """A number without the exponent or the ``.0`` that nobody has typed."""
+    return str(int(number)) if number == int(number) and abs(number) < 1e15 else str(number)
 
 
 def _as_json(value: Any) -> Any:

@@ -25,7 +25,7 @@ inputs = ["log.csv"]  # from the till
 
 [quantize]
 codebook_size = 8
-dimension = 8
+text_dim = 8
 
 [train]
 fusion-ffn-dim = 32  # wide enough
@@ -82,7 +82,7 @@ def test_the_best_is_a_configuration_to_use(cli, config, structured, tmp_path):
 def test_nothing_is_evaluated_and_tables_are_printed(cli, config, structured, monkeypatch):
     import stages.evaluate
 
-    def never(**options: object) -> None:
+    def never(*args: object, **settings: object) -> None:
         raise AssertionError("the search has evaluated")
 
     monkeypatch.setattr(stages.evaluate, "evaluate", never)

@@ -221,7 +221,10 @@ def test_a_killed_process_continues_to_the_same_bytes(
 ) -> None:
     texts = sentences(12_000)
     whole, cut = make_items({"title": texts}, "whole"), make_items({"title": texts}, "cut")
-    script = "import sys; from stages.embed import embed; embed(workdir=sys.argv[1], model=sys.argv[2])"
+    script = (
+        "import sys; from stages.embed import EmbedOptions, embed; "
+        "embed(EmbedOptions(model=sys.argv[2]), workdir=sys.argv[1])"
+    )
     process = subprocess.Popen([sys.executable, "-c", script, str(cut), str(tiny_model)], env=dict(os.environ))
     deadline = time.monotonic() + 120
     while len(list(cut.rglob("*.f32"))) < 1 and process.poll() is None and time.monotonic() < deadline:
@@ -251,12 +254,12 @@ def test_a_view_without_texts(make_items: MakeItems, tiny_model: Path) -> None:
     [
         ({"device": "tpu"}, "--device tpu"),
         ({"device": "cuda:99"}, "--device cuda:99"),
-        ({"precision": "int4"}, "--precision int4"),
-        ({"backend": "onnx"}, "--backend onnx"),
+        ({"precision": "int4"}, "--precision 'int4' is unknown"),
+        ({"backend": "onnx"}, "--backend 'onnx' is unknown"),
         ({"backend": "openvino", "precision": "float16"}, "--precision float16"),
         ({"max_tokens": 65}, "64 positions"),
         ({"max_tokens": 2}, "--max-tokens 2"),
-        ({"batch_tokens": 0}, "--batch-tokens 0"),
+        ({"batch_tokens": 0}, "--batch-tokens must be at least 1, is 0"),
         ({"views": ["titel"]}, "'title'"),
     ],
 )

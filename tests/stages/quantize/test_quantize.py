@@ -133,7 +133,10 @@ def test_same_bytes_again_in_another_process_and_with_other_threads(
     assert quantize(QuantizeOptions(**SMALL), workdir=workdir).skipped
     assert not quantize(QuantizeOptions(**SMALL), workdir=workdir, force=True).skipped
     assert outputs(workdir) == expected
-    script = "import sys,json; from stages.quantize import quantize; quantize(workdir=sys.argv[1], force=True, **json.loads(sys.argv[2]))"  # noqa: E501
+    script = (
+        "import sys, json; from stages.quantize import QuantizeOptions, quantize; "
+        "quantize(QuantizeOptions(**json.loads(sys.argv[2])), workdir=sys.argv[1], force=True)"
+    )
     for threads in ("1", "2"):
         environment = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "PATH": ""}
         subprocess.run([sys.executable, "-c", script, str(workdir), json.dumps(SMALL)], env=environment, check=True)
@@ -215,13 +218,13 @@ def test_constant_vectors_are_refused(make_embeddings: MakeEmbeddings, vectors: 
     ("options", "message"),
     [
         ({"levels": 6}, r"--levels 6 does not divide --text-dim 128.*\n.*--text-dim 126 or 132, or --levels 4 or 8"),
-        ({"levels": 0}, "--levels 0"),
+        ({"levels": 0}, "--levels must be at least 1, is 0"),
         ({"levels": 200}, r"--text-dim 200, or --levels 64 or 128"),
-        ({"text_dim": 0}, "--text-dim must be at least 1"),
-        ({"codebook_size": 1}, "--codebook-size 1 is not within 2..65536"),
-        ({"codebook_size": 65_537}, "--codebook-size 65537"),
-        ({"method": "vq"}, "--method vq.*\n.*pq, rq"),
-        ({"seed": -1}, "--seed -1"),
+        ({"text_dim": 0}, "--text-dim must be at least 1, is 0"),
+        ({"codebook_size": 1}, "--codebook-size must be at least 2 and at most 65536, is 1"),
+        ({"codebook_size": 65_537}, "--codebook-size must be .* at most 65536, is 65537"),
+        ({"method": "vq"}, "--method 'vq' is unknown.*\n.*pq, rq"),
+        ({"seed": -1}, "--seed must be at least 0, is -1"),
     ],
 )
 def test_options_that_do_not_fit(

@@ -5,7 +5,7 @@ from stages.artifacts.names import HISTORY
 from stages.frame.reporter import Reporter
 from stages.model.base import CountingModel
 from stages.model.registry import MODELS, model_class
-from stages.train import train
+from stages.train import TrainOptions, train
 
 COUNTING = [name for name in MODELS if issubclass(model_class(name), CountingModel)]
 
@@ -23,7 +23,7 @@ class Hearer(Reporter):
 @pytest.mark.parametrize("model", COUNTING)
 def test_models_that_count_report_one_epoch(structured, small, model):
     hearer = Hearer()
-    facts = train(workdir=structured, model=model, reporter=hearer, **small).facts
+    facts = train(TrainOptions(model=model, **small), workdir=structured, reporter=hearer).facts
     (row,) = pq.read_table(structured / HISTORY).to_pylist()
     assert (row["epoch"], row["step"]) == (1, 0)
     assert facts["best_epoch"] == facts["epochs"] == 1
@@ -32,7 +32,7 @@ def test_models_that_count_report_one_epoch(structured, small, model):
 
 def test_the_losses_of_a_model_are_among_the_facts(structured, small):
     for model, names in (("sasrec", ["loss", "rec"]), ("codes", ["loss", "rec", "mcm", "msa"])):
-        facts = train(workdir=structured, model=model, epochs=1, **small).facts
+        facts = train(TrainOptions(model=model, epochs=1, **small), workdir=structured).facts
         assert list(facts["losses"]) == names
         assert facts["losses"]["loss"] == pytest.approx(
             facts["losses"]["rec"] + 0.1 * facts["losses"].get("mcm", 0) + 0.1 * facts["losses"].get("msa", 0)

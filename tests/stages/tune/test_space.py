@@ -1,12 +1,13 @@
 import pytest
 
 from stages.artifacts.errors import UsageError
+from stages.frame.options import defaults
 from stages.model.registry import MODELS, model_class
-from stages.quantize import quantize
-from stages.train import train
-from stages.tune.space import Choice, Range, read_space
+from stages.quantize import QuantizeOptions, quantize
+from stages.train import TrainOptions, train
+from stages.tune.space import Choice, Range, SearchedStage, read_space
 
-STAGES = {"quantize": quantize, "train": train}
+STAGES = {"quantize": SearchedStage(QuantizeOptions, quantize), "train": SearchedStage(TrainOptions, train)}
 
 
 def test_ranges_and_choices():
@@ -34,10 +35,9 @@ SEARCHED = [name for name in MODELS if model_class(name).searched]
 
 @pytest.mark.parametrize("model", SEARCHED)
 def test_what_a_model_searches_holds_the_defaults(model):
-    import inspect
 
     for (stage, option), dimension in read_space({"train": model_class(model).searched}, STAGES).dimensions.items():
-        assert inspect.signature(STAGES[stage]).parameters[option].default in dimension
+        assert defaults(STAGES[stage].options)[option] in dimension
 
 
 def test_models_without_options_have_nothing_to_search():
