@@ -173,7 +173,7 @@ def _describe(
     codes_vary = "quantize" in space.stages
     wanted = [SEQUENCES, EMBEDDINGS, ITEMS, *([] if codes_vary else [CODES])]
     needed = {SEQUENCES, *needed_files(standing["train"]["model"])}
-    # What a trial would not read counts all the same where it is there: the kind of model may vary.
+    # What a trial would not read counts all the same where it is there: the model may vary.
     files = [name for name in wanted if name in needed or (workdir / name).exists()]
     fingerprints = Fingerprints(workdir)
     inputs = {name: fingerprints.of_contents(workdir / name) for name in files}
