@@ -1,4 +1,4 @@
-"""Training: batches, masking, loop, checkpoints (torch, pyarrow)."""
+"""Training: batches, loop, checkpoints (torch, pyarrow)."""
 
 from stages.train.stage import train
 

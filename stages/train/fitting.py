@@ -40,7 +40,7 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Fitting:
+class TrainingRun:
     """One run of the stage; a model calls the method that suits it, see :meth:`stages.model.base.Model.fit`.
 
     Attributes:

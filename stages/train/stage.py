@@ -29,7 +29,7 @@ from stages.model.objective import Objective
 from stages.model.ranking import queries
 from stages.model.registry import model_class
 from stages.train.checkpoint import Checkpoints
-from stages.train.fitting import Fitted, Fitting
+from stages.train.fitting import Fitted, TrainingRun
 from stages.train.settings import Settings
 from stages.train.windows import TARGETS
 
@@ -180,7 +180,7 @@ def train(
         validation = queries(sequences, "valid", max_history)
         if not len(validation.user):
             raise DataError(f"{workdir / SEQUENCES}: no user has an item to validate on", "Choose another split.")
-        fitting = Fitting(
+        run = TrainingRun(
             sequences,
             windows,
             validation,
@@ -194,7 +194,7 @@ def train(
             began,
         )
         recommender = known.build(config, catalogue)
-        fitted: Fitted = recommender.fit(fitting)
+        fitted: Fitted = recommender.fit(run)
         lineage = Lineage("train", options, inputs, fitted.facts)
         write_table(workdir / HISTORY, pa.Table.from_pylist(fitted.history), lineage)
         save_model(workdir, config, model_tensors(recommender, catalogue), lineage)

@@ -264,3 +264,14 @@ def test_wrong_options_are_named(tmp_path, options, said):
     runs = [str(_foreign(tmp_path / f"{name}.parquet")) for name in ("one", "two")]
     with pytest.raises(UsageError, match=said):
         compare(**{"runs": runs, **options})
+
+
+def test_a_model_that_counts_beside_one_that_learns(tmp_path, make_structured):
+    for model in ("cooccurrence", "unisrec"):
+        workdir = make_structured(tmp_path / model)
+        train(workdir=workdir, model=model, epochs=1, **SMALL)
+        evaluate(workdir=workdir, bootstrap=10, device="cpu")
+    found = compare(runs=_runs(tmp_path, "cooccurrence", "unisrec"), samples=10)
+    facts = json.loads((tmp_path / "unisrec" / METRICS).read_text())
+    row = next(row for row in found["differences"] if row["metric"] == "ndcg@10")
+    assert (row["run"], row["mean"]) == ("unisrec", pytest.approx(facts["metrics"]["ndcg@10"]["mean"]))
