@@ -34,7 +34,11 @@ COMMON_PARAMETERS = {
 
 
 def with_options(
-    options: type[Options], *, common: tuple[str, ...] = tuple(COMMON_PARAMETERS), before: tuple[str, ...] = ()
+    options: type[Options],
+    *,
+    common: tuple[str, ...] = tuple(COMMON_PARAMETERS),
+    before: tuple[str, ...] = (),
+    after: tuple[str, ...] = (),
 ) -> Callable[[Command], Command]:
     """Give a command the options of a stage.
 
@@ -42,10 +46,11 @@ def with_options(
         options: whose fields become parameters, in their order.
         common: which of the parameters that commands share it takes.
         before: parameters that it declares itself and that stand before the fields in the help.
+        after: those that stand last, and are read after ``--config`` where both are read before the others.
 
     Returns:
-        A decorator. The function takes the context, and what it declares itself stands in the help after the fields;
-        the others it finds in ``ctx.params``, or with :func:`chosen_options`.
+        A decorator. The function takes the context and what it declares itself, which stands in the help after the
+        fields; the others it finds in ``ctx.params``, or with :func:`given_values`.
     """
 
     def decorate(function: Command) -> Command:
@@ -58,9 +63,10 @@ def with_options(
         def command(ctx: typer.Context, **values: Any) -> None:
             function(ctx, **{name: values[name] for name in names})
 
-        leading = [parameter for parameter in parameters if parameter.name in before]
-        trailing = [parameter for parameter in parameters if parameter.name not in before]
-        everything = [own[0], *leading, *fields, *trailing, *shared]
+        first = [parameter for parameter in parameters if parameter.name in before]
+        last = [parameter for parameter in parameters if parameter.name in after]
+        between = [parameter for parameter in parameters if parameter.name not in before + after]
+        everything = [own[0], *first, *fields, *between, *shared, *last]
         command.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in everything}
         command.__doc__, command.__name__, command.__module__ = function.__doc__, function.__name__, function.__module__

@@ -57,6 +57,7 @@ def tune(
     workdir, reporter, fixed = Path(workdir), reporter or Reporter(), fixed or {}
     trials, minutes, seed = options.trials, options.minutes, options.seed
     _require_optuna()
+    from stages.model.device import resolve_device
     from stages.tune.study import FINISHED, next_trial, open_study
     from stages.tune.table import facts, trials_table
     from stages.tune.trials import OutOfTimeError, Trials, best_trial
@@ -64,6 +65,7 @@ def tune(
     began = time.monotonic()
     standing = {name: {**defaults(stage.options), **fixed.get(name, {})} for name, stage in stages.items()}
     kind = standing["train"]["model"]
+    resolve_device(standing["train"].get("device", "auto"))  # else each trial would find that it is not there
     if kind in COUNTING:
         raise UsageError(f"a model of {kind} only counts: there is nothing to tune", "Choose another --model of train.")
     found = read_space(DEFAULT_SPACES[kind] if space is None else space, stages)
