@@ -1,6 +1,7 @@
 """Makes commands from the options of a stage: one parameter for each field, then those that all commands have."""
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Optional
 
@@ -86,7 +87,14 @@ class OptionsCommand(TyperCommand):
     options: type[Options] | None = None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line, telling the present name of each option that has got a new one."""
+        """Read the command line, telling the present name of each option that has got a new one.
+
+        The variables in the environment are read further on; their names are told here as well.
+        """
+        for old, new in former_names(self.options).items():
+            variable, present = (f"{ctx.auto_envvar_prefix}_{name.upper()}" for name in (old, new))
+            if variable in os.environ:
+                say(f"{variable} in the environment is now {present}", "warning: ", "yellow")
         flags = {spelt(old): spelt(new) for old, new in former_names(self.options).items()}
         end = args.index("--") if "--" in args else len(args)
         for place, arg in enumerate(args[:end]):
