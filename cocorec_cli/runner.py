@@ -126,13 +126,8 @@ def stage_context(
 def warn_of_unknown_variables(ctx: typer.Context, reporter: Reporter) -> None:
     """Name variables meant for this command that it does not know; a misspelt option must not go unnoticed."""
     prefix = f"{ctx.auto_envvar_prefix}_"
-    known = {prefix + parameter.name.upper() for parameter in ctx.command.params}
-    former = {
-        prefix + old.upper(): prefix + new.upper()
-        for old, new in former_names(getattr(ctx.command, "options", None)).items()
-    }
+    names = [parameter.name for parameter in ctx.command.params]
+    names += former_names(getattr(ctx.command, "options", None))
+    known = {prefix + name.upper() for name in names}
     for variable in sorted(name for name in os.environ if name.startswith(prefix) and name not in known):
-        if variable in former:
-            reporter.warn(f"{variable} in the environment is now {former[variable]}")
-        else:
-            reporter.warn(f"{variable} in the environment is no option of `cocorec {ctx.command.name}`")
+        reporter.warn(f"{variable} in the environment is no option of `cocorec {ctx.command.name}`")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG
+from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Workdir, option
 from cocorec_cli.report import print_json
 from cocorec_cli.runner import Series, stage_context
@@ -44,6 +45,8 @@ def run(
     series = Series(json)
     # All options are checked before the first stage runs.
     contexts = [stage_context(ctx, name, ["--workdir", str(workdir), *flags], series=series) for name in chosen]
+    for context in contexts:
+        options_of(context)(**given_values(options_of(context), context.params))
     started = time.perf_counter()
     try:
         with locked(workdir, "run"):

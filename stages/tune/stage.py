@@ -57,6 +57,7 @@ def tune(
     workdir, reporter, fixed = Path(workdir), reporter or Reporter(), fixed or {}
     trials, minutes, seed = options.trials, options.minutes, options.seed
     _require_optuna()
+    from stages.model.device import resolve_device
     from stages.tune.study import FINISHED, next_trial, open_study
     from stages.tune.table import facts, trials_table
     from stages.tune.trials import OutOfTimeError, Trials, best_trial
@@ -64,6 +65,7 @@ def tune(
     began = time.monotonic()
     standing = {name: {**defaults(stage.options), **fixed.get(name, {})} for name, stage in stages.items()}
     model = standing["train"]["model"]
+    resolve_device(standing["train"].get("device", "auto"))  # else each trial would find that it is not there
     searched = model_class(model).searched
     if not searched:
         raise UsageError(f"{model} has no options: there is nothing to tune", "Choose another --model of train.")

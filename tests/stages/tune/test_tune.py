@@ -59,7 +59,7 @@ def test_the_best_trial_is_what_training_gives(structured, small):
 @pytest.mark.parametrize(("model", "option"), [("cooccurrence", "max_history"), ("unisrec", "experts")])
 def test_the_space_of_a_model_is_its_own(structured, small, model, option):
     fixed = {"train": {**small, "model": model, "epochs": 2}}
-    result = tune(TuneOptions(trials=3), workdir=structured, stages={"train": train}, fixed=fixed)
+    result = tune(TuneOptions(trials=3), workdir=structured, stages=TRAIN, fixed=fixed)
     assert result.facts["trials"]["failed"] == 0
     assert f"train.{option}" in result.facts["best_options"]
     values = [row[f"train.{option}"] for row in rows(structured)]
