@@ -131,6 +131,19 @@ def test_train_and_evaluate_run_with_only_torch_and_pyarrow(structured, small):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_training_and_evaluation_load_no_compiler(structured, small):
+    """It is not used, and costs more than a second of CPU."""
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in small.items()]
+    code = """
+from cocorec_cli.main import main
+code = main(sys.argv[1:])
+sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name in sys.modules] or 0)
+"""
+    for command in (["train", "--epochs=2", *options], ["evaluate", "--bootstrap=10"]):
+        done = _without((), code, *command, f"--workdir={structured}", "--quiet")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "command", ["download", "preprocess", "embed", "quantize", "train", "evaluate", "compare", "run", "tune", "status"]
 )

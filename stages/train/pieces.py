@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from stages.model.config import ModelConfig
+from stages.train.recompute import recomputed
 
 Encoded = tuple[Tensor, Tensor]
 
@@ -46,7 +46,7 @@ def in_pieces(config: ModelConfig, encode: Callable[..., Encoded], items: Tensor
     done = []
     for start, end in pairwise(bounds):
         piece = [tensor[start:end] for tensor in (items, *others)]
-        done.append(encode(*piece) if start < first else checkpoint(encode, *piece, use_reentrant=False))
+        done.append(encode(*piece) if start < first else recomputed(encode, *piece))
     one, two = zip(*done, strict=True)
     return torch.cat(one), torch.cat(two)
 
