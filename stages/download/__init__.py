@@ -1,4 +1,4 @@
-"""Downloads of published data sets (standard library only)."""
+"""Downloads of published data sets."""
 
 from stages.download.stage import download
 
