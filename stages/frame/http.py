@@ -168,12 +168,7 @@ def _follow(client: httpx2.Client, url: str, headers: Mapping[str, str], watch: 
     except httpx2.InvalidURL as error:
         raise DataError(f"{url} is not an address: {error}", hint) from error
     for _ in range(MOST_REDIRECTS + 1):
-        try:
-            response = client.send(request, stream=True)
-        except httpx2.RemoteProtocolError as error:
-            if "location header" not in str(error):
-                raise
-            raise DataError(f"{request.url} redirects to what is no address: {error}", hint) from error
+        response = client.send(request, stream=True)
         if response.next_request is None:
             return response
         with closing(response):
