@@ -131,18 +131,32 @@ def test_train_and_evaluate_run_with_only_torch_and_pyarrow(structured, small):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_training_and_evaluation_load_no_compiler(structured, small):
+    """It is not used, and costs more than a second of CPU."""
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in small.items()]
+    code = """
+from cocorec_cli.main import main
+code = main(sys.argv[1:])
+sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name in sys.modules] or 0)
+"""
+    for command in (["train", "--epochs=2", *options], ["evaluate", "--bootstrap=10"]):
+        done = _without((), code, *command, f"--workdir={structured}", "--quiet")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "command", ["download", "preprocess", "embed", "quantize", "train", "evaluate", "compare", "run", "tune", "status"]
 )
 def test_help_needs_no_heavy_library(command):
     blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit")
+    blocked += ("filelock", "fsspec", "httpx2", "psutil", "tenacity", "threadpoolctl")
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = _without(blocked, code, command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"Usage: cocorec {command}" in done.stdout
 
 
-def test_a_download_needs_only_the_standard_library():
+def test_a_download_needs_no_heavy_library():
     blocked = (
         *NEVER_IN_TRAINING,
         "torch",

@@ -101,16 +101,17 @@ def _torch_state(device: torch.device, threads: int | None) -> Iterator[None]:
     """Set up torch for a run and leave it as it was: threads, determinism, generators."""
     keep_freed_memory()
     on_cpu = device.type == "cpu"
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     deterministic: Any = torch.utils.deterministic  # the setting below is a property that type checkers do not see
     fill = deterministic.fill_uninitialized_memory
     with torch.random.fork_rng([] if on_cpu else [device]):
         try:
             torch.set_num_threads(threads or before[0])
-            torch.use_deterministic_algorithms(on_cpu, warn_only=True)
+            # Not torch.use_deterministic_algorithms, which loads torch's compiler.
+            torch.set_deterministic_debug_mode("warn" if on_cpu else "default")
             deterministic.fill_uninitialized_memory = False  # costs time and hides nothing here
             yield
         finally:
             torch.set_num_threads(before[0])
-            torch.use_deterministic_algorithms(before[1])
+            torch.set_deterministic_debug_mode(before[1])
             deterministic.fill_uninitialized_memory = fill
