@@ -16,7 +16,7 @@ class Stage:
 
 
 PIPELINE = (
-    Stage("preprocess", (), (names.SEQUENCES, names.ITEMS)),
+    Stage("preprocess", (), (names.SEQUENCES, names.ITEMS, names.HISTORIES)),
     Stage("embed", (names.ITEMS,), (names.EMBEDDINGS,)),
     Stage("quantize", (names.EMBEDDINGS,), (names.CODES, names.QUANTIZER)),
     Stage(

@@ -1,4 +1,4 @@
-"""The preprocess stage: a log and item metadata to ``items.parquet`` and ``sequences.parquet``."""
+"""The preprocess stage: a log and item metadata to ``items.parquet``, ``sequences.parquet``, ``histories.parquet``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 import polars as pl
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.names import ITEMS, SEQUENCES
+from stages.artifacts.names import HISTORIES, ITEMS, SEQUENCES
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.preprocess.columns import ID
 from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
-from stages.preprocess.histories.file import write_sequences
+from stages.preprocess.histories.file import write_histories, write_sequences
 from stages.preprocess.histories.filters import chosen_k, filtered
 from stages.preprocess.histories.interactions import add_items
 from stages.preprocess.histories.split import divided, with_split_of
@@ -36,7 +36,7 @@ def preprocess(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
-    """Turn an interaction log and item metadata into ``items.parquet`` and ``sequences.parquet``.
+    """Turn an interaction log and item metadata into items, sequences to learn from, and whole histories.
 
     Interactions are sorted by user and time, equal times by their order in the files; repeated rows (same user, item
     and time) count once. Filters come in this order: ratings, times, k-core, sample of users; the k-core filter looks
@@ -47,6 +47,9 @@ def preprocess(
     their own, training then sees what other users did after somebody's test item. ``temporal``: training ends at one
     moment for all users, so nothing of the future is seen; users who come later have no history to rank from, and
     are counted.
+
+    ``histories.parquet`` holds what every user has taken of the catalogue, whatever filters and split leave of it in
+    ``sequences.parquet``; only ratings below ``rating_min`` and what happens from ``until`` on are left out.
 
     Args:
         options: the log, the item metadata, and what is made of them.
@@ -86,7 +89,7 @@ def preprocess(
         clock = read_clock(log.frame)
         k = chosen_k(options, log)
         log = with_split_of(options, log)
-        interactions = filtered(options, log, k, clock)
+        interactions, whole = filtered(options, log, k, clock)
         del log
         interactions, parts, split_facts = divided(options, interactions, clock)
     with run.measure("read_items"):
@@ -95,6 +98,9 @@ def preprocess(
         if texts is not None and options.keep_cold_items:
             interactions = add_items(interactions, texts.frame[ID])
         frame, empty = items_frame(interactions.item_ids, texts, selection.select())
+    with run.measure("histories"):
+        histories = whole.histories(interactions.item_ids)
+        del whole
 
     facts: dict[str, Any] = {
         "format": log_source.reader.name,
@@ -105,6 +111,7 @@ def preprocess(
         "k_core": k,
         "k_core_rounds": interactions.rounds,
         **sequence_facts(interactions, parts),
+        "histories": histories.facts,
         **item_facts(frame, empty, texts, interactions if options.keep_cold_items else None),
         **({"bad_rows": bad_rows.found} if bad_rows.found else {}),
     }
@@ -112,8 +119,9 @@ def preprocess(
         run.warn(warning)
     with run.measure("write"):
         write_items(run.path(ITEMS), frame, run.lineage(facts))
-        # The sequences name the very items.parquet whose numbers they use.
+        # Sequences and histories name the very items.parquet whose numbers they use.
         run.inputs[ITEMS] = run.fingerprints.of_contents(run.path(ITEMS))
+        write_histories(run.path(HISTORIES), histories, run.lineage(facts))
         write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
     return run.result(facts)
 
