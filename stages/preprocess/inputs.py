@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from stages.artifacts.histories import Histories, NamedHistories
 from stages.artifacts.names import Columns
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ITEM, TIME, USER
-from stages.preprocess.histories.interactions import filter_log
+from stages.preprocess.histories.interactions import filter_log, grouped
 from stages.preprocess.logs.log import Log, LogColumns
 from stages.preprocess.logs.readers import LOG_READERS
+from stages.preprocess.logs.readers.table import TABLE
 from stages.preprocess.options import AUTO
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
@@ -36,9 +37,8 @@ def read_named_histories(
     path: Path,
     workdir: Path,
     *,
-    user_column: str | None = None,
-    item_column: str | None = None,
-    time_column: str | None = None,
+    columns: Mapping[str, str | None],
+    usual: Mapping[str, str],
     reporter: Reporter,
 ) -> NamedHistories:
     """Histories from any log that ``preprocess`` reads, or from a table with a row per user.
@@ -49,7 +49,8 @@ def read_named_histories(
     Args:
         path: the file.
         workdir: keeps copies of remote files.
-        user_column, item_column, time_column: of a log; ``None`` for those of its format.
+        columns: those that the user names as ``user_column``, ``item_column`` and ``time_column``.
+        usual: the same, read where none is named and the file has them.
         reporter: is told about progress.
 
     Raises:
@@ -57,12 +58,15 @@ def read_named_histories(
     """
     samples = _samples(path, workdir)
     if Columns.ITEM_IDS in samples[0].columns:
-        return _from_lists(samples, user_column or Columns.USER_ID)
+        return _from_lists(samples, columns.get("user_column") or Columns.USER_ID)
     reader = choose_reader(LOG_READERS, samples, AUTO, "--histories")
     samples = reader.complete(samples)
-    columns = reader.resolve(samples, LogColumns(user_column, item_column, time_column))
+    there = {name: column for name, column in usual.items() if reader is TABLE and column in samples[0].columns}
+    wanted = {name: columns.get(name) or there.get(name) for name in ("user_column", "item_column", "time_column")}
+    named = LogColumns(wanted["user_column"], wanted["item_column"], wanted["time_column"])
+    chosen = reader.resolve(samples, named)
     reporter.info(f"{path.name}: read as {reader.name} ({reader.summary})")
-    return _named(reader.read(samples, columns, reporter))
+    return _named(reader.read(samples, chosen, reporter))
 
 
 def read_id_column(path: Path, workdir: Path, columns: Sequence[str], option: str) -> pa.ChunkedArray:
@@ -136,7 +140,7 @@ def _strings(series: pl.Series) -> pa.ChunkedArray:
 
 def _named(log: Log) -> NamedHistories:
     """A log as histories, without filters."""
-    interactions = filter_log(log, 0)
+    interactions = filter_log(log, grouped(log), 0)
     lengths = np.bincount(interactions.users, minlength=interactions.user_ids.len())
     histories = Histories(_strings(interactions.user_ids), interactions.items, _offsets(lengths))
     return NamedHistories(histories, _strings(interactions.item_ids), interactions.dropped)

@@ -6,8 +6,9 @@ from stages.frame.lazy import lazy_names
 from stages.recommend.options import RecommendOptions, SimilarOptions
 
 if TYPE_CHECKING:
+    from stages.recommend.items import Recommended
     from stages.recommend.preview import preview
-    from stages.recommend.recommender import Recommended, Recommender
+    from stages.recommend.recommender import Recommender
     from stages.recommend.similar import similar
     from stages.recommend.stage import recommend
 
@@ -16,7 +17,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "preview": "stages.recommend.preview",
-        "Recommended": "stages.recommend.recommender",
+        "Recommended": "stages.recommend.items",
         "Recommender": "stages.recommend.recommender",
         "recommend": "stages.recommend.stage",
         "similar": "stages.recommend.similar",

@@ -103,12 +103,12 @@ def _from_log(
     """One row per interaction: users as they first occur, their items by time, equal times in the order of the rows."""
     encoded = pa.concat_arrays(users.chunks or [pa.array([], pa.string())]).dictionary_encode()
     user = encoded.indices.to_numpy()
-    order = np.argsort(user, kind="stable")
+    place = np.arange(len(user))
     if times is not None:
         if times.null_count:
             raise DataError(f"column {_TIME!r} has nulls", "Give every interaction a time, or leave the column out.")
-        by_time = np.asarray(pc.sort_indices(pc.rank(times, tiebreaker="first")))
-        order = by_time[np.argsort(user[by_time], kind="stable")]
+        place = pc.rank(times, tiebreaker="first").to_numpy()
+    order = np.lexsort((place, user))
     lengths = np.bincount(user, minlength=len(encoded.dictionary))
     return _given(items.take(pa.array(order)), lengths, pa.chunked_array([encoded.dictionary]), give_back)
 
