@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "model": {"artifacts", "frame", "whitening", "model"},
     "train": {"artifacts", "frame", "metrics", "model", "train"},
     "evaluate": {"artifacts", "frame", "metrics", "model", "evaluate"},
+    # It is handed the readers of preprocess.
+    "recommend": {"artifacts", "frame", "model", "recommend"},
     "compare": {"artifacts", "frame", "metrics", "compare"},
     # The search is handed the stages as functions.
     "tune": {"artifacts", "frame", "model", "tune"},
@@ -113,7 +115,7 @@ def test_comparison_needs_not_even_torch():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate"])
+@pytest.mark.parametrize("stage", ["train", "evaluate", "recommend"])
 def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
     done = _without(NEVER_IN_TRAINING, f"import stages.{stage}")
     assert (done.returncode, done.stderr) == (0, "")
@@ -145,7 +147,21 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
 
 
 @pytest.mark.parametrize(
-    "command", ["download", "preprocess", "embed", "quantize", "train", "evaluate", "compare", "run", "tune", "status"]
+    "command",
+    [
+        "download",
+        "preprocess",
+        "embed",
+        "quantize",
+        "train",
+        "evaluate",
+        "recommend",
+        "similar",
+        "compare",
+        "run",
+        "tune",
+        "status",
+    ],
 )
 def test_help_needs_no_heavy_library(command):
     blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit")

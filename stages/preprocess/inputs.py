@@ -29,7 +29,7 @@ from stages.preprocess.sources.scan import collect, id_text, scan, schema, types
 
 _MOST_BYTES = 20 * 10**9
 _BOOLEANS = {"true": True, "false": False}
-_ID, _HOLDS = "\0id", "\0holds"
+_ID, _HOLDS = "\1id", "\1holds"
 """Names that no column of a table has."""
 
 
@@ -125,8 +125,8 @@ def read_ids_where(path: Path, workdir: Path, id_columns: Sequence[str], where: 
         scanned = types_of(frame, sample)
         ids = id_text(name, scanned[name]).alias(_ID)
         rows = frame.select(ids, *(_typed(column, scanned[column], types[column]) for column in names))
-        _require_condition(rows, condition, where, {column: types[column] for column in names})
-        found.append(collect(rows.filter(condition).select(_ID), [sample]))
+        told = ", ".join(f"{column} is {types[column]}" for column in names)
+        found.append(_matching(collect(rows, [sample]), condition, where, told))
     return _strings(pl.concat(found)[_ID].drop_nulls())
 
 
@@ -252,22 +252,30 @@ def _typed(name: str, scanned: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     return value.cast(wanted)
 
 
-def _require_condition(rows: pl.LazyFrame, condition: pl.Expr, where: str, types: dict[str, pl.DataType]) -> None:
-    """Refuse what is no condition on these columns.
+def _matching(rows: pl.DataFrame, condition: pl.Expr, where: str, told: str) -> pl.DataFrame:
+    """The ids of the rows for which a condition holds.
+
+    Args:
+        rows: ids, and the columns of the condition.
+        condition: ``where``, read.
+        where: as it was given.
+        told: the types of the columns, in words.
 
     Raises:
-        UsageError: saying which types they have.
+        UsageError: when it does not fit these columns.
     """
-    told = ", ".join(f"{name} is {kind}" for name, kind in types.items())
     try:
-        kind = rows.select(condition.alias(_HOLDS)).head(0).collect().schema[_HOLDS]
+        holds = rows.select(condition.alias(_HOLDS))[_HOLDS]
     except pl.exceptions.PolarsError as error:
         raise UsageError(
             f"--where {where!r} does not fit the columns: {_first_line(error)}",
             f"Here {told}; CAST(price AS DOUBLE) makes numbers of texts.",
         ) from error
-    if kind != pl.Boolean:
-        raise UsageError(f"--where {where!r} gives {kind}, not true or false", f"Compare something; here {told}.")
+    if holds.dtype != pl.Boolean:
+        raise UsageError(
+            f"--where {where!r} gives {holds.dtype}, not true or false", f"Compare something; here {told}."
+        )
+    return rows.select(_ID).filter(holds)
 
 
 def _first_line(error: Exception) -> str:

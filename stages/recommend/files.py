@@ -85,7 +85,7 @@ def standard_input(path: Path | None, workdir: Path) -> Iterator[Path | None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Where the run is killed, the next one deletes what has such a name.
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".stdin.tmp-") as copy:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".standard-input.tmp-") as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
             yield Path(copy.name)

@@ -76,16 +76,16 @@ class Items:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def numbers(self, ids: pa.Array | pa.ChunkedArray, name: str) -> Numbers:
+    def numbers(self, ids: pa.Array | pa.ChunkedArray, name: str | None = None) -> Numbers:
         """Item numbers (n,) of original ids, 0 for those that are not in the catalogue, which the reporter hears of.
 
         Args:
             ids: (n,) string.
-            name: what they are, for the message.
+            name: what they are, for the message; ``None`` where others than those of the catalogue are no surprise.
         """
         numbers = self._look_up(ids)
         unknown = pc.unique(ids.filter(pa.array(numbers == 0)))
-        if len(unknown):
+        if len(unknown) and name is not None:
             self._reporter.warn(
                 f"{name}: {len(unknown):,} of {len(pc.unique(ids)):,} ids are not in the catalogue and left out, such "
                 f"as {', '.join(unknown[:_NAMED].to_pylist())}"

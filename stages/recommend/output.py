@@ -64,7 +64,7 @@ def list_writer(target: Path, schema: pa.Schema, stdout: TextIO | None = None) -
                 with temporary.open("w", encoding="utf-8") as file:
                     yield _JsonLines(file)
             else:
-                with pa_csv.CSVWriter(temporary, long_schema(schema)) as csv:
+                with pa_csv.CSVWriter(str(temporary), long_schema(schema)) as csv:
                     yield _Csv(csv)
 
 

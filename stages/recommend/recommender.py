@@ -253,7 +253,10 @@ class Recommender:
             UsageError: naming the bounds.
         """
         if not 1 <= top <= len(self.items):
-            raise UsageError(f"--top must be from 1 to {len(self.items):,}, the items of the catalogue, is {top:,}")
+            raise UsageError(
+                f"--top must be from 1 to {len(self.items):,}, the items of the catalogue, is {top:,}",
+                "A usual value is 10.",
+            )
 
     @cached_property
     def _scorer(self) -> Scorer:

@@ -95,7 +95,7 @@ def _recommend(
     run.reporter.info(f"items of the history: {seen}")
     target = options.output or run.path(RECOMMENDATIONS)
     surroundings = {"batch_size": options.batch_size, "threads": torch.get_num_threads(), "device": options.device}
-    store = ChunkStore(run, {**surroundings, "views": options.with_views})
+    store = ChunkStore(run, surroundings)
     counts = {"recommendations": 0, "users_with_fewer_than_top": 0, "users_without_known_item": 0}
     with list_writer(target, recommendations_schema(options.with_views), stdout) as writer:
         for table in _tables(options, run, recommender, served, allowed, store):
@@ -120,7 +120,7 @@ def _recommend(
     result = run.result(facts, rates=rates)
     if options.output is None:
         return result
-    outputs = {} if options.output == STANDARD else {str(options.output): options.output}
+    outputs = {"standard output" if options.output == STANDARD else str(options.output): options.output}
     return Result(result.stage, outputs, result.facts, warnings=result.warnings, timings=result.timings)
 
 
@@ -157,7 +157,7 @@ def _allowed(
     source, names = (run.path(ITEMS), [Columns.ITEM_ID]) if options.items is None else (options.items, columns)
     ids = require_readers(readers, "--where").read_ids_where(source, run.workdir, names, options.where)
     holds = np.zeros(len(recommender.items) + 1, np.bool_)
-    holds[recommender.items.numbers(ids, "--where")] = True
+    holds[recommender.items.numbers(ids)] = True
     holds[0] = False
     allowed = holds if allowed is None else allowed & holds
     recommender.require_some(allowed)
