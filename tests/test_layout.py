@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from whole_histories import write_histories
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("stages", "cocorec_cli")
@@ -121,13 +122,19 @@ def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_train_and_evaluate_run_with_only_torch_and_pyarrow(structured, small):
+def test_train_evaluate_and_recommend_run_with_only_torch_and_pyarrow(structured, small):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in small.items()]
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     for command in (["train", "--epochs=2", *options], ["evaluate", "--resamples=10"]):
         done = _without(NEVER_IN_TRAINING, code, *command, f"--workdir={structured}", "--quiet")
         assert (done.returncode, done.stderr) == (0, "")
     assert (structured / "metrics.json").is_file()
+    write_histories(structured)
+    blocked = (*NEVER_IN_TRAINING, "narwhals", "pandas")
+    for command in (["recommend", "--with=title"], ["similar", "item-001"], ["similar", "item-001", "--by=text"]):
+        done = _without(blocked, code, *command, f"--workdir={structured}", "--quiet")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (structured / "recommendations.parquet").is_file()
     runs = [f"{name}={structured}" for name in ("once", "again")]
     done = _without((*NEVER_IN_TRAINING, "torch", "scipy"), code, "compare", *runs, "--resamples=10", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")

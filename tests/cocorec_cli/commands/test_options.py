@@ -24,6 +24,7 @@ from stages.evaluate import EvaluateOptions
 from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
+from stages.recommend import RecommendOptions, SimilarOptions
 from stages.train import TrainOptions
 from stages.tune import TuneOptions
 
@@ -34,6 +35,8 @@ OPTIONS: dict[str, type[Options]] = {
     "quantize": QuantizeOptions,
     "train": TrainOptions,
     "evaluate": EvaluateOptions,
+    "recommend": RecommendOptions,
+    "similar": SimilarOptions,
     "compare": CompareOptions,
     "tune": TuneOptions,
 }
@@ -45,6 +48,8 @@ OF_THE_COMMAND_ALONE = {
     "quantize": set(),
     "train": {"preset"},
     "evaluate": {"fail_under"},
+    "recommend": set(),
+    "similar": set(),
     "compare": {"markdown"},
     "tune": {"search", "output", "device", "threads", "force"},
 }
@@ -54,6 +59,7 @@ ARGUMENTS = {
     "download": ["amazon-2023", "Video_Games"],
     "preprocess": ["log.csv"],
     "compare": ["one", "two"],
+    "similar": ["one"],
 }
 """What a command does not run without."""
 
