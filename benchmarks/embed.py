@@ -32,10 +32,12 @@ SCIENTIFIC = DATA / "scientific" / "meta_Scientific.jsonl.gz"
 
 def prepare_ours(workdir: Path, *, precision: str, backend: str, texts: int) -> Prepared:
     """The stage, as ``cocorec embed`` runs it, with reading and writing."""
-    from stages.embed import embed
+    from stages.embed import EmbedOptions, embed
 
     def vectors_in(precision: str, backend: str) -> tuple[list[np.ndarray], int]:
-        result = embed(workdir=workdir, views=VIEWS, precision=precision, backend=backend, device="cpu", force=True)
+        result = embed(
+            EmbedOptions(views=VIEWS, precision=precision, backend=backend, device="cpu"), workdir=workdir, force=True
+        )
         return [read_view(workdir / EMBEDDINGS, view)[0] for view in VIEWS], result.facts["texts"]
 
     exact = vectors_in("float32", "torch")[0] if (precision, backend) != ("float32", "torch") else None

@@ -27,10 +27,10 @@ _AT_ONCE = 50_000
 
 def prepare_ours(workdir: Path, *, model: Path, texts: int) -> Prepared:
     """The stage, as ``cocorec embed`` runs it."""
-    from stages.embed import embed
+    from stages.embed import EmbedOptions, embed
 
     def run() -> float:
-        result = embed(workdir=workdir, model=str(model), device="cpu", batch_tokens=65_536, force=True)
+        result = embed(EmbedOptions(model=str(model), device="cpu", batch_tokens=65_536), workdir=workdir, force=True)
         assert result.facts["texts"] == texts
         return texts
 

@@ -20,9 +20,9 @@ from benchmarks.harness import Prepared, Side, compare, options, report
 from benchmarks.shapes import SHAPES, Shape, make_catalogue, make_config, make_sequences
 from stages.artifacts.sequences import Sequences
 from stages.frame.allocator import keep_freed_memory
-from stages.model.backbone import Layout
+from stages.model.cocorec import CoCoRec
+from stages.model.packing import Packing
 from stages.model.ranking import Queries, queries, target_ranks
-from stages.model.recommender import Recommender
 
 PLAIN_BATCH = 400
 """Users per batch of the plain way, as in the paper's settings."""
@@ -60,7 +60,7 @@ def prepare_plain(shape: Shape, *, device: str, seed: int, users: int) -> Prepar
             real = place < lengths[:, None]
             padded = items[(start[:, None] + place).clamp(max=len(items) - 1)] * real
             vectors = model.encode(padded.flatten())[0].unflatten(0, padded.shape)
-            full = Layout.of_lengths(torch.full_like(lengths, longest), longest)
+            full = Packing.of_lengths(torch.full_like(lengths, longest), longest)
             outputs = model.backbone(vectors.flatten(0, 1), full).unflatten(0, padded.shape)
             last = outputs[torch.arange(len(lengths), device=items.device), lengths - 1]
             scores = torch.nn.functional.normalize(last, dim=-1) @ table.T
@@ -72,15 +72,14 @@ def prepare_plain(shape: Shape, *, device: str, seed: int, users: int) -> Prepar
     return run
 
 
-def _inputs(shape: Shape, device: str, seed: int, users: int) -> tuple[Recommender, torch.Tensor, Queries]:
+def _inputs(shape: Shape, device: str, seed: int, users: int) -> tuple[CoCoRec, torch.Tensor, Queries]:
     keep_freed_memory()
     torch.manual_seed(seed)
     where = torch.device(device)
     sequences = _first(make_sequences(shape, seed), users)
     catalogue = make_catalogue(shape, seed)
     # The plain way knows no shift for items of the history.
-    model = Recommender(replace(make_config(shape), repeat_bias=False))
-    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    model = CoCoRec.build(replace(make_config(shape), repeat_bias=False), catalogue)
     items = torch.from_numpy(sequences.items.astype(np.int64)).to(where)
     return model.to(where).eval(), items, queries(sequences, "test", shape.max_history)
 

@@ -45,7 +45,7 @@ class _Clock(Reporter):
 
 def ours(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Epochs of ``cocorec train --model sasrec``; their seconds include validation and the checkpoint."""
-    from stages.train import train
+    from stages.train import TrainOptions, train
 
     with tempfile.TemporaryDirectory() as name:
         folder, clock = Path(name), _Clock()
@@ -53,17 +53,19 @@ def ours(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[dict
             (folder / file).symlink_to((workdir / file).absolute())
         began = time.perf_counter()
         result = train(
+            TrainOptions(
+                model="sasrec",
+                dim=arguments.dim,
+                ffn_dim=4 * arguments.dim,
+                batch_size=arguments.batch_size,
+                learning_rate=arguments.learning_rate,
+                repeat_bias=False,
+                epochs=epochs,
+                patience=epochs,
+                threads=arguments.threads,
+                device="cpu",
+            ),
             workdir=folder,
-            model="sasrec",
-            dim=arguments.dim,
-            ffn_dim=4 * arguments.dim,
-            batch_size=arguments.batch_size,
-            learning_rate=arguments.learning_rate,
-            repeat_bias=False,
-            epochs=epochs,
-            patience=epochs,
-            threads=arguments.threads,
-            device="cpu",
             reporter=clock,
         )
         seconds = (time.perf_counter() - began) / result.facts["epochs"]

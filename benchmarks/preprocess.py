@@ -28,10 +28,10 @@ _WORDS = ["solid", "cheap", "works", "great", "broke", "string", "guitar", "stan
 
 def prepare_ours(log: Path, *, workdir: Path, interactions: int) -> Prepared:
     """The stage, as ``cocorec preprocess`` runs it."""
-    from stages.preprocess import preprocess
+    from stages.preprocess import PreprocessOptions, preprocess
 
     def run() -> float:
-        preprocess([log], workdir=workdir, force=True)
+        preprocess(PreprocessOptions(inputs=[log]), workdir=workdir, force=True)
         return interactions
 
     return run

@@ -26,10 +26,10 @@ _ROWS = 65_536
 
 def prepare_ours(workdir: Path, *, views: list[str], levels: int, dimension: int) -> Prepared:
     """The stage, as ``cocorec quantize`` runs it."""
-    from stages.quantize import quantize
+    from stages.quantize import QuantizeOptions, quantize
 
     def run() -> tuple[float, dict[str, float]]:
-        result = quantize(workdir=workdir, levels=levels, dimension=dimension, force=True)
+        result = quantize(QuantizeOptions(levels=levels, text_dim=dimension), workdir=workdir, force=True)
         errors = [view["relative_error"] for view in result.facts["views"]]
         return result.facts["items"] * len(views), {"relative_error": float(np.mean(errors))}
 
@@ -81,7 +81,7 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--items", type=int, default=100_000, help="items")
     parser.add_argument("--views", type=int, default=2, help="views of each item")
     parser.add_argument("--width", type=int, default=128, help="dimensions of a vector")
-    parser.add_argument("--dimension", type=int, default=128, help="dimensions after whitening")
+    parser.add_argument("--text-dim", type=int, default=128, help="dimensions after whitening")
     parser.add_argument("--levels", type=int, default=4, help="codes per view")
     parser.add_argument("--sides", choices=("both", "ours", "reference"), default="both", help="what to measure")
     arguments = parser.parse_args(args)
@@ -89,7 +89,7 @@ def main(args: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
         write_embeddings(workdir, items=arguments.items, views=views, width=arguments.width, seed=arguments.seed)
-        given = {"workdir": workdir, "views": views, "levels": arguments.levels, "dimension": arguments.dimension}
+        given = {"workdir": workdir, "views": views, "levels": arguments.levels, "text_dim": arguments.text_dim}
         sides = [Side("cocorec quantize", prepare_ours, given), Side("scikit-learn and faiss", prepare_plain, given)]
         chosen = {"both": sides, "ours": sides[:1], "reference": sides[1:]}[arguments.sides]
         rows = compare(chosen, runs=arguments.runs, threads=arguments.threads, warmup=arguments.warmup)

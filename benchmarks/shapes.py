@@ -1,6 +1,8 @@
 """Data of a given shape from a seed: histories with popular and rare items, codes, texts."""
 
-from dataclasses import dataclass
+import inspect
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,6 +10,9 @@ import torch
 from stages.artifacts.sequences import Sequences
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
+from stages.model.masking import CodeMasking
+from stages.model.objective import Objective
+from stages.train import train
 
 
 @dataclass(frozen=True)
@@ -84,16 +89,30 @@ def make_catalogue(shape: Shape, seed: int) -> Catalogue:
 
 def make_config(shape: Shape) -> ModelConfig:
     """This toolkit's model of the shape, with the options of ``cocorec train`` at their defaults otherwise."""
-    return ModelConfig(
-        kind="cocorec",
-        items=shape.items,
-        views=shape.views,
-        codes=shape.codes,
-        codebook_size=shape.codebook_size,
-        text_dimension=shape.dim,
-        dim=shape.dim,
-        ffn_dim=4 * shape.dim,
-        fusion_ffn_dim=4 * shape.dim,
-        max_history=shape.max_history,
-        fusion_dropout=0.1,
-    )
+    sizes = {
+        "items": shape.items,
+        "views": shape.views,
+        "codes": shape.codes,
+        "codebook_size": shape.codebook_size,
+        "text_dim": shape.dim,
+        "dim": shape.dim,
+        "ffn_dim": 4 * shape.dim,
+        "fusion_ffn_dim": 4 * shape.dim,
+        "fusion_layers": 2,
+        "max_history": shape.max_history,
+    }
+    return ModelConfig(**{**_defaults(ModelConfig), **sizes})
+
+
+def make_objective(negatives: int) -> Objective:
+    """The losses, with the options of ``cocorec train`` at their defaults otherwise."""
+    masking = CodeMasking(_train_defaults()["mask_ratio"])
+    return Objective(**{**_defaults(Objective), "negatives": negatives, "masking": masking})
+
+
+def _defaults(of: type) -> dict[str, Any]:
+    return {field.name: value for field in fields(of) if (value := _train_defaults().get(field.name)) is not None}
+
+
+def _train_defaults() -> dict[str, Any]:
+    return {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()}

@@ -19,12 +19,11 @@ import torch
 
 from benchmarks.harness import Prepared, Side, compare, options, report
 from benchmarks.reference import ReferenceModel, ReferenceStep, prefix_rows
-from benchmarks.shapes import SHAPES, Shape, make_catalogue, make_config, make_sequences
+from benchmarks.shapes import SHAPES, Shape, make_catalogue, make_config, make_objective, make_sequences
 from stages.frame.allocator import keep_freed_memory, return_freed_memory
+from stages.model.cocorec import CoCoRec
 from stages.model.device import autocast
-from stages.model.recommender import Recommender
 from stages.train.average import WeightAverage
-from stages.train.objective import Objective
 from stages.train.windows import TARGETS, Sampler
 
 SIZES = ("items", "users", "views", "levels", "dim", "batch_size", "negatives", "codebook_size", "max_history")
@@ -40,12 +39,11 @@ def prepare_ours(
     torch.utils.deterministic.fill_uninitialized_memory = False
     where = torch.device(device)
     sequences, catalogue = make_sequences(shape, seed), make_catalogue(shape, seed)
-    model = Recommender(make_config(shape))
-    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    model = CoCoRec.build(make_config(shape), catalogue)
     model.to(where).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     average = WeightAverage(model, AVERAGE)
-    objective = Objective(negatives=negatives)
+    objective = make_objective(negatives)
     items = torch.from_numpy(sequences.items.astype(np.int64)).to(where)
     windows = TARGETS[targets](sequences, shape.max_history)
     sampler = Sampler(items, windows, shape.batch_size, seed)
@@ -55,7 +53,7 @@ def prepare_ours(
         with torch.profiler.record_function("batch"):
             batch = sampler.batch(*next(batches))
         with torch.profiler.record_function("forward"), autocast(where, "auto"):
-            loss = objective(model, batch)["loss"]
+            loss = model.losses(batch, objective)["loss"]
         _update(loss, optimizer)
         with torch.profiler.record_function("average of the weights"):
             average.update(model)

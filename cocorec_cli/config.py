@@ -23,8 +23,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from cocorec_cli.console import say
 from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
+from stages.frame.options import shown
 
 CONFIG_KEY = "cocorec.config"
 """Where a context's ``meta`` keeps the defaults of all commands."""
@@ -138,6 +140,7 @@ def check_table(
     Returns:
         Values by parameter name.
     """
+    from cocorec_cli.from_options import former_names
     from cocorec_cli.options import COMMON
 
     title = title or f"[{command.name}]"
@@ -145,9 +148,13 @@ def check_table(
     context = typer.Context(command, info_name=command.name)
     parameters = {param.name: param for param in command.params if isinstance(param, TyperOption | TyperArgument)}
     known = [name for name in parameters if name not in COMMON]
+    former = former_names(getattr(command, "options", None))
     checked: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
+        if name in former:
+            say(f"{title} {key} is now {former[name]}", "warning: ", "yellow")
+            name = former[name]
         if name == "workdir":
             problems.append(f"{title} {key}: stands above the tables, for all commands")
         elif name in COMMON:
@@ -199,9 +206,3 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-
-
-def shown(value: Any) -> str:
-    """A value as an error tells it."""
-    kinds = {bool: "", int: "", float: "", str: "the text ", list: "the list ", dict: "the table "}
-    return kinds.get(type(value), "") + (str(value).lower() if isinstance(value, bool) else repr(value))

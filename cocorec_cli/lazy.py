@@ -29,10 +29,14 @@ class Entry:
 
     def load(self) -> Any:
         """Import the function and make the command of it."""
+        from cocorec_cli.from_options import OptionsCommand
+
         function = getattr(importlib.import_module(f"cocorec_cli.commands.{self.name}"), self.name)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(self.name, rich_help_panel=self.panel, epilog=self.epilog)(function)
-        return get_command(alone)
+        alone.command(self.name, cls=OptionsCommand, rich_help_panel=self.panel, epilog=self.epilog)(function)
+        command: Any = get_command(alone)
+        command.options = getattr(function, "options", None)
+        return command
 
 
 class LazyCommands(MutableMapping[str, Any]):

@@ -24,7 +24,7 @@ COMMANDS = (
     Entry(
         "preprocess",
         _STAGES,
-        "Turn an interaction log and the texts of the items into a catalogue and histories.",
+        "Turn an interaction log and the texts of the items into numbered items and histories.",
         _EPILOG,
     ),
     Entry("embed", _STAGES, "Turn the texts of the items into vectors.", _EPILOG),

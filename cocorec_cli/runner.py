@@ -5,19 +5,20 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import typer
 from typer.core import TyperGroup
 
 from cocorec_cli.config import CONFIG_KEY
 from cocorec_cli.console import ConsoleReporter, say
+from cocorec_cli.from_options import former_names, given_values
 from cocorec_cli.memory import limited, peak_mib, reset_peak
-from cocorec_cli.options import COMMON
 from cocorec_cli.report import Report, print_json, print_report
+from stages.frame.options import Options
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 
@@ -35,27 +36,24 @@ class Batch:
     reports: list[Report] = field(default_factory=list)
 
 
-def run_stage(
-    ctx: typer.Context,
-    *,
-    leave_out: Collection[str] = (),
-    check: Callable[[Result], None] | None = None,
-) -> None:
-    """Run the stage named like the command, with the command's options as arguments, and print what it made.
+def run_stage(ctx: typer.Context, options: type[Options], *, check: Callable[[Result], None] | None = None) -> None:
+    """Run the stage named like the command, with the options given to the command, and print what it made.
 
-    The function ``stages.<command>.<command>`` is imported only here, with all that it needs. An option that is
-    not set (``None``, or a list without elements) is left to the default of the stage.
+    The function ``stages.<command>.<command>`` is imported only here, with all that it needs.
 
     Args:
         ctx: the command's context.
-        leave_out: parameters of the command that are not arguments of the stage.
+        options: of the stage.
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
     """
     name = str(ctx.command.name)
+    given = options(**given_values(options, ctx.params))
 
     def call(reporter: ConsoleReporter) -> Result:
+        if threads := getattr(given, "threads", None):
+            os.environ["POLARS_MAX_THREADS"] = str(threads)  # read once, when polars is imported
         stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
-        return stage(**stage_arguments(ctx, leave_out), reporter=reporter)
+        return stage(given, workdir=ctx.params["workdir"], force=ctx.params["force"], reporter=reporter)
 
     run_call(ctx, call, check=check)
 
@@ -100,16 +98,6 @@ def run_call(
         check(result)
 
 
-def stage_arguments(ctx: typer.Context, leave_out: Collection[str] = ()) -> dict[str, Any]:
-    """The keyword arguments for the stage: work directory, force, and every option of its own that is set."""
-    own = {
-        name: value
-        for name, value in ctx.params.items()
-        if name not in COMMON and name not in leave_out and value is not None and value != () and value != []
-    }
-    return {**own, "workdir": ctx.params["workdir"], "force": ctx.params["force"]}
-
-
 def stage_context(
     ctx: typer.Context, name: str, args: Sequence[str] = (), *, batch: Batch | None = None, lenient: bool = False
 ) -> typer.Context:
@@ -139,5 +127,12 @@ def warn_of_unknown_variables(ctx: typer.Context, reporter: Reporter) -> None:
     """Name variables meant for this command that it does not know; a misspelt option must not go unnoticed."""
     prefix = f"{ctx.auto_envvar_prefix}_"
     known = {prefix + parameter.name.upper() for parameter in ctx.command.params}
+    former = {
+        prefix + old.upper(): prefix + new.upper()
+        for old, new in former_names(getattr(ctx.command, "options", None)).items()
+    }
     for variable in sorted(name for name in os.environ if name.startswith(prefix) and name not in known):
-        reporter.warn(f"{variable} in the environment is no option of `cocorec {ctx.command.name}`")
+        if variable in former:
+            reporter.warn(f"{variable} in the environment is now {former[variable]}")
+        else:
+            reporter.warn(f"{variable} in the environment is no option of `cocorec {ctx.command.name}`")

@@ -13,8 +13,9 @@ from typing import Any, get_type_hints
 
 from typer.core import TyperCommand, TyperGroup
 
-from cocorec_cli.config import check_table, nearest, shown
+from cocorec_cli.config import check_table, nearest
 from stages.artifacts.errors import UsageError
+from stages.frame.options import shown
 
 STAGES = ("quantize", "train")
 """The commands whose options can be searched."""

@@ -77,7 +77,7 @@ def write_structured(folder: Path, seed: int = 0) -> Path:
 
     codes = np.stack([(group + 3 * j) % CODEBOOK for j in range(len(VIEWS) * LEVELS)], 1).astype(np.uint16)
     codes[:, -1] = rng.integers(CODEBOOK, size=ITEM_COUNT)
-    schema = codes_schema(codes.shape[1])
+    schema = codes_schema(codes.shape[1], CODEBOOK)
     table = pa.table({Columns.ITEM: numbers, Columns.CODES: to_fixed_size_list(codes).cast(schema.field(1).type)})
     write_table(folder / CODES, table.cast(schema), Lineage("quantize", {}, {}, {"codebook_size": CODEBOOK}))
 

@@ -122,12 +122,12 @@ def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
 def test_train_and_evaluate_run_with_only_torch_and_pyarrow(structured, small):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in small.items()]
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
-    for command in (["train", "--epochs=2", *options], ["evaluate", "--bootstrap=10"]):
+    for command in (["train", "--epochs=2", *options], ["evaluate", "--resamples=10"]):
         done = _without(NEVER_IN_TRAINING, code, *command, f"--workdir={structured}", "--quiet")
         assert (done.returncode, done.stderr) == (0, "")
     assert (structured / "metrics.json").is_file()
     runs = [f"{name}={structured}" for name in ("once", "again")]
-    done = _without((*NEVER_IN_TRAINING, "torch", "scipy"), code, "compare", *runs, "--samples=10", "--quiet")
+    done = _without((*NEVER_IN_TRAINING, "torch", "scipy"), code, "compare", *runs, "--resamples=10", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
 
 

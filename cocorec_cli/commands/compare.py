@@ -1,61 +1,25 @@
 """``cocorec compare``."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from cocorec_cli.console import ConsoleReporter
-from cocorec_cli.options import Json, Quiet, flatten, option, split_commas, whole_numbers
+from cocorec_cli.from_options import given_values, with_options
+from cocorec_cli.options import option
 from cocorec_cli.report import print_json, print_markdown, print_table
 from stages.artifacts.errors import UsageError
-
-COMPARISON = "Comparison"
-
-DEFAULT_METRICS = ["ndcg@10", "recall@10"]
-DEFAULT_BUCKETS = [5, 10, 20, 50]
+from stages.compare.options import COMPARISON, CompareOptions
 
 DIFFERENCES = ["metric", "run", "reference", "mean", "difference", "95 % interval", "relative", "p", "p (Holm)"]
 
 
+@with_options(CompareOptions, common=("json", "quiet"))
 def compare(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN...",
-            help="Work directories, or tables of ranks kept elsewhere; NAME=PATH gives one a name of its own.",
-        ),
-    ],
-    baseline: Annotated[
-        str | None,
-        option("Name of the run the others are compared with.", COMPARISON, metavar="NAME", show_default="the first"),
-    ] = None,
-    metrics: Annotated[
-        list[str],
-        option(
-            "Of recall@K, ndcg@K and mrr, for any K: ndcg@10,recall@50 or given several times.",
-            COMPARISON,
-            metavar="METRIC,...",
-            callback=split_commas,
-        ),
-    ] = DEFAULT_METRICS,
-    history_buckets: Annotated[
-        list[int],
-        option(
-            "Longest history of each slice by history length, in items; the last slice is open.",
-            COMPARISON,
-            metavar="N,N",
-            parser=whole_numbers,
-            callback=flatten,
-        ),
-    ] = DEFAULT_BUCKETS,
-    samples: Annotated[
-        int, option("Resamples for the intervals, and random swaps for p.", COMPARISON, min=1, metavar="N")
-    ] = 10_000,
-    seed: Annotated[int, option("Decides the resamples and swaps.", COMPARISON, min=0, metavar="N")] = 0,
+    ctx: typer.Context,
     markdown: Annotated[bool, option("Print Markdown tables.", COMPARISON, "--markdown")] = False,
-    json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Compare evaluated runs: is one better, by how much, for whom.
 
@@ -64,20 +28,11 @@ def compare(
     intervals and the p-values of a randomization test, after Holm's correction for several comparisons. Nothing is
     written.
     """
-    import importlib
-
+    json, quiet = ctx.params["json"], ctx.params["quiet"]
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other", "Choose one.")
-    stage = importlib.import_module("stages.compare")
-    found = stage.compare(
-        runs=runs,
-        baseline=baseline,
-        metrics=metrics,
-        history_buckets=history_buckets,
-        samples=samples,
-        seed=seed,
-        reporter=ConsoleReporter(quiet=quiet),
-    )
+    options = CompareOptions(**given_values(CompareOptions, ctx.params))
+    found = importlib.import_module("stages.compare").compare(options, reporter=ConsoleReporter(quiet=quiet))
     if json:
         print_json(found)
     else:
@@ -110,7 +65,7 @@ def _print(found: Mapping[str, Any], table: Any) -> None:
         )
     print()
     for line in (
-        f"p: {method['test']}, {method['samples']:,} samples; {method['correction']}.",
+        f"p: {method['test']}, {method['resamples']:,} resamples; {method['correction']}.",
         f"interval: {method['interval']}.",
         *found["notes"],
     ):

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Json, Workdir, option
 from cocorec_cli.report import print_json, print_table
-from cocorec_cli.runner import stage_arguments, stage_context
+from cocorec_cli.runner import stage_context
 from stages.artifacts.errors import DataError
 from stages.artifacts.pipeline import STAGES
 
@@ -58,7 +59,7 @@ def _stage_options(ctx: typer.Context) -> tuple[Options, Options]:
     defaults: Options = {}
     for name in (name for name in STAGES if name in group.commands):
         context = stage_context(ctx, name, lenient=True)
-        for option_name, value in stage_arguments(context).items():
+        for option_name, value in given_values(options_of(context), context.params).items():
             source = context.get_parameter_source(option_name)
             kind = defaults if source and source.name == "DEFAULT" else options
             kind.setdefault(name, {})[option_name] = value

@@ -1,6 +1,5 @@
 """``cocorec tune``."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,19 +8,27 @@ from typer.core import TyperGroup
 
 from cocorec_cli.config import CONFIG_KEY, SEARCH, SPACE
 from cocorec_cli.console import ConsoleReporter
-from cocorec_cli.options import COMMON, DEFAULT_WORKDIR, GENERAL, MACHINE, Config, Json, Quiet, Workdir, option
+from cocorec_cli.from_options import given_values, with_options
+from cocorec_cli.options import GENERAL, option
 from cocorec_cli.runner import run_call, stage_context
 from stages.artifacts.errors import UsageError
+from stages.frame.machine import MACHINE
+from stages.frame.options import declarations
 from stages.frame.result import Result
+from stages.quantize.options import QuantizeOptions
+from stages.train.options import TrainOptions
+from stages.tune.options import TuneOptions
 
 SPACE_PANEL = "What is searched"
-BUDGET = "Budget"
 DEFAULT_OUTPUT = Path("best.toml")
+
+STAGE_OPTIONS = {"quantize": QuantizeOptions, "train": TrainOptions}
 
 FROM_THE_SURROUNDINGS = {"device", "threads", "resume"}
 """Options of ``train`` that say how this machine works; they go into no configuration file."""
 
 
+@with_options(TuneOptions, common=("workdir", "config", "json", "quiet"), before=("search",))
 def tune(
     ctx: typer.Context,
     search: Annotated[
@@ -32,46 +39,7 @@ def tune(
             "the tables tune.space.train and tune.space.quantize of the configuration file.",
             SPACE_PANEL,
             metavar="OPTION=VALUES",
-            show_default="a space that suits the kind of model",
-        ),
-    ] = None,
-    trials: Annotated[
-        int | None,
-        option(
-            "Finished trials that the search shall have, those of earlier runs included.",
-            BUDGET,
-            min=1,
-            metavar="N",
-            show_default="30, or no limit with --minutes",
-        ),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        option(
-            "Minutes that this run may take; the epoch at hand is finished, the trial goes on in the next run.",
-            BUDGET,
-            metavar="X",
-            show_default="no limit",
-        ),
-    ] = None,
-    seeds: Annotated[
-        int, option("Training runs per trial, with consecutive seeds; their mean counts.", BUDGET, min=1, metavar="N")
-    ] = 1,
-    startup_trials: Annotated[
-        int, option("Complete trials before any is ended early.", BUDGET, min=1, metavar="N")
-    ] = 5,
-    warmup_epochs: Annotated[
-        int, option("Epochs that every trial is given before it may be ended early.", BUDGET, min=0, metavar="N")
-    ] = 5,
-    seed: Annotated[
-        int, option("Of the sampler; that of training is an option of train.", BUDGET, min=0, metavar="N")
-    ] = 0,
-    resume: Annotated[
-        bool | None,
-        option(
-            "Insist on continuing a search, or delete it and begin anew.",
-            GENERAL,
-            show_default="continue if there is one; refuse if it is another",
+            show_default="a space that suits the model",
         ),
     ] = None,
     output: Annotated[
@@ -93,11 +61,7 @@ def tune(
         int | None,
         option("CPU threads.", MACHINE, min=1, metavar="N", show_default="those of train"),
     ] = None,
-    workdir: Workdir = DEFAULT_WORKDIR,
-    config: Config = None,
     force: Annotated[bool, option("Write over the --output that is there.", GENERAL, "--force")] = False,
-    json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Search good options of train, and of quantize, by trial; write the best as a configuration file.
 
@@ -110,6 +74,7 @@ def tune(
 
     group = ctx.find_root().command
     assert isinstance(group, TyperGroup)
+    options, workdir, config = TuneOptions(**given_values(TuneOptions, ctx.params)), *_places(ctx)
     check_output(output, force=force)
     fixed = {name: _set_options(ctx, name) for name in ("quantize", "train")}
     surroundings = {"device": device, "threads": threads}
@@ -117,30 +82,16 @@ def tune(
     space = _space(ctx, group, search)
 
     def call(reporter: ConsoleReporter) -> Result:
+        from stages.quantize import quantize
         from stages.train import train
-        from stages.tune import check_codes, tune
+        from stages.tune import SearchedStage, check_codes, tune
 
-        stages: dict[str, Callable[..., Result]] = {"train": train}
+        stages = {"train": SearchedStage(TrainOptions, train)}
         if space and "quantize" in space:
-            from stages.quantize import quantize
-
-            stages["quantize"] = quantize
+            stages["quantize"] = SearchedStage(QuantizeOptions, quantize)
         else:
             check_codes(workdir, fixed["quantize"])
-        result = tune(
-            workdir=workdir,
-            stages=stages,
-            space=space,
-            fixed=fixed,
-            trials=trials,
-            minutes=minutes,
-            seeds=seeds,
-            startup_trials=startup_trials,
-            warmup_epochs=warmup_epochs,
-            seed=seed,
-            resume=resume,
-            reporter=reporter,
-        )
+        result = tune(options, workdir=workdir, stages=stages, space=space, fixed=fixed, reporter=reporter)
         best = result.facts["best"]
         count = sum(result.facts["trials"].values())
         headline = f"trial {best['trial']} of 0 to {count - 1}, validation NDCG@10 {best['validation ndcg@10']:.4f}"
@@ -157,6 +108,10 @@ def tune(
     run_call(ctx, call)
 
 
+def _places(ctx: typer.Context) -> tuple[Path, Path | None]:
+    return ctx.params["workdir"], ctx.params["config"]
+
+
 def _space(ctx: typer.Context, group: TyperGroup, search: list[str] | None) -> dict[str, dict[str, Any]] | None:
     """The space of the command line, else of the configuration file, else ``None``."""
     if search:
@@ -170,11 +125,12 @@ def _space(ctx: typer.Context, group: TyperGroup, search: list[str] | None) -> d
 def _set_options(ctx: typer.Context, name: str) -> dict[str, Any]:
     """The options of a stage that the configuration file, its preset or the environment sets."""
     context = stage_context(ctx, name)
+    known = {found.name for found in declarations(STAGE_OPTIONS[name])} - {"resume"}
     own: dict[str, Any] = {}
     for parameter, value in context.params.items():
         source = context.get_parameter_source(parameter)
         if source is None:
             raise UsageError(f"{name}: the source of {parameter} is not known")
-        if parameter not in COMMON | {"resume", "preset"} and source.name != "DEFAULT" and value is not None:
+        if parameter in known and source.name != "DEFAULT" and value is not None:
             own[parameter] = value
     return own

@@ -1,21 +1,26 @@
 """Fingerprints of files, remembered beside the artifacts so that an unchanged file is hashed once."""
 
 import contextlib
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from stages.artifacts.atomic import missing, write_json
-from stages.artifacts.digest import file_state, fingerprint
+from stages.artifacts.contents import PREFIX, content_fingerprint
+from stages.artifacts.digest import check_digest, file_state, fingerprint
 from stages.artifacts.errors import DataError
 
 CACHE = ".cocorec/fingerprints.json"
-_KEEP = 256
+_KEEP = 512
 
 
 class Fingerprints:
-    """SHA-256 of files, cached by size, times and inode as version control systems do.
+    """SHA-256 of files and of what they say, cached by size, times and inode as version control systems do.
 
-    A disk that loses a bit changes none of these, so whoever reads a file holds it against its own digest as well.
+    A disk that loses a bit changes none of these, so whoever reads a file holds it against its own digest as well. An
+    entry of the cache that is not what was written is passed over.
 
     Args:
         workdir: the work directory, whose ``.cocorec`` folder keeps the cache.
@@ -31,28 +36,45 @@ class Fingerprints:
         try:
             known = json.loads((self._workdir / CACHE).read_text(encoding="utf-8"))
             self._known = known if isinstance(known, dict) else {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             pass  # a cache that is missing or damaged costs time, nothing else
 
     def of(self, path: Path) -> str:
-        """The fingerprint ``"sha256:..."`` of the file at ``path``; hashing also checks the digest that it carries.
+        """The fingerprint ``"sha256:..."`` of a file's bytes; hashing also checks the digest that it carries.
 
         Raises:
             DataError: when the file is missing, cannot be read, or is not what was written.
         """
-        path = Path(path).absolute()
+        return self._cached(Path(path).absolute(), "", fingerprint)
+
+    def of_contents(self, path: Path) -> str:
+        """The fingerprint ``"content-sha256:..."`` of an artifact's columns; see :mod:`stages.artifacts.contents`.
+
+        Raises:
+            DataError: when the file is missing, cannot be read, or is not what was written.
+        """
+        return self._cached(Path(path).absolute(), " contents", _contents)
+
+    def like(self, path: Path, recorded: str) -> str:
+        """The fingerprint of an artifact of the kind that was recorded: version 1 of the contract recorded bytes."""
+        return self.of_contents(path) if recorded.startswith(PREFIX) else self.of(path)
+
+    def _cached(self, path: Path, what: str, read: Callable[[Path], str]) -> str:
         try:
-            state: list[object] = list(file_state(path.stat()))
-            known = self._known.get(str(path))
-            if self._trust_cache and isinstance(known, list) and known[:-1] == state:
-                return str(known[-1])
-            digest = fingerprint(path)
+            state = list(file_state(path.stat()))
+            key = f"{path}{what}"
+            known = self._known.get(key)
+            if self._trust_cache and isinstance(known, list) and len(known) == 6:
+                *known_state, digest, check = known
+                if known_state == state and check == _check(key, state, digest):
+                    return str(digest)
+            digest = read(path)
         except FileNotFoundError:
             raise missing(path) from None
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-        self._known.pop(str(path), None)
-        self._known[str(path)] = [*state, digest]
+        self._known.pop(key, None)
+        self._known[key] = [*state, digest, _check(key, state, digest)]
         self._save()
         return digest
 
@@ -62,3 +84,15 @@ class Fingerprints:
         latest = dict(list(self._known.items())[-_KEEP:])
         with contextlib.suppress(DataError):  # a read-only work directory can still be read from
             write_json(self._workdir / CACHE, latest)
+
+
+def _contents(path: Path) -> str:
+    from stages.artifacts.lineage import KEY
+
+    check_digest(path)
+    return content_fingerprint(path, KEY)
+
+
+def _check(key: str, state: list[int], digest: Any) -> str:
+    """Tells an entry as it was written from one that was damaged since."""
+    return hashlib.sha256(json.dumps([key, state, digest]).encode()).hexdigest()[:16]

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +14,10 @@ from stages.artifacts.atomic import missing, read_json
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
+from stages.artifacts.migration import current_options
 from stages.artifacts.pipeline import STAGES, stage_of
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """Version of the files between the stages; a reader refuses files of a later one."""
 
 KEY = "cocorec"
@@ -69,7 +70,8 @@ class Lineage:
         try:
             values = json.loads(text)
             lineage = cls(**{key: values[key] for key in cls.__dataclass_fields__})
-        except (ValueError, KeyError, TypeError) as error:
+            _check(lineage)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path}: damaged lineage ({error})", "Run the stage that writes it again.") from error
         if lineage.contract > CONTRACT_VERSION:
             raise DataError(
@@ -77,7 +79,27 @@ class Lineage:
                 f"this is cocorec {__version__}, which reads up to version {CONTRACT_VERSION}",
                 f"Install cocorec {lineage.version} or later.",
             )
+        if lineage.contract < CONTRACT_VERSION:
+            return replace(lineage, options=current_options(lineage.stage, lineage.options))
         return lineage
+
+
+def _check(lineage: Lineage) -> None:
+    """Refuse a lineage that no stage wrote: what it says is used to find and to judge other files.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    kinds = {"stage": str, "options": dict, "inputs": dict, "facts": dict, "version": str, "contract": int}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(lineage, name), kind):
+            raise ValueError(f"{name} is no {kind.__name__}")
+    for name, found in lineage.inputs.items():
+        if not isinstance(found, str):
+            raise ValueError(f"the fingerprint of {name!r} is no text")
+        path = PurePosixPath(name)
+        if not name.startswith(RAW) and (path.is_absolute() or ".." in path.parts or not name.isprintable()):
+            raise ValueError(f"{name!r} is no name of an artifact")
 
 
 def read_lineage(path: Path) -> Lineage | None:
@@ -130,7 +152,7 @@ def require_consistent(workdir: Path, files: Iterable[str], fingerprints: Finger
                 continue
             path = workdir / name
             if path.exists():
-                actual, other = fingerprints.of(path), f"the {name} that is there now"
+                actual, other = fingerprints.like(path, expected), f"the {name} that is there now"
             elif name in seen:
                 actual, other = seen[name][0], f"the {name} that {seen[name][1]} was made from"
             else:
@@ -149,7 +171,7 @@ def fresh_lineage(
     stage: str,
     options: Mapping[str, Any],
     inputs: Mapping[str, str],
-    fingerprints: Fingerprints | None = None,
+    fingerprints: Fingerprints,
 ) -> tuple[Lineage | None, str]:
     """Tell whether a stage need not run: all its outputs are there, of the same options and inputs.
 
@@ -158,12 +180,13 @@ def fresh_lineage(
         stage: the name of the stage.
         options: the options that it would run with.
         inputs: the fingerprints of what it would read; its own outputs are not among them.
-        fingerprints: for stages one of whose outputs names another as its input: checks that they belong together.
+        fingerprints: of the work directory.
 
     Returns:
         The lineage of the stage's first output, or ``None``, and in words why.
     """
-    lineage = None
+    lineage: Lineage | None = None
+    own: set[str] = set()
     for output in STAGES[stage].outputs:
         path = Path(workdir) / output
         if not path.exists():
@@ -174,16 +197,28 @@ def fresh_lineage(
             return None, error.message
         if found is None:
             return None, f"{output} was made by another tool"
-        reason = difference(found, options, inputs)
+        reason = difference(found, options, _as_recorded(Path(workdir), found, inputs, fingerprints))
         if reason:
             return None, f"{output}: {reason}"
         lineage = lineage or found
-    if fingerprints is not None:
+        own |= set(found.inputs) & set(STAGES[stage].outputs)
+    if own:
         try:
             require_consistent(workdir, STAGES[stage].outputs, fingerprints)
         except DataError as error:
             return None, error.message
     return lineage, "up to date"
+
+
+def _as_recorded(
+    workdir: Path, lineage: Lineage, inputs: Mapping[str, str], fingerprints: Fingerprints
+) -> dict[str, str]:
+    """The inputs by fingerprints of the kind that the lineage has, which may be of an earlier contract."""
+    found = dict(inputs)
+    for name in inputs.keys() & lineage.inputs.keys():
+        if not name.startswith(RAW) and (workdir / name).exists():
+            found[name] = fingerprints.like(workdir / name, lineage.inputs[name])
+    return found
 
 
 def difference(lineage: Lineage, options: Mapping[str, Any] | None, inputs: Mapping[str, str]) -> str | None:

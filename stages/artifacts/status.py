@@ -14,6 +14,12 @@ from stages.artifacts.names import CHECKPOINT_DIR, QUANTIZER
 from stages.artifacts.pipeline import PIPELINE
 from stages.artifacts.tables import open_table
 
+_RECOGNISED = ("format", "items_format")
+"""Options whose ``auto`` is recorded as the format that was recognised."""
+
+_FILES = ("inputs", "items")
+"""Options recorded as the names of the files read: more than were named, where a folder or one part of a split was."""
+
 State = Literal["fresh", "stale", "damaged", "missing"]
 
 
@@ -78,7 +84,7 @@ class _Examination:
         self._raw_folders = raw_folders
         self._verify = verify
         self._fingerprints = Fingerprints(workdir, trust_cache=not verify)
-        self._hashed: dict[Path, str] = {}
+        self._hashed: dict[tuple[Path, str], str] = {}
         self._stale: dict[str, str] = {}
 
     def all(self) -> list[ArtifactStatus]:
@@ -96,7 +102,7 @@ class _Examination:
         size = path.stat().st_size
         try:
             if self._verify:
-                self._hash(path)
+                self._fingerprint(path)
             lineage = read_lineage(path)
             if self._verify:
                 _read_all(path)
@@ -129,7 +135,9 @@ class _Examination:
         left = {name: value for name, value in self._defaults.get(stage, {}).items() if name in mattered}
         for name, value in {**left, **self._options.get(stage, {})}.items():
             wanted = json.loads(json.dumps(value, default=str))
-            if wanted is not None and name in lineage.options and not _same(lineage.options[name], wanted):
+            if wanted is None or name not in lineage.options:
+                continue
+            if not _same_option(name, lineage.options[name], wanted):
                 return f"option {name} was {_shown(lineage.options[name])}, is {_shown(wanted)}"
         return None
 
@@ -137,7 +145,7 @@ class _Examination:
         for name, expected in lineage.inputs.items():
             path = self._find(name)
             try:
-                if path is not None and self._hash(path) != expected:
+                if path is not None and self._fingerprint(path, expected) != expected:
                     return f"{name.removeprefix(RAW)} has changed since"
             except DataError:
                 return f"{name.removeprefix(RAW)} is damaged"
@@ -161,10 +169,11 @@ class _Examination:
         paths = (folder / name.removeprefix(RAW) for folder in folders)
         return next((path for path in paths if path.is_file()), None)
 
-    def _hash(self, path: Path) -> str:
-        if path not in self._hashed:
-            self._hashed[path] = self._fingerprints.of(path)
-        return self._hashed[path]
+    def _fingerprint(self, path: Path, like: str = "") -> str:
+        key = path, like.partition(":")[0]
+        if key not in self._hashed:
+            self._hashed[key] = self._fingerprints.like(path, like)
+        return self._hashed[key]
 
 
 def _is_given_quantizer(name: str) -> bool:
@@ -177,6 +186,14 @@ def _read_all(path: Path) -> None:
         with open_table(path) as file:
             for _ in file.iter_batches():
                 pass
+
+
+def _same_option(name: str, recorded: Any, wanted: Any) -> bool:
+    if name in _RECOGNISED and wanted == "auto":
+        return True
+    if name in _FILES and isinstance(recorded, list) and isinstance(wanted, list):
+        return all(not Path(file).is_file() or Path(file).name in recorded for file in wanted)
+    return _same(recorded, wanted)
 
 
 def _same(recorded: Any, wanted: Any) -> bool:

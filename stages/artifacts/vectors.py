@@ -18,6 +18,8 @@ from stages.artifacts.tables import open_table, require_column
 Matrix = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
+_CODEBOOK_SIZE = "codebook_size"
+
 
 def embeddings_schema(dimensions: dict[str, int]) -> pa.Schema:
     """The schema of ``embeddings.parquet``: one vector column per view, given each view's dimension."""
@@ -25,14 +27,11 @@ def embeddings_schema(dimensions: dict[str, int]) -> pa.Schema:
     return pa.schema(fields + [pa.field(view, pa.list_(pa.float32(), d)) for view, d in dimensions.items()])
 
 
-def codes_schema(codes: int) -> pa.Schema:
-    """The schema of ``codes.parquet`` with this many codes per item."""
-    return pa.schema(
-        [
-            pa.field(Columns.ITEM, pa.int32(), False),
-            pa.field(Columns.CODES, pa.list_(pa.field("item", pa.uint16(), False), codes), False),
-        ]
-    )
+def codes_schema(codes: int, codebook_size: int) -> pa.Schema:
+    """The schema of ``codes.parquet`` with this many codes per item, each one of ``codebook_size``."""
+    kind = pa.list_(pa.field("item", pa.uint16(), False), codes)
+    size = {_CODEBOOK_SIZE: str(codebook_size)}
+    return pa.schema([pa.field(Columns.ITEM, pa.int32(), False), pa.field(Columns.CODES, kind, False, metadata=size)])
 
 
 def to_fixed_size_list(matrix: npt.NDArray[np.generic], present: Mask | None = None) -> pa.FixedSizeListArray:
@@ -125,8 +124,8 @@ def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
     """The semantic codes of all items.
 
     Returns:
-        Codes (N, C) uint16, and the size K of the codebook at each position: what the lineage says, else the
-        largest code plus one.
+        Codes (N, C) uint16, and the size K of the codebook at each position: what the column says, in version 1 of
+        the contract the lineage, else the largest code plus one.
 
     Raises:
         DataError: when the file breaks the contract or a code lies beyond its codebook.
@@ -135,18 +134,29 @@ def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
         require_column(file.schema_arrow, Columns.CODES, "fixed_size_list<uint16>", path)
         check_item_numbers(file, path)
         column = file.read(columns=[Columns.CODES])[Columns.CODES]
+        told = (file.schema_arrow.field(Columns.CODES).metadata or {}).get(_CODEBOOK_SIZE.encode())
     if any(chunk.flatten().null_count for chunk in column.chunks):
         raise DataError(f"{path}: column {Columns.CODES!r} has null codes", "Every item needs all its codes.")
     codes, present = to_matrix(_fixed(column, pa.uint16(), Columns.CODES, path))
     if not present.all():
         row = int(np.flatnonzero(~present)[0]) + 1
         raise DataError(f"{path}: column {Columns.CODES!r}, row {row} is null", "Every item needs codes.")
-    lineage = read_lineage(path)
     largest = int(codes.max(initial=0))
-    size = int(lineage.facts.get("codebook_size", largest + 1)) if lineage else largest + 1
+    size = _codebook_size(path, told, largest + 1)
     if largest >= size:
         raise DataError(f"{path}: column {Columns.CODES!r} holds code {largest}, its codebook ends at {size - 1}")
     return codes.astype(np.uint16, copy=False), size
+
+
+def _codebook_size(path: Path, told: bytes | None, least: int) -> int:
+    if told is None:
+        lineage = read_lineage(path)
+        found = lineage.facts.get(_CODEBOOK_SIZE, least) if lineage else least
+    else:
+        found = int(told) if told.isdigit() else None
+    if not isinstance(found, int) or not 1 <= found <= 1 << 16:
+        raise DataError(f"{path}: column {Columns.CODES!r}: the size of the codebook is no number from 1 to 65,536")
+    return found
 
 
 def _checked(

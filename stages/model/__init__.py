@@ -1,6 +1,19 @@
-"""The model of CoCoRec and its baselines: item encoders, backbone, losses, ranking (torch)."""
+"""The models: item encoders, backbone, losses, ranking (torch). Importing this package alone imports no torch."""
 
-from stages.model.config import ModelConfig
-from stages.model.recommender import Recommender
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ModelConfig", "Recommender"]
+if TYPE_CHECKING:
+    from stages.model.base import Model
+    from stages.model.config import ModelConfig
+    from stages.model.recommender import Recommender
+
+__all__ = ["Model", "ModelConfig", "Recommender"]
+
+_MODULES = {"Model": "base", "ModelConfig": "config", "Recommender": "recommender"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

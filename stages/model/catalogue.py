@@ -1,6 +1,7 @@
 """What the model knows of the items: their codes and whitened text vectors, from the artifacts."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,61 +38,54 @@ class Catalogue:
     whitening: dict[str, Tensor] = field(default_factory=dict)
 
 
-def needed_files(kind: str) -> tuple[str, ...]:
-    """The artifacts that describe the items for a kind of model."""
-    return {"cocorec": (EMBEDDINGS, CODES), "text": (EMBEDDINGS,), "codes": (CODES,)}.get(kind, (ITEMS,))
-
-
 def read_catalogue(
-    workdir: Path, kind: str, text_dimension: int, whitening: dict[str, Tensor] | None = None
+    workdir: Path, files: Collection[str], text_dim: int, whitening: dict[str, Tensor] | None = None
 ) -> Catalogue:
     """Read the items.
 
     Args:
         workdir: the work directory.
-        kind: of the model; those without texts and codes need only the number of items.
-        text_dimension: t, to which each view is whitened; a view of lower rank is padded with zeros.
+        files: what the model reads, of ``embeddings.parquet``, ``codes.parquet`` and ``items.parquet``; from the last
+            only the number of items is taken.
+        text_dim: t, to which each view is whitened; a view of lower rank is padded with zeros.
         whitening: of a trained model; ``None`` fits it to these items.
 
     Raises:
         DataError: when a file is missing, breaks the contract, or does not fit the trained model or its neighbours.
     """
     workdir = Path(workdir)
-    if needed_files(kind) == (ITEMS,):
-        return Catalogue(count_items(workdir / ITEMS))
-    if kind == "codes":
-        values, size = read_codes(workdir / CODES)
-        return Catalogue(len(values), torch.from_numpy(values.astype(np.int32)), size)
-    path = workdir / EMBEDDINGS
+    texts = _read_texts(workdir / EMBEDDINGS, text_dim, whitening) if EMBEDDINGS in files else None
+    codes, size = read_codes(workdir / CODES) if CODES in files else (None, 0)
+    if texts is not None and codes is not None and len(codes) != texts.items:
+        raise DataError(
+            f"{workdir / CODES} has {len(codes)} items, {workdir / EMBEDDINGS} has {texts.items}",
+            "Run `cocorec quantize` again.",
+        )
+    if codes is None:
+        return texts or Catalogue(count_items(workdir / ITEMS))
+    values = torch.from_numpy(codes.astype(np.int32))
+    return replace(texts or Catalogue(len(values)), codes=values, codebook_size=size)
+
+
+def _read_texts(path: Path, text_dim: int, whitening: dict[str, Tensor] | None) -> Catalogue:
     views = embedding_views(path)
     fitted: dict[str, Tensor] = {}
     texts, presence = [], []
     for view, dimension in views.items():
         matrix, present = read_view(path, view)
-        fit = whiten(matrix, present, text_dimension) if whitening is None else _saved(whitening, view, dimension, path)
+        fit = whiten(matrix, present, text_dim) if whitening is None else _saved(whitening, view, dimension, path)
         fitted[f"{view}.mean"] = torch.from_numpy(fit.mean)
         fitted[f"{view}.projection"] = torch.from_numpy(fit.projection)
-        mapped = np.zeros((len(matrix), text_dimension), np.float32)
+        mapped = np.zeros((len(matrix), text_dim), np.float32)
         mapped[:, : fit.dimension] = fit.apply(matrix, present)
         texts.append(mapped)
         presence.append(present)
-    items = len(texts[0])
-    codes, size = None, 0
-    if kind == "cocorec":
-        values, size = read_codes(workdir / CODES)
-        if len(values) != items:
-            raise DataError(
-                f"{workdir / CODES} has {len(values)} items, {path} has {items}", "Run `cocorec quantize` again."
-            )
-        codes = torch.from_numpy(values.astype(np.int32))
     return Catalogue(
-        items,
-        codes,
-        size,
-        torch.from_numpy(np.stack(texts, 1)),
-        torch.from_numpy(np.stack(presence, 1)),
-        tuple(views),
-        fitted,
+        len(texts[0]),
+        texts=torch.from_numpy(np.stack(texts, 1)),
+        present=torch.from_numpy(np.stack(presence, 1)),
+        views=tuple(views),
+        whitening=fitted,
     )
 
 

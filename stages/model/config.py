@@ -1,67 +1,71 @@
-"""What has to be known to build a model: its kind, its sizes and the shape of its inputs."""
+"""What has to be known to build a model: its name, its sizes and the shape of its inputs; saved as ``config.json``."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from stages.artifacts.errors import DataError, UsageError
+from stages.model.registry import BACKBONES, MODELS, require_known
 
-COUNTING = ("transitions", "popularity")
-"""Kinds of models that count and learn nothing."""
+_RENAMED = {"kind": "model", "text_dimension": "text_dim"}
+"""Names of attributes in files of version 0.1, and what they are called now."""
 
-KINDS = ("cocorec", "text", "codes", "sasrec", *COUNTING)
+_ADDED = {"backbone": "transformer", "experts": 8}
+"""Attributes that files of version 0.1 lack, and what its models, which had no such choice, count as."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Sizes of a model; saved as ``config.json`` beside its weights.
+    """Sizes of a model. There are no defaults here: those of a run are declared with the options of ``train``.
 
     Attributes:
-        kind: ``cocorec``, or the same backbone over less: ``text``, the texts alone; ``codes``, the codes alone;
-            ``sasrec``, item numbers alone. Or a baseline that counts: ``transitions``, ``popularity``.
+        model: its name in :data:`stages.model.registry.MODELS`.
         items: N, the size of the catalogue.
         views: M, text views per item.
         codes: C, semantic codes per item.
         codebook_size: K, values per code.
-        text_dimension: width of the whitened view vectors.
+        text_dim: t, width of the whitened view vectors.
+        backbone: name of the network that reads histories, in :data:`stages.model.registry.BACKBONES`.
         dim: d, the model's width.
-        layers: Transformer layers of the backbone.
+        layers: layers of the backbone.
         heads: attention heads of the backbone.
         ffn_dim: hidden width of the backbone's feed-forward part.
         fusion_layers: layers of the code-guided fusion.
         fusion_heads: attention heads of the fusion.
         fusion_ffn_dim: hidden width of the fusion's feed-forward part.
+        experts: G, experts of the mixture in ``unisrec``.
         max_history: longest history, in items.
         dropout: dropout probability of the backbone.
         fusion_dropout: dropout probability of the item encoder.
         learnable_mask: [MASK] is trained as an input; ``False`` as in the authors' code, where it never is.
-        repeat_bias: see :class:`stages.model.repeats.RepeatBias`; ``False`` as in the paper.
+        repeat_bias: items of the history rank higher or lower by what training shows; ``False`` as in the paper.
         text_residual: the texts reach an item's vector directly too; ``False`` as in the paper.
         with_ids: a free vector per item beside its texts or codes; ``False`` as in the paper.
     """
 
-    kind: str
+    model: str
     items: int
-    views: int = 0
-    codes: int = 0
-    codebook_size: int = 0
-    text_dimension: int = 0
-    dim: int = 128
-    layers: int = 2
-    heads: int = 2
-    ffn_dim: int = 512
-    fusion_layers: int = 2
-    fusion_heads: int = 2
-    fusion_ffn_dim: int = 512
-    max_history: int = 20
-    dropout: float = 0.3
-    fusion_dropout: float = 0.3
-    learnable_mask: bool = True
-    repeat_bias: bool = True
-    text_residual: bool = True
-    with_ids: bool = False
+    views: int
+    codes: int
+    codebook_size: int
+    text_dim: int
+    backbone: str
+    dim: int
+    layers: int
+    heads: int
+    ffn_dim: int
+    fusion_layers: int
+    fusion_heads: int
+    fusion_ffn_dim: int
+    experts: int
+    max_history: int
+    dropout: float
+    fusion_dropout: float
+    learnable_mask: bool
+    repeat_bias: bool
+    text_residual: bool
+    with_ids: bool
 
     def __post_init__(self) -> None:
         """Refuse sizes that fit no model.
@@ -69,17 +73,15 @@ class ModelConfig:
         Raises:
             UsageError: naming the option.
         """
-        if self.kind not in KINDS:
-            raise UsageError(f"--model {self.kind!r} is unknown", f"Choose one of {', '.join(KINDS)}.")
-        if self.with_ids and self.kind not in ("cocorec", "text", "codes"):
-            raise UsageError(f"--with-ids is for models of texts or codes, not for {self.kind}", "Leave it out.")
+        require_known("--model", self.model, MODELS)
+        require_known("--backbone", self.backbone, BACKBONES)
         for heads, option in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if heads < 1 or self.dim % heads:
                 raise UsageError(f"{option} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
         for value, option in ((self.dropout, "--dropout"), (self.fusion_dropout, "--fusion-dropout")):
             if not 0 <= value < 1:
                 raise UsageError(f"{option} {value} is not within 0..1", "A usual value is 0.3.")
-        for name in ("layers", "fusion_layers", "ffn_dim", "fusion_ffn_dim", "max_history", "dim"):
+        for name in ("layers", "fusion_layers", "ffn_dim", "fusion_ffn_dim", "experts", "max_history", "dim"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, is {getattr(self, name)}")
 
@@ -89,13 +91,14 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], path: Path) -> "ModelConfig":
-        """Read what :meth:`to_dict` gave from the file at ``path``.
+        """Read what :meth:`to_dict` gave, now or in version 0.1, from the file at ``path``.
 
         Raises:
             DataError: when a value is missing or unknown.
         """
         try:
-            return cls(**json.loads(json.dumps(dict(values))))
+            named = {_RENAMED.get(name, name): value for name, value in values.items()}
+            return cls(**(_ADDED | named if "kind" in values else named))
         except (TypeError, UsageError) as error:
             raise DataError(
                 f"{path}: not the configuration of a model this version knows ({error})",

@@ -14,11 +14,10 @@ from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
 from stages.artifacts.names import MODEL_CONFIG, MODEL_WEIGHTS
+from stages.model.base import Model
 from stages.model.catalogue import Catalogue, read_catalogue
-from stages.model.config import COUNTING, ModelConfig
-from stages.model.counting import Counts
-from stages.model.recommender import Recommender
-from stages.model.scoring import Model
+from stages.model.config import ModelConfig
+from stages.model.registry import model_class
 
 _WHITENING = "whitening."
 
@@ -105,13 +104,14 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
     workdir = Path(workdir)
     path = workdir / MODEL_CONFIG
     config = read_config(workdir)
+    known = model_class(config.model)
     tensors, _ = load_tensors(workdir / MODEL_WEIGHTS)
     if read_lineage(path) != read_lineage(workdir / MODEL_WEIGHTS):
         raise DataError(
             f"{path} and {workdir / MODEL_WEIGHTS} are of different training runs", "Run `cocorec train` again."
         )
     whitening = {k.removeprefix(_WHITENING): v for k, v in tensors.items() if k.startswith(_WHITENING)}
-    catalogue = read_catalogue(workdir, config.kind, config.text_dimension, whitening)
+    catalogue = read_catalogue(workdir, known.reads, config.text_dim, whitening)
     found = (catalogue.items, len(catalogue.views), catalogue.codebook_size)
     codes = 0 if catalogue.codes is None else catalogue.codes.shape[1]
     if (*found, codes) != (config.items, config.views, config.codebook_size, config.codes):
@@ -122,22 +122,7 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
         )
     weights = {k: v for k, v in tensors.items() if not k.startswith(_WHITENING)}
     try:
-        model = _counts(config, weights) if config.kind in COUNTING else _recommender(config, weights, catalogue)
+        model = known.restore(config, catalogue, weights)
     except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{workdir / MODEL_WEIGHTS} does not fit {path}: {error}", "Train again.") from error
     return Trained(model.to(device).eval(), catalogue, read_lineage(path))
-
-
-def _recommender(config: ModelConfig, weights: dict[str, Tensor], catalogue: Catalogue) -> Model:
-    model = Recommender(config)
-    model.load_state_dict(weights)
-    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
-    return model
-
-
-def _counts(config: ModelConfig, tensors: dict[str, Tensor]) -> Model:
-    model = Counts(config, **tensors)
-    n, starts = config.items, model.starts
-    if (len(model.occurrences), len(starts)) != (n + 1, n + 2) or int(starts[-1]) != len(model.followers):
-        raise ValueError("the counts are of another catalogue")
-    return model

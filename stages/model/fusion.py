@@ -53,16 +53,16 @@ class FusionLayer(nn.Module):
         self.self_qkv = nn.Linear(d, 3 * d)
         self.self_attend = Attend(config.fusion_heads, p)
         self.self_out = AddNorm(d, d, p)
-        self.reads_texts = config.text_dimension > 0
+        self.reads_texts = config.text_dim > 0
         if self.reads_texts:
             self.cross_q = nn.Linear(d, d)
-            self.cross_kv = nn.Linear(config.text_dimension, 2 * d)
+            self.cross_kv = nn.Linear(config.text_dim, 2 * d)
             self.cross_attend = Attend(config.fusion_heads, p)
             self.cross_out = AddNorm(d, d, p)
         self.feed_forward = FeedForward(d, config.fusion_ffn_dim, p)
 
     def forward(self, codes: Tensor, texts: Tensor, present: Tensor | None) -> Tensor:
-        """Codes (n, C, d), texts (n, M, text_dimension) and present (n, M) in; codes (n, C, d) out."""
+        """Codes (n, C, d), texts (n, M, text_dim) and present (n, M) in; codes (n, C, d) out."""
         query, key, value = self.self_qkv(codes).chunk(3, -1)
         codes = self.self_out(self.self_attend(query, key, value), codes)
         if self.reads_texts:
@@ -81,7 +81,7 @@ class CodeFusion(nn.Module):
         config: sizes; N items, C codes, M views.
 
     Buffers, which are inputs rather than weights and not saved: ``rows`` (N + 1, C) code table rows, ``texts``
-    (N + 1, M, text_dimension) whitened vectors, ``present`` (N + 1, M). Row 0 of each stands for no item.
+    (N + 1, M, text_dim) whitened vectors, ``present`` (N + 1, M). Row 0 of each stands for no item.
     """
 
     rows: Tensor
@@ -96,14 +96,14 @@ class CodeFusion(nn.Module):
         self.layers = nn.ModuleList(FusionLayer(config) for _ in range(config.fusion_layers))
         n, m = config.items + 1, config.views
         self.residual, self.gate = None, None
-        if config.text_residual and config.text_dimension:
+        if config.text_residual and config.text_dim:
             self.residual = TextPerceptron(
-                m * config.text_dimension, config.fusion_ffn_dim, config.dim, config.fusion_dropout
+                m * config.text_dim, config.fusion_ffn_dim, config.dim, config.fusion_dropout
             )
             self.gate = nn.Parameter(torch.full((config.dim,), _GATE))
         self.ids = free_vectors(config) if config.with_ids else None
         self.register_buffer("rows", torch.zeros(n, config.codes, dtype=torch.int32), persistent=False)
-        self.register_buffer("texts", torch.zeros(n, m, config.text_dimension), persistent=False)
+        self.register_buffer("texts", torch.zeros(n, m, config.text_dim), persistent=False)
         self.register_buffer("present", torch.ones(n, m, dtype=torch.bool), persistent=False)
         self.all_present = True
 
@@ -112,7 +112,7 @@ class CodeFusion(nn.Module):
 
         Args:
             codes: (N, C) values 0..K-1.
-            texts: (N, M, text_dimension) whitened view vectors; what a missing one holds does not count.
+            texts: (N, M, text_dim) whitened view vectors; what a missing one holds does not count.
             present: (N, M) which views there are; an item without any attends to zero vectors.
 
         Both are ``None`` where the model reads no texts.

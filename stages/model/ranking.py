@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from stages.artifacts.sequences import Sequences
-from stages.model.backbone import Layout
-from stages.model.scoring import Model, scorer_of
+from stages.model.base import Model
+from stages.model.packing import pack
 from stages.model.tiles import best, hide, ranks_of
 
 _SCORES = 1 << 21
@@ -75,12 +75,6 @@ def queries(sequences: Sequences, split: str, max_history: int) -> Queries:
     return Queries(user, sequences.items[end + within].astype(np.int64), base[user], start, end)
 
 
-def pack(items: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Layout]:
-    """Histories ``items[start:end]`` one after the other (R,), and where they lie; no history may be empty."""
-    layout = Layout.of_lengths(end - start)
-    return items[start[layout.rows] + layout.columns], layout
-
-
 def target_ranks(model: Model, items: Tensor, wanted: Queries) -> npt.NDArray[np.int64]:
     """Rank (R,) of each target among all items; see :func:`rank`."""
     return rank(model, items, wanted).ranks
@@ -110,7 +104,7 @@ def rank(
         progress: called with how many more rows are done.
     """
     device = items.device
-    score = scorer_of(model)
+    score = model.scorer()
     budget = _SCORES if device.type == "cpu" else _ON_DEVICE * _SCORES
     step = min(batch_size, max(_AT_LEAST, budget // (model.config.items + 1)))
     # Histories of like length go together, so that little of the attention's rectangle is padding.
@@ -125,8 +119,8 @@ def rank(
         target, first, start, end = (
             torch.from_numpy(part[rows]).to(device) for part in (wanted.target, wanted.first, wanted.start, wanted.end)
         )
-        histories, layout = pack(items, start, end)
-        tile = score(histories, layout)
+        histories, packing = pack(items, start, end)
+        tile = score(histories, packing)
         # Filled tile by tile: results that each tile allocates would stand between the large tiles and, where freed
         # memory is kept, leave a hole as large as a tile for each of them.
         ranks = torch.empty(len(rows), dtype=torch.int32, device=device)
@@ -146,5 +140,5 @@ def rank(
 
 
 def _seen(items: Tensor, first: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    histories, layout = pack(items, first, end)
-    return layout.rows, histories
+    histories, packing = pack(items, first, end)
+    return packing.rows, histories

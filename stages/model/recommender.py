@@ -1,67 +1,54 @@
-"""The whole model: an item encoder and the backbone."""
+"""What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from stages.model.backbone import Backbone, Layout
+from stages.model.base import LearnedModel, Scorer, Tiles
+from stages.model.batch import Batch
+from stages.model.catalogue import Catalogue
+from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
-from stages.model.encoders import ItemTable, TextEncoder
-from stages.model.fusion import CodeFusion, Fused
-from stages.model.repeats import RepeatBias
+from stages.model.losses import recommendation
+from stages.model.objective import Objective
+from stages.model.packing import Packing
+from stages.model.registry import backbone_class
+from stages.model.repeats import RepeatBias, seen_items
 
 _CHUNK_ITEMS = 2048
 
-Encoder = CodeFusion | ItemTable | TextEncoder
 
-_ENCODERS: dict[str, type[CodeFusion] | type[ItemTable] | type[TextEncoder]] = {
-    "cocorec": CodeFusion,
-    "codes": CodeFusion,
-    "sasrec": ItemTable,
-    "text": TextEncoder,
-}
-
-
-class Recommender(nn.Module):
-    """CoCoRec or a baseline over the same backbone.
+class Recommender(LearnedModel):
+    """An item encoder, a backbone, and the repeat bias if it is wanted. Each model is a subclass.
 
     Args:
-        config: sizes and kind. The catalogue itself is given with :meth:`set_items`.
+        config: sizes. The catalogue itself is given with :meth:`set_items`.
+        encoder: from item numbers (n,) to item vectors (n, d), unless :meth:`encode` says otherwise.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = _ENCODERS[config.kind](config)
-        self.backbone = Backbone(config)
+    encoder: nn.Module
+
+    def __init__(self, config: ModelConfig, encoder: nn.Module) -> None:
+        super().__init__(config)
+        self.encoder = encoder
+        self.backbone = backbone_class(config.backbone)(config)
         self.repeats = RepeatBias(config.max_history) if config.repeat_bias else None
         self.apply(_initialise)
 
-    def set_items(self, codes: Tensor | None, texts: Tensor | None, present: Tensor | None) -> None:
-        """Give the catalogue; see :class:`CodeFusion` for the shapes. ``sasrec`` needs none."""
-        if isinstance(self.encoder, CodeFusion):
-            assert codes is not None
-            self.encoder.set_items(codes, texts, present)
-        elif isinstance(self.encoder, TextEncoder):
-            assert texts is not None
-            self.encoder.set_items(texts)
+    def set_items(self, catalogue: Catalogue) -> None:
+        """See :meth:`LearnedModel.set_items`; here nothing but the number of items is needed."""
 
     def encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors of items (n,) as part of a history and as candidates, each (n, d)."""
-        if isinstance(self.encoder, CodeFusion):
-            fused = self.encoder(items)
-            return fused.history(), fused.candidate()
         vectors = self.encoder(items)
         return vectors, vectors
 
-    def encode_masked(self, items: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Items (n,) as their masked codes have them: fused codes (n, C, d) and vectors in a history (n, d).
-
-        Args:
-            items: (n,) item numbers.
-            rows: (n, C) rows of the code table that stand in for the items' own.
-        """
-        fused: Fused = self.encoder(items, rows)
-        return fused.codes, fused.history()
+    @property
+    def width(self) -> int:
+        """Elements that a layer of the item encoder holds of an item, which decides how many are encoded at a time."""
+        return self.config.dim
 
     @torch.inference_mode()
     def item_tables(self) -> tuple[Tensor, Tensor]:
@@ -69,30 +56,117 @@ class Recommender(nn.Module):
 
         They are one tensor where an item has but one vector.
         """
-        device, items = self.backbone.position.device, self.config.items
+        device, items = next(self.parameters()).device, self.config.items
         tables: list[Tensor] = []
         for start in range(1, items + 1, _CHUNK_ITEMS):
             stop = min(start + _CHUNK_ITEMS, items + 1)
             history, candidate = self.encode(torch.arange(start, stop, device=device))
             vectors = [history] if candidate is history else [history, candidate]
-            # Filled piece by piece: pieces kept till the end would leave holes in the memory, and be copied.
+            # Filled chunk by chunk: chunks kept till the end would leave holes in the memory, and be copied.
             tables = tables or [one.new_zeros(items + 1, one.shape[1]) for one in vectors]
             for table, part in zip(tables, vectors, strict=True):
                 table[start:stop] = part
         return tables[0], tables[-1]
 
     @torch.inference_mode()
-    def read(self, history_table: Tensor, histories: Tensor, layout: Layout) -> Tensor:
+    def read(self, history_table: Tensor, histories: Tensor, packing: Packing) -> Tensor:
         """Outputs at the last real position of each history (B, d).
 
         Args:
             history_table: (N + 1, d) from :meth:`item_tables`.
             histories: (R,) packed item numbers.
-            layout: where they lie.
+            packing: where they lie.
         """
-        outputs = self.backbone(history_table[histories], layout)
-        last = torch.bincount(layout.rows, minlength=layout.batch).cumsum(0) - 1
-        return outputs.index_select(0, last)  # type: ignore[no-any-return]
+        outputs = self.backbone(history_table[histories], packing)
+        return outputs.index_select(0, packing.last)  # type: ignore[no-any-return]
+
+    def losses(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
+        """See :meth:`LearnedModel.losses`: each item that the batch needs is encoded once, then L_rec."""
+        items, candidates, goals = _items_needed(batch, self.config.items, objective.negatives)
+        history, candidate = in_chunks(self.encode, items, width=self.width, layers=self.config.fusion_layers)
+        rows = torch.searchsorted(items, batch.items)
+        outputs = self.backbone(history.index_select(0, rows), batch.packing).index_select(0, batch.counted)
+        if candidates is not None:
+            candidate = candidate.index_select(0, candidates)
+        shift_at, shifts = self._repeat_shifts(batch, items, candidates)
+        rec = recommendation(
+            outputs.float(), candidate.float(), goals, objective.temperature, shift_at=shift_at, shifts=shifts
+        )
+        return self.weigh({"rec": rec}, batch, outputs, objective)
+
+    def weigh(
+        self, losses: dict[str, Tensor], batch: Batch, outputs: Tensor, objective: Objective
+    ) -> dict[str, Tensor]:
+        """Add further losses of the model and ``loss``, the weighted sum of all.
+
+        Args:
+            losses: ``rec``.
+            batch: what was read.
+            outputs: (R', d) u, the backbone's outputs at the counted positions.
+            objective: the options of the losses.
+        """
+        return {**losses, "loss": losses["rec"]}
+
+    def _repeat_shifts(
+        self, batch: Batch, items: Tensor, candidates: Tensor | None
+    ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
+        """Where candidates are items of the history, and what their similarity is shifted by."""
+        if self.repeats is None:
+            return None, None
+        seen = seen_items(batch.items, batch.packing, batch.counted)
+        if candidates is None:
+            return (seen.rows, seen.items - 1), self.repeats(seen)
+        drawn = items[candidates]
+        column = torch.searchsorted(drawn, seen.items).clamp_(max=len(drawn) - 1)
+        among = (drawn[column] == seen.items).nonzero().squeeze(1)
+        return (seen.rows[among], column[among]), self.repeats(seen).index_select(0, among)
+
+    def scorer(self) -> Scorer:
+        """See :meth:`Model.scorer`: cosines, shifted by the repeat bias."""
+        history_table, candidates = self.item_tables()
+        candidates = F.normalize(candidates.float(), dim=-1)
+
+        def read(histories: Tensor, packing: Packing) -> Tiles:
+            users = F.normalize(self.read(history_table, histories, packing).float(), dim=-1)
+            shift = self._tile_shifts(histories, packing)
+
+            def tile(part: slice) -> Tensor:
+                # In bfloat16 cosines have three digits: thousands of items would tie, and ties count against the
+                # target.
+                with torch.autocast(users.device.type, enabled=False):
+                    scores = users[part] @ candidates.T
+                shift(scores, part.start)
+                return scores
+
+            return tile
+
+        return read
+
+    def _tile_shifts(self, histories: Tensor, packing: Packing) -> Callable[[Tensor, int], None]:
+        """What adds the repeat bias, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
+        if self.repeats is None:
+            return lambda scores, first: None
+        seen = seen_items(histories, packing, packing.last)
+        shifts = self.repeats(seen).float()
+
+        def shift(scores: Tensor, first: int) -> None:
+            bounds = torch.tensor([first, first + len(scores)], device=scores.device)
+            low, high = torch.searchsorted(seen.rows, bounds).tolist()
+            place = (seen.rows[low:high] - first) * scores.shape[1] + seen.items[low:high]
+            scores.view(-1).index_add_(0, place, shifts[low:high])
+
+        return shift
+
+
+def _items_needed(batch: Batch, n: int, negatives: int) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Sorted items to encode, rows of them that are candidates (``None`` for all), each target's candidate."""
+    device = batch.items.device
+    if not negatives or negatives >= n:
+        return torch.arange(1, n + 1, device=device), None, batch.targets - 1
+    drawn = torch.randint(1, n + 1, (negatives,), device=device)
+    candidates = torch.unique(torch.cat([drawn, batch.targets]), sorted=True)
+    items = torch.unique(torch.cat([candidates, batch.items]), sorted=True)
+    return items, torch.searchsorted(items, candidates), torch.searchsorted(candidates, batch.targets)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stages.model.backbone import Layout
+from stages.model.packing import Packing
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,20 @@ class Seen:
     ages: Tensor
 
 
-def seen_items(histories: Tensor, layout: Layout, queries: Tensor) -> Seen:
+def seen_items(histories: Tensor, packing: Packing, queries: Tensor) -> Seen:
     """The items up to and with each query's position.
 
     Args:
         histories: (R,) packed item numbers.
-        layout: where they lie.
+        packing: where they lie.
         queries: (T,) ascending rows of ``histories``, the positions asked about.
     """
-    places = torch.arange(layout.length, device=histories.device)
-    items = layout.unpack(histories[:, None])[..., 0]
+    places = torch.arange(packing.length, device=histories.device)
+    items = packing.unpack(histories[:, None])[..., 0]
     again = (items[:, :, None] == items[:, None, :]) & (places[None, :] > places[:, None])
     # The place where an item is taken again; from there on, the later one counts.
-    until = torch.where(again, places, layout.length).amin(2)
-    row, at = layout.rows[queries], layout.columns[queries]
+    until = torch.where(again, places, packing.length).amin(2)
+    row, at = packing.rows[queries], packing.columns[queries]
     holds = (places <= at[:, None]) & (at[:, None] < until[row])
     query, place = holds.nonzero(as_tuple=True)
     return Seen(query, items[row[query], place], at[query] - place)

@@ -3,16 +3,14 @@
 import torch
 from torch import Tensor
 
-Seen = tuple[Tensor, Tensor]
-"""Rows of the tile and, for each, an item that this row's user has seen."""
 
-
-def hide(scores: Tensor, seen: Seen | None = None) -> None:
+def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None) -> None:
     """Put what must not be ranked behind everything, in place: item 0, which is no item, and what has been seen.
 
     Args:
         scores: (b, N + 1) by item number.
-        seen: pairs in any order, repeated or not.
+        seen: rows of the tile (p,) and, for each, an item (p,) that this row's user has seen; in any order, repeated
+            or not.
     """
     scores[:, 0] = -torch.inf
     if seen is not None:

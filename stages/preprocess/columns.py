@@ -19,4 +19,4 @@ ROW = "row"
 """Position in the input, counted over all files (uint32)."""
 
 ID = "id"
-"""The item's id in the metadata (string)."""
+"""The item's id in the item metadata (string)."""

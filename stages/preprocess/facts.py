@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.preprocess.bad_rows import listed
-from stages.preprocess.catalogue.base import Catalogue
-from stages.preprocess.interactions import Interactions
-from stages.preprocess.order import rows_of
-from stages.preprocess.split import LEAVE_ONE_OUT, MINIMUM, Split
+from stages.preprocess.histories.interactions import Interactions
+from stages.preprocess.histories.order import rows_of
+from stages.preprocess.histories.split import MINIMUM, Split
+from stages.preprocess.items.item_table import ItemTable
+from stages.preprocess.options import LEAVE_ONE_OUT
+from stages.preprocess.sources.bad_rows import listed
 
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
 
@@ -49,16 +50,27 @@ def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
     }
 
 
-def item_facts(frame: pl.DataFrame, empty: list[str], catalogue: Catalogue | None) -> dict[str, Any]:
-    """The share of items with each view, and how well metadata and log fit together."""
-    if catalogue is None:
-        return {"views": {}}
+def item_facts(
+    frame: pl.DataFrame, empty: list[str], items: ItemTable | None, interactions: Interactions | None = None
+) -> dict[str, Any]:
+    """The share of items with each view, and how well item metadata and log fit together.
+
+    Args:
+        frame: what goes into ``items.parquet``.
+        empty: the views that no item has.
+        items: the item metadata; ``None`` when there is none.
+        interactions: given when items without any of them are kept, to count these.
+    """
+    cold = {} if interactions is None else {"cold_items": frame.height - np.unique(interactions.items).size}
+    if items is None:
+        return {**cold, "views": {}}
     return {
+        **cold,
         "views": {view: round(1 - frame[view].null_count() / frame.height, 6) for view in frame.columns[2:]},
         "views_left_out": empty,
-        "items_without_metadata": frame.height - catalogue.frame.height,
-        "metadata_rows_of_other_items": catalogue.unused,
-        "metadata_rows_repeated": catalogue.repeated,
+        "items_without_metadata": frame.height - items.frame.height,
+        "metadata_rows_of_other_items": items.unused,
+        "metadata_rows_repeated": items.repeated,
     }
 
 

@@ -11,9 +11,6 @@ Matrix = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint16]
 
-METHODS = ("pq", "rq")
-"""Product quantization, residual quantization."""
-
 _SCORES = 1 << 18  # distances held at once, 2 MiB, so that they stay in the cache
 _ROWS = 2_048
 
@@ -23,7 +20,7 @@ class ViewQuantizer:
     """What turns the vectors of one view into codes.
 
     Attributes:
-        method: one of :data:`METHODS`.
+        method: ``pq`` or ``rq``.
         whitening: from D dimensions to k uncorrelated ones.
         codebooks: (levels, K, s) float32 centroids; s is k / levels for product quantization, whose level j codes the
             slice j of the whitened vector, and k for residual quantization, whose level j codes what the levels

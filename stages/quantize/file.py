@@ -13,10 +13,11 @@ from stages.artifacts.atomic import atomic_path
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
-from stages.quantize.codebooks import METHODS, Matrix, ViewQuantizer
+from stages.quantize.codebooks import Matrix, ViewQuantizer
+from stages.quantize.options import METHODS
 from stages.whitening import Whitening
 
-_REMEDY = "Give --codebooks a quantizer.safetensors that `cocorec quantize` wrote."
+_HINT = "Give --codebooks a quantizer.safetensors that `cocorec quantize` wrote."
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def load_quantizer(path: Path) -> SavedQuantizer:
     except (KeyError, TypeError):
         method, order = "", []
     if lineage is None or method not in METHODS or not order:
-        raise DataError(f"{path} does not say how its codebooks were made", _REMEDY)
+        raise DataError(f"{path} does not say how its codebooks were made", _HINT)
     views = {}
     try:
         with safe_open(path, framework="numpy") as file:
@@ -77,11 +78,11 @@ def load_quantizer(path: Path) -> SavedQuantizer:
                 whitening = Whitening(mean, projection, np.zeros(0))
                 views[view] = ViewQuantizer(method, whitening, codebooks)
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: {error}", _REMEDY) from error
+        raise DataError(f"{path}: {error}", _HINT) from error
     for view, quantizer in views.items():
         _check_shapes(view, quantizer, path)
     if len({(quantizer.levels, quantizer.codebook_size) for quantizer in views.values()}) > 1:
-        raise DataError(f"{path}: the views' codebooks differ in levels or size", _REMEDY)
+        raise DataError(f"{path}: the views' codebooks differ in levels or size", _HINT)
     return SavedQuantizer(views, lineage.options)
 
 
@@ -96,9 +97,9 @@ def _tensors(views: Mapping[str, ViewQuantizer]) -> dict[str, Matrix]:
 
 def _checked(tensor: Matrix, name: str, dimensions: int, path: Path) -> Matrix:
     if tensor.dtype != np.float32 or tensor.ndim != dimensions:
-        raise DataError(f"{path}: tensor {name!r} is {tensor.dtype}{list(tensor.shape)}", _REMEDY)
+        raise DataError(f"{path}: tensor {name!r} is {tensor.dtype}{list(tensor.shape)}", _HINT)
     if not np.isfinite(tensor).all():
-        raise DataError(f"{path}: tensor {name!r} holds values that are not finite", _REMEDY)
+        raise DataError(f"{path}: tensor {name!r} holds values that are not finite", _HINT)
     return tensor
 
 
@@ -110,5 +111,5 @@ def _check_shapes(view: str, quantizer: ViewQuantizer, path: Path) -> None:
         raise DataError(
             f"{path}: the tensors of view {view!r} do not fit each other: mean {list(whitening.mean.shape)}, "
             f"projection {list(whitening.projection.shape)}, codebooks {list(codebooks.shape)}",
-            _REMEDY,
+            _HINT,
         )

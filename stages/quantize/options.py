@@ -1,67 +1,91 @@
-"""Checking the options of the quantize stage before any work is done."""
+"""The options of ``quantize``."""
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
-from stages.quantize.codebooks import METHODS
+from stages.frame.machine import Threads
+from stages.frame.options import Option, Options, declarations
+
+METHODS = ("pq", "rq")
+CODES = "Codes"
 
 
 @dataclass(frozen=True)
-class QuantizeOptions:
-    """The options that decide the codes; each is documented at :func:`stages.quantize.quantize`."""
+class QuantizeOptions(Options):
+    """How vectors become codes; see :func:`stages.quantize.quantize`."""
 
-    method: str = "pq"
-    levels: int = 4
-    codebook_size: int = 256
-    dimension: int = 128
-    seed: int = 0
+    method: Annotated[
+        str, Option("Product (pq) or residual (rq) quantization of each view.", CODES, choices=METHODS)
+    ] = "pq"
+    levels: Annotated[int, Option("Codes per view.", CODES, min=1, limit=4096, metavar="N")] = 4
+    codebook_size: Annotated[
+        int, Option("Codes to choose from at each position.", CODES, min=2, max=65536, metavar="K")
+    ] = 256
+    text_dim: Annotated[
+        int,
+        Option(
+            "Dimensions left by the PCA whitening of each view.",
+            CODES,
+            min=1,
+            limit=65536,
+            metavar="D",
+            former=("dimension",),
+        ),
+    ] = 128
+    codebooks: Annotated[
+        Path | None,
+        Option(
+            "Code the items with the whitening and codebooks of this quantizer.safetensors; fit nothing.",
+            CODES,
+            metavar="FILE",
+            unset="fit new ones",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
+    # faiss' seeds are 32-bit, and each level takes one of its own.
+    seed: Annotated[
+        int,
+        Option("Seed of all random choices.", CODES, min=0, limit=2**31 - 2**16 - 1, metavar="N", searched=False),
+    ] = 0
+    threads: Threads = None
 
     def check(self) -> None:
-        """Refuse what cannot work.
+        """Refuse levels that do not divide the dimensions into equal slices.
 
         Raises:
-            UsageError: naming the option and values that work.
+            UsageError: naming values that work.
         """
-        if self.method not in METHODS:
-            raise UsageError(f"--method {self.method} is not known", f"Use one of {', '.join(METHODS)}.")
-        if self.levels < 1:
-            raise UsageError(f"--levels {self.levels} is less than 1")
-        if self.dimension < 1:
-            raise UsageError(f"--dimension {self.dimension} is less than 1")
-        if not 2 <= self.codebook_size <= 65_536:
-            raise UsageError(f"--codebook-size {self.codebook_size} is not within 2..65536")
-        if not 0 <= self.seed < 2**31 - 2**16:
-            raise UsageError(f"--seed {self.seed} is not within 0..{2**31 - 2**16 - 1}")
-        if self.method != "rq" and self.dimension % self.levels:
-            below = self.dimension // self.levels * self.levels
-            dimensions = [str(d) for d in (below, below + self.levels) if d]
-            divisors = [n for n in range(1, self.dimension + 1) if self.dimension % n == 0]
-            near = sorted(sorted(divisors, key=lambda n: abs(n - self.levels))[:2])
-            raise UsageError(
-                f"--levels {self.levels} does not divide --dimension {self.dimension} into equal slices",
-                f"Use --dimension {' or '.join(dimensions)}, or --levels {' or '.join(map(str, near))}.",
-            )
+        if self.method == "rq" or self.codebooks is not None or self.text_dim % self.levels == 0:
+            return
+        below = self.text_dim // self.levels * self.levels
+        dimensions = [str(d) for d in (below, below + self.levels) if d]
+        divisors = [n for n in range(1, self.text_dim + 1) if self.text_dim % n == 0]
+        near = sorted(sorted(divisors, key=lambda n: abs(n - self.levels))[:2])
+        raise UsageError(
+            f"--levels {self.levels} does not divide --text-dim {self.text_dim} into equal slices",
+            f"Use --text-dim {' or '.join(dimensions)}, or --levels {' or '.join(map(str, near))}.",
+        )
 
-    def of_codebooks(self, name: str, saved: Mapping[str, Any]) -> "QuantizeOptions":
-        """The options that saved codebooks were fitted with, which then hold.
+    def of_codebooks(self, saved: Mapping[str, Any]) -> "QuantizeOptions":
+        """The options that the saved ``codebooks`` were fitted with, which then hold.
 
         Args:
-            name: what to call the codebooks in an error.
-            saved: their options.
+            saved: their recorded options.
 
         Raises:
             UsageError: when an option asks for something else than its default and than the codebooks have.
         """
-        for option in dataclasses.fields(self):
-            asked = getattr(self, option.name)
-            if asked != option.default and asked != saved.get(option.name):
+        own = [declared for declared in declarations(QuantizeOptions) if declared.option.recorded]
+        for declared in own:
+            asked = getattr(self, declared.name)
+            if asked != declared.default and asked != saved.get(declared.name):
+                made = saved.get(declared.name)
                 raise UsageError(
-                    f"--{option.name.replace('_', '-')} {asked}: the codebooks {name} were made with "
-                    f"{saved.get(option.name)}",
+                    f"{declared.flag} {asked}: the codebooks {self.codebooks} were made with {made}",
                     "Leave the option out to code with these codebooks, or leave --codebooks out to make new ones.",
                 )
-        known = {option.name: saved[option.name] for option in dataclasses.fields(self) if option.name in saved}
-        return QuantizeOptions(**known)
+        return replace(self, **{one.name: saved[one.name] for one in own if one.name in saved})

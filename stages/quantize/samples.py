@@ -1,4 +1,4 @@
-"""One view of ``embeddings.parquet`` read piece by piece: some rows for training, all of them for coding."""
+"""One view of ``embeddings.parquet`` read in chunks: some rows for training, all of them for coding."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ class ViewVectors:
         self._path, self._view, self._dimension = path, view, dimension
         self.present: Mask = np.concatenate([np.zeros(0, np.bool_), *(present for _, present in self._read())])
 
-    def pieces(self) -> Iterator[tuple[slice, Matrix]]:
+    def chunks(self) -> Iterator[tuple[slice, Matrix]]:
         """Items from 0, and the vectors of those of them that have the view, in the order of the items."""
         start = 0
         for matrix, present in self._read():

@@ -1,5 +1,12 @@
-"""Training: batches, masking, loop, checkpoints (torch, pyarrow)."""
+"""Stage train: the recommender, by gradient descent or by counting."""
 
-from stages.train.stage import train
+from typing import TYPE_CHECKING
 
-__all__ = ["train"]
+from stages.frame.lazy import lazy_names
+from stages.train.options import TrainOptions
+
+if TYPE_CHECKING:
+    from stages.train.stage import train
+
+__all__ = ["TrainOptions", "train"]
+__getattr__ = lazy_names(__name__, {"train": "stages.train.stage"})

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from stages.model.recommender import Recommender
+from stages.model.base import LearnedModel
 
 
 class WeightAverage:
@@ -20,7 +20,7 @@ class WeightAverage:
     Reference: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.
     """
 
-    def __init__(self, model: Recommender, decay: float) -> None:
+    def __init__(self, model: LearnedModel, decay: float) -> None:
         def update(averaged: Any, current: Any, count: Tensor | int) -> None:
             steps = float(count)
             torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (10 + steps)))
@@ -28,11 +28,11 @@ class WeightAverage:
         self._averaged = AveragedModel(model, multi_avg_fn=torch.no_grad()(update))
 
     @property
-    def model(self) -> Recommender:
+    def model(self) -> LearnedModel:
         """The model with averaged weights."""
-        return cast(Recommender, self._averaged.module)
+        return cast(LearnedModel, self._averaged.module)
 
-    def update(self, model: Recommender) -> None:
+    def update(self, model: LearnedModel) -> None:
         """Take in the weights after a step."""
         self._averaged.update_parameters(model)
 

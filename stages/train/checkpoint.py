@@ -11,11 +11,11 @@ from torch import Tensor
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import CHECKPOINT_DIR
+from stages.model.base import LearnedModel
 from stages.model.files import load_tensors, save_tensors
-from stages.model.recommender import Recommender
 from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
-from stages.train.settings import SELECTION_METRIC, Settings
+from stages.train.options import SELECTION_METRIC, TrainOptions
 
 _STATE = "last.safetensors"
 _BEST = "best-{:05}.safetensors"
@@ -45,13 +45,13 @@ class Progress:
     best_metric: float = -1.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def within(self, settings: Settings) -> bool:
-        """Whether a run with these settings comes through this state: it does not stop at an earlier epoch."""
+    def within(self, options: TrainOptions) -> bool:
+        """Whether a run with these options comes through this state: it does not stop at an earlier epoch."""
         best_epoch, best_metric = 0, -1.0
         for row in self.history[:-1]:
             if row[SELECTION_METRIC] > best_metric:
                 best_epoch, best_metric = row["epoch"], row[SELECTION_METRIC]
-            if settings.over(row["epoch"], best_epoch):
+            if options.over(row["epoch"], best_epoch):
                 return False
         return True
 
@@ -66,7 +66,7 @@ class Checkpoints:
     def __init__(self, workdir: Path) -> None:
         self.folder = Path(workdir) / CHECKPOINT_DIR
 
-    def save(self, model: Recommender, average: WeightAverage, optimizer: AdamW, progress: Progress) -> None:
+    def save(self, model: LearnedModel, average: WeightAverage, optimizer: AdamW, progress: Progress) -> None:
         """Write the state after an epoch; when the epoch is the best so far, its averaged weights as well, first.
 
         Raises:
@@ -102,7 +102,7 @@ class Checkpoints:
             raise DataError(f"{best} is of another run than {path} (it came to epoch {found.epoch})", _AFRESH)
         return saved
 
-    def restore(self, model: Recommender, average: WeightAverage, optimizer: AdamW) -> Progress:
+    def restore(self, model: LearnedModel, average: WeightAverage, optimizer: AdamW) -> Progress:
         """Put the saved state into model, average and optimizer.
 
         Raises:

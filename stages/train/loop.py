@@ -10,14 +10,14 @@ from torch import Tensor
 from stages.frame.allocator import return_freed_memory
 from stages.frame.reporter import Reporter
 from stages.metrics.accuracy import mean_metrics
+from stages.model.base import LearnedModel
 from stages.model.device import autocast
+from stages.model.objective import Objective
 from stages.model.ranking import Queries, target_ranks
-from stages.model.recommender import Recommender
 from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
-from stages.train.objective import Objective
-from stages.train.settings import SELECTION_METRIC, Settings
+from stages.train.options import SELECTION_METRIC, TrainOptions
 from stages.train.windows import Sampler
 
 _TRIM_STEPS = 32
@@ -31,19 +31,19 @@ class Loop:
         model: on its device.
         average: its averaged weights, which are validated and kept.
         sampler: draws the batches.
-        objective: what is minimised.
-        settings: how to train.
+        objective: what is minimised: the options of the model's losses.
+        options: how to train.
         items: ``Sequences.items`` as int64 on the model's device.
         validation: targets for early stopping.
         checkpoints: where the state goes after every epoch.
         reporter: is told about each epoch.
     """
 
-    model: Recommender
+    model: LearnedModel
     average: WeightAverage
     sampler: Sampler
     objective: Objective
-    settings: Settings
+    options: TrainOptions
     items: Tensor
     validation: Queries
     checkpoints: Checkpoints
@@ -58,7 +58,7 @@ class Loop:
         seconds = {"training": 0.0, "validation": 0.0}
         for row in progress.history:
             self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
-        while not self.settings.over(progress.epoch, progress.best_epoch):
+        while not self.options.over(progress.epoch, progress.best_epoch):
             began = time.perf_counter()
             row = self._epoch(progress, optimizer)
             trained = time.perf_counter()
@@ -70,7 +70,7 @@ class Loop:
                 progress.best_metric, progress.best_epoch = metrics[SELECTION_METRIC], progress.epoch
             progress.history.append({"epoch": progress.epoch, "step": progress.step, **row, **metrics})
             self.checkpoints.save(self.model, self.average, optimizer, progress)
-            losses = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss", "rec", "mcm", "msa") if name in row)
+            losses = ", ".join(f"{name} {row[name]:.3f}" for name in self.model.loss_names if name in row)
             self.reporter.info(
                 f"epoch {progress.epoch}: {losses}; validation ndcg@10 {metrics['ndcg@10']:.4f}, "
                 f"recall@10 {metrics['recall@10']:.4f} (best in epoch {progress.best_epoch}); "
@@ -88,10 +88,10 @@ class Loop:
             for index in range(len(self.sampler)):
                 rate = self._learning_rate(progress.step)
                 optimizer.learning_rate = rate
-                torch.manual_seed(_step_seed(self.settings.seed, progress.step))
+                torch.manual_seed(_step_seed(self.options.seed, progress.step))
                 batch = self.sampler.batch(order, index)
-                with autocast(self.items.device, self.settings.precision):
-                    losses = self.objective(self.model, batch)
+                with autocast(self.items.device, self.options.precision):
+                    losses = self.model.losses(batch, self.objective)
                 optimizer.zero_grad()
                 losses["loss"].backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -108,11 +108,11 @@ class Loop:
         return {"learning_rate": rate, **means}
 
     def _learning_rate(self, step: int) -> float:
-        return self.settings.learning_rate * min(1.0, (step + 1) / max(1, self.settings.warmup_steps))
+        return self.options.learning_rate * min(1.0, (step + 1) / max(1, self.options.warmup_steps))
 
     def _validate(self) -> dict[str, float]:
         model = self.average.model.eval()
-        with autocast(self.items.device, self.settings.precision):
+        with autocast(self.items.device, self.options.precision):
             ranks = target_ranks(model, self.items, self.validation)
         return mean_metrics(ranks, (10,))
 

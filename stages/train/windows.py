@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from stages.artifacts.sequences import Sequences
-from stages.model.backbone import Layout
+from stages.model.batch import Batch
+from stages.model.packing import Packing
 
 Integers = npt.NDArray[np.int64]
 
@@ -63,25 +64,8 @@ def last_position(sequences: Sequences, max_history: int) -> Windows:
     return Windows(base[user] + start, length, length - 1)
 
 
-TARGETS = {"all": every_position, "last": last_position}
+WINDOWS = {"all": every_position, "last": last_position}
 """Ways to make training rows, by the value of ``--targets``."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some windows, packed.
-
-    Attributes:
-        items: (R,) item numbers read.
-        layout: where they lie.
-        counted: (R,) positions whose target counts.
-        targets: (T,) next items at the counted positions.
-    """
-
-    items: Tensor
-    layout: Layout
-    counted: Tensor
-    targets: Tensor
 
 
 class Sampler:
@@ -110,7 +94,7 @@ class Sampler:
         """Batch number ``index`` of an epoch's order."""
         chosen = order[index * self._batch_size : (index + 1) * self._batch_size]
         length = self._windows.length[chosen]
-        # The lengths are known on the host: build the layout there and spare the device a synchronisation.
+        # The lengths are known on the host: build the packing there and spare the device a synchronisation.
         row = np.repeat(np.arange(len(chosen)), length)
         column = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length)
         position = self._windows.start[chosen][row] + column
@@ -119,5 +103,5 @@ class Sampler:
         rows, columns, positions, counted_rows = (
             torch.from_numpy(part).to(device) for part in (row, column, position, np.flatnonzero(counted))
         )
-        layout = Layout(rows, columns, len(chosen), int(length.max()))
-        return Batch(self._items[positions], layout, counted_rows, self._items[positions[counted_rows] + 1])
+        packing = Packing(rows, columns, len(chosen), int(length.max()))
+        return Batch(self._items[positions], packing, counted_rows, self._items[positions[counted_rows] + 1])

@@ -1,5 +1,13 @@
 """The search for good options: trials of quantization and training, judged on validation alone (Optuna)."""
 
-from stages.tune.stage import check_codes, tune
+from typing import TYPE_CHECKING
 
-__all__ = ["check_codes", "tune"]
+from stages.frame.lazy import lazy_names
+from stages.tune.options import TuneOptions
+from stages.tune.space import SearchedStage
+
+if TYPE_CHECKING:
+    from stages.tune.stage import check_codes, tune
+
+__all__ = ["SearchedStage", "TuneOptions", "check_codes", "tune"]
+__getattr__ = lazy_names(__name__, {"check_codes": "stages.tune.stage", "tune": "stages.tune.stage"})

@@ -22,8 +22,8 @@ from stages.artifacts.tables import write_table
 class Folders:
     """The folder ``tune`` of a work directory.
 
-    Trials see ``tune/sequences.parquet``, in which every history ends with its validation items; the test items are
-    nowhere below ``tune``.
+    Trials see ``tune/sequences.parquet``, in which every history ends with its validation items; no test item
+    stands below ``tune``.
 
     Args:
         workdir: the work directory.
@@ -42,7 +42,7 @@ class Folders:
         self._root.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self._root)
         source, target = self._workdir / SEQUENCES, self._root / SEQUENCES
-        inputs = {f"{RAW}{SEQUENCES}": Fingerprints(self._workdir).of(source)}
+        inputs = {f"{RAW}{SEQUENCES}": Fingerprints(self._workdir).of_contents(source)}
         if target.exists():
             lineage = read_lineage(target)
             if lineage and lineage.inputs == inputs:

@@ -1,40 +1,32 @@
 """The search space: which options vary, and between which values."""
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from stages.artifacts.errors import UsageError
+from stages.frame.options import Options, declarations
+from stages.frame.result import Result
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-Stage = Callable[..., Any]
-"""A stage: a function of plain arguments, such as :func:`stages.train.train`."""
-
 STAGES = ("quantize", "train")
 """The stages whose options can be searched, in the order in which they run."""
 
-NOT_OPTIONS = frozenset({"workdir", "force", "reporter", "resume"})
-NOT_SEARCHED = frozenset({"seed", "device", "precision", "threads", "codebooks"})
-"""Options that say where or how a run goes, or decide by luck; the best of several seeds is no better than the rest."""
 
-_BACKBONE: dict[str, Any] = {
-    "learning_rate": {"low": 5e-4, "high": 1e-2, "log": True},
-    "dropout": {"low": 0.1, "high": 0.5},
-}
-_ENCODER: dict[str, Any] = {"fusion_dropout": {"low": 0.0, "high": 0.4}}
-_CODES: dict[str, Any] = {"mcm_weight": {"low": 0.1, "high": 0.8}, "msa_weight": {"low": 0.1, "high": 0.8}}
+@dataclass(frozen=True)
+class SearchedStage:
+    """A stage whose options may vary.
 
-DEFAULT_SPACES: dict[str, dict[str, dict[str, Any]]] = {
-    "cocorec": {"train": {**_BACKBONE, **_ENCODER, **_CODES}},
-    "codes": {"train": {**_BACKBONE, **_ENCODER, **_CODES}},
-    "text": {"train": {**_BACKBONE, **_ENCODER}},
-    "sasrec": {"train": _BACKBONE},
-}
-"""What is searched unless a space is given, by kind of model: what the authors tune per data set, in wider bounds."""
+    Attributes:
+        options: the class of its options.
+        run: the stage itself, such as :func:`stages.train.train`.
+    """
+
+    options: type[Options]
+    run: Callable[..., Result]
 
 
 @dataclass(frozen=True)
@@ -115,13 +107,7 @@ class Space:
         return {f"{stage}.{option}": asdict(found) for (stage, option), found in self.dimensions.items()}
 
 
-def default_options(stage: Stage) -> dict[str, Any]:
-    """The options of a stage and their defaults."""
-    parameters = inspect.signature(stage).parameters
-    return {name: found.default for name, found in parameters.items() if name not in NOT_OPTIONS}
-
-
-def read_space(tables: Mapping[str, Mapping[str, Any]], stages: Mapping[str, Stage]) -> Space:
+def read_space(tables: Mapping[str, Mapping[str, Any]], stages: Mapping[str, SearchedStage]) -> Space:
     """Read a search space.
 
     Args:
@@ -136,9 +122,10 @@ def read_space(tables: Mapping[str, Mapping[str, Any]], stages: Mapping[str, Sta
     for stage, table in tables.items():
         if stage not in stages:
             raise UsageError(f"search space: stage {stage!r} is unknown", f"Choose {' or '.join(stages)}.")
-        known = [name for name in default_options(stages[stage]) if name not in NOT_SEARCHED]
+        declared = {found.name: found.option for found in declarations(stages[stage].options)}
+        known = [name for name, option in declared.items() if option.searched]
         for option, values in table.items():
-            if option in NOT_SEARCHED:
+            if option in declared and option not in known:
                 raise UsageError(
                     f"search space: {stage}.{option} cannot be searched",
                     "It decides how a run goes, not what is learned. To average over seeds use --seeds.",

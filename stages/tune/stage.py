@@ -1,6 +1,5 @@
 """The entry point of the search."""
 
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +10,13 @@ from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage, read_lineage, require_consistent
 from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS, SEQUENCES, STUDY, TRIALS
 from stages.artifacts.tables import write_table
+from stages.frame.options import declarations, defaults
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
-from stages.model.config import COUNTING
+from stages.model.registry import model_class, needed_files
 from stages.tune.folders import Folders
-from stages.tune.space import DEFAULT_SPACES, Space, Stage, default_options, read_space
+from stages.tune.options import TuneOptions
+from stages.tune.space import SearchedStage, Space, read_space
 
 DEFAULT_TRIALS = 30
 """Trials of a search that is given neither their number nor minutes."""
@@ -25,18 +26,12 @@ Tables = Mapping[str, Mapping[str, Any]]
 
 
 def tune(
+    options: TuneOptions | None = None,
     *,
     workdir: Path,
-    stages: Mapping[str, Stage],
+    stages: Mapping[str, SearchedStage],
     space: Tables | None = None,
     fixed: Tables | None = None,
-    trials: int | None = None,
-    minutes: float | None = None,
-    seeds: int = 1,
-    startup_trials: int = 5,
-    warmup_epochs: int = 5,
-    seed: int = 0,
-    resume: bool | None = None,
     reporter: Reporter | None = None,
 ) -> Result:
     """Search the options of training, and of quantization, for the best validation NDCG@10.
@@ -46,44 +41,35 @@ def tune(
     early (see :mod:`stages.tune.study`). The study lies in ``tune/study.jsonl`` and the same call goes on with it.
 
     Args:
+        options: by default all defaults.
         workdir: the work directory; ``tune/`` is written there.
-        stages: the stages as functions: ``train``, and ``quantize`` when one of its options is searched.
+        stages: the stages: ``train``, and ``quantize`` when one of its options is searched.
         space: by stage and option, a list of values, or ``{"low": a, "high": b}`` with ``"log": True`` or a
-            ``"step"`` where wanted; ``None`` for one that suits the kind of model.
+            ``"step"`` where wanted; ``None`` for one that suits the model.
         fixed: by stage, options that differ from their defaults and are not searched.
-        trials: finished trials the study shall have, those of earlier calls included; ``None`` for no limit, or for
-            30 when ``minutes`` is ``None`` as well.
-        minutes: of this call; judged after every epoch. The trial at hand then waits for the next call.
-        seeds: training runs per trial, with consecutive seeds; what counts is their mean.
-        startup_trials: complete trials before any is pruned.
-        warmup_epochs: epochs of each trial before it may be pruned.
-        seed: of the sampler.
-        resume: ``None`` goes on with the search that is there, ``True`` insists on one, ``False`` deletes it first.
         reporter: is told about progress.
 
     Raises:
         UsageError: for options that do not fit, or when the search that is there is another one.
         DataError: for artifacts that are missing or do not belong together, or when no trial came to its end.
     """
+    options = options or TuneOptions()
     workdir, reporter, fixed = Path(workdir), reporter or Reporter(), fixed or {}
-    for name, value, least in (("seeds", seeds, 1), ("startup-trials", startup_trials, 1), ("seed", seed, 0)):
-        if value < least:
-            raise UsageError(f"--{name} must be at least {least}, is {value}")
-    if warmup_epochs < 0 or (trials is not None and trials < 1) or (minutes is not None and not minutes > 0):
-        raise UsageError("--warmup-epochs must be at least 0, --trials at least 1, and --minutes above 0")
+    trials, minutes, seed = options.trials, options.minutes, options.seed
     _require_optuna()
     from stages.tune.study import FINISHED, next_trial, open_study
     from stages.tune.table import facts, trials_table
     from stages.tune.trials import OutOfTimeError, Trials, best_trial
 
     began = time.monotonic()
-    standing = {name: {**default_options(stage), **fixed.get(name, {})} for name, stage in stages.items()}
-    kind = standing["train"]["model"]
-    if kind in COUNTING:
-        raise UsageError(f"a model of {kind} only counts: there is nothing to tune", "Choose another --model of train.")
-    found = read_space(DEFAULT_SPACES[kind] if space is None else space, stages)
+    standing = {name: {**defaults(stage.options), **fixed.get(name, {})} for name, stage in stages.items()}
+    model = standing["train"]["model"]
+    searched = model_class(model).searched
+    if not searched:
+        raise UsageError(f"{model} has no options: there is nothing to tune", "Choose another --model of train.")
+    found = read_space({"train": searched} if space is None else space, stages)
     _try_values(found, stages, fixed)
-    search = _describe(workdir, found, standing, seeds, startup_trials, warmup_epochs, seed)
+    search = _describe(workdir, found, standing, stages, options)
     limit = DEFAULT_TRIALS if trials is None and minutes is None else trials
     first = {
         f"{stage}.{option}": standing[stage][option]
@@ -91,7 +77,12 @@ def tune(
         if standing[stage][option] in dimension
     }
     study = open_study(
-        workdir, search, first, startup_trials=startup_trials, warmup_epochs=warmup_epochs, resume=resume
+        workdir,
+        search,
+        first,
+        startup_trials=options.startup_trials,
+        warmup_epochs=options.warmup_epochs,
+        resume=options.resume,
     )
     folders = Folders(workdir)
     folders.prepare()
@@ -102,7 +93,7 @@ def tune(
         space=found,
         stages=stages,
         fixed=fixed,
-        seeds=seeds,
+        seeds=options.seeds,
         deadline=None if minutes is None else began + 60 * minutes,
         reporter=reporter,
     )
@@ -138,83 +129,70 @@ def _require_optuna() -> None:
         ) from error
 
 
-def _try_values(space: Space, stages: Mapping[str, Stage], fixed: Tables) -> None:
-    """Refuse values that a stage refuses, before the first trial; those that fit beside some other value may stay.
+def _try_values(space: Space, stages: Mapping[str, SearchedStage], fixed: Tables) -> None:
+    """Refuse values that a stage refuses, before the first trial; those that fit beside some other value may stay."""
 
-    In a folder without files a stage comes as far as its options: it refuses them, or else misses its first input.
-    """
-    with tempfile.TemporaryDirectory() as nowhere:
+    def attempt(stage: str, **varied: Any) -> None:
+        stages[stage].options(**{**fixed.get(stage, {}), **varied})
 
-        def attempt(stage: str, **varied: Any) -> None:
-            try:
-                stages[stage](workdir=Path(nowhere), **{**fixed.get(stage, {}), **varied})
-            except DataError:
-                return
-            raise AssertionError(f"{stage} needs no input")
+    def fits(stage: str, **varied: Any) -> bool:
+        try:
+            attempt(stage, **varied)
+        except UsageError:
+            return False
+        return True
 
-        def fits(stage: str, **varied: Any) -> bool:
-            try:
-                attempt(stage, **varied)
-            except UsageError:
-                return False
-            return True
-
-        for (stage, option), dimension in space.dimensions.items():
-            others = [
-                {name: value}
-                for (of, name), other in space.dimensions.items()
-                if of == stage and name != option
-                for value in other.ends
-            ]
-            for value in dimension.ends:
-                if not any(fits(stage, **{option: value, **other}) for other in [{}, *others]):
-                    try:
-                        attempt(stage, **{option: value})
-                    except UsageError as error:
-                        named = f"search space: {stage}.{option} {value}: {error.message}"
-                        raise UsageError(named, error.hint) from None
+    for (stage, option), dimension in space.dimensions.items():
+        others = [
+            {name: value}
+            for (of, name), other in space.dimensions.items()
+            if of == stage and name != option
+            for value in other.ends
+        ]
+        for value in dimension.ends:
+            if not any(fits(stage, **{option: value, **other}) for other in [{}, *others]):
+                try:
+                    attempt(stage, **{option: value})
+                except UsageError as error:
+                    named = f"search space: {stage}.{option} {value}: {error.message}"
+                    raise UsageError(named, error.hint) from None
 
 
 def _describe(
     workdir: Path,
     space: Space,
     standing: Mapping[str, Mapping[str, Any]],
-    seeds: int,
-    startup_trials: int,
-    warmup_epochs: int,
-    seed: int,
+    stages: Mapping[str, SearchedStage],
+    options: TuneOptions,
 ) -> dict[str, Any]:
     """All that decides what a search finds, as JSON values.
 
     Raises:
         DataError: when inputs are missing, do not belong together, or are not what the options say.
     """
-    from stages.model.catalogue import needed_files
-
     codes_vary = "quantize" in space.stages
     wanted = [SEQUENCES, EMBEDDINGS, ITEMS, *([] if codes_vary else [CODES])]
     needed = {SEQUENCES, *needed_files(standing["train"]["model"])}
     # What a trial would not read counts all the same where it is there: the kind of model may vary.
     files = [name for name in wanted if name in needed or (workdir / name).exists()]
     fingerprints = Fingerprints(workdir)
-    inputs = {name: fingerprints.of(workdir / name) for name in files}
+    inputs = {name: fingerprints.of_contents(workdir / name) for name in files}
     require_consistent(workdir, files, fingerprints)
     varied = set(space.dimensions)
     used = {"train", "quantize"} if codes_vary else {"train"}
-    options = {
-        f"{stage}.{name}": value
+    recorded = {
+        f"{stage}.{found.name}": standing[stage][found.name]
         for stage in sorted(used)
-        for name, value in standing[stage].items()
-        if (stage, name) not in varied and name != "threads"
+        for found in declarations(stages[stage].options)
+        if found.option.recorded and (stage, found.name) not in varied
     }
-    pruner = {"startup_trials": startup_trials, "warmup_epochs": warmup_epochs}
     return {
         "space": space.to_json(),
-        "options": options,
+        "options": recorded,
         "inputs": inputs,
-        "sampler": {"seed": seed},
-        "seeds": seeds,
-        "pruner": pruner,
+        "sampler": {"seed": options.seed},
+        "seeds": options.seeds,
+        "pruner": {"startup_trials": options.startup_trials, "warmup_epochs": options.warmup_epochs},
     }
 
 

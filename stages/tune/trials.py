@@ -11,9 +11,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from stages.artifacts.errors import UsageError, is_out_of_memory
 from stages.frame.reporter import Reporter
-from stages.frame.result import Result
 from stages.tune.folders import Folders
-from stages.tune.space import Space, Stage
+from stages.tune.space import SearchedStage, Space
 
 METRIC = "ndcg@10"
 VALUES, BEST_EPOCHS, REASON = "values", "best_epochs", "reason"
@@ -46,7 +45,7 @@ class Trials:
         workdir: Path,
         folders: Folders,
         space: Space,
-        stages: Mapping[str, Stage],
+        stages: Mapping[str, SearchedStage],
         fixed: Mapping[str, Mapping[str, Any]],
         seeds: int,
         deadline: float | None,
@@ -96,19 +95,20 @@ class Trials:
             made_with = {**self._fixed.get("quantize", {}), **options["quantize"]}
             codes = self._folders.codes(made_with)
             self._folders.link(codes)
-            self._stages["quantize"](
-                workdir=codes, **made_with, reporter=_TrialReporter(self._reporter, trial.number, None)
-            )
+            quantize = self._stages["quantize"]
+            reporter = _TrialReporter(self._reporter, trial.number, None)
+            quantize.run(quantize.options(**made_with), workdir=codes, reporter=reporter)
         training = {**self._fixed.get("train", {}), **options["train"]}
-        first = int(training.pop("seed", 0))
+        first, train = int(training.pop("seed", 0)), self._stages["train"]
         values, best = [], []
         for run in range(self._seeds):
             folder = self._folders.trial(trial.number, run)
             self._folders.link(folder, codes=codes)
             # Runs after the first have other seeds, and the pruner compares like with like.
-            heard = self._reported(trial) if run == 0 else self._heed_time
+            heard = self._reported(trial) if run == 0 else self._check_time
             reporter = _TrialReporter(self._reporter, trial.number, heard)
-            result: Result = self._stages["train"](workdir=folder, **training, seed=first + run, reporter=reporter)
+            chosen = train.options(**{**training, "seed": first + run})
+            result = train.run(chosen, workdir=folder, reporter=reporter)
             values.append(float(result.facts["validation"][METRIC]))
             best.append(int(result.facts["best_epoch"]))
         trial.set_user_attr(VALUES, values)
@@ -124,11 +124,11 @@ class Trials:
             trial.report(metric, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
-            self._heed_time(epoch, metric)
+            self._check_time(epoch, metric)
 
         return hear
 
-    def _heed_time(self, epoch: int, metric: float) -> None:
+    def _check_time(self, epoch: int, metric: float) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:
             raise OutOfTimeError
 

@@ -17,7 +17,7 @@ TINY = {
         *["--negatives=40", "--steps=1", "--profile"],
     ],
     "evaluate": ["--users=450", "--items=80", "--dim=16"],
-    "quantize": ["--items=1200", "--width=16", "--dimension=8"],
+    "quantize": ["--items=1200", "--width=16", "--text-dim=8"],
     "preprocess": ["--reviews=3000", "--users=60", "--no-pandas"],
     "startup": [],
     "embed": ["--items=6"],
@@ -83,7 +83,7 @@ def test_a_benchmark_prints_what_it_measured(name):
 @pytest.mark.slow
 def test_a_table_for_people_says_what_failed():
     # Codebooks of 256 values for 20 items: the stage refuses, and the table says so.
-    done = _run("quantize", "--items=20", "--width=8", "--dimension=8", "--sides=ours")
+    done = _run("quantize", "--items=20", "--width=8", "--text-dim=8", "--sides=ours")
     assert done.returncode == 0, done.stderr
     assert "quantization: 20 items" in done.stdout
     assert "cocorec quantize (failed: DataError: " in done.stdout

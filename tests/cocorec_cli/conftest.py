@@ -11,6 +11,7 @@ import stages.quantize
 import stages.train
 from cocorec_cli.main import main
 from stages.artifacts.names import CODES
+from stages.frame.options import Options
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 
@@ -49,14 +50,14 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 @dataclass
 class Recorder:
-    """Stands in for a stage: remembers its arguments and does what it is told."""
+    """Stands in for a stage: remembers its options and arguments, and does what it is told."""
 
     calls: list[dict[str, Any]] = field(default_factory=list)
     action: Callable[[Reporter], None] = lambda reporter: None
     result: Result = field(default_factory=lambda: Result("quantize", {CODES: Path("artifacts") / CODES}, {"codes": 8}))
 
-    def __call__(self, *, reporter: Reporter, **options: Any) -> Result:
-        self.calls.append(options)
+    def __call__(self, options: Options, *, reporter: Reporter, **settings: Any) -> Result:
+        self.calls.append({**vars(options), **settings})
         self.action(reporter)
         return self.result
 

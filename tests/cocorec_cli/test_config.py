@@ -64,7 +64,7 @@ workdir = 3
 [quantize]
 levels = "4"
 codebook_size = 1
-dimension = true
+text_dim = true
 method = "pg"
 codebooks = 3
 levls = 3
@@ -80,7 +80,7 @@ workdir = "x"
         "workdir: expected text, got 3",
         "[quantize] levels: expected a whole number, got the text '4'",
         "[quantize] codebook_size: Input should be greater than or equal to 2",
-        "[quantize] dimension: expected a whole number, got true",
+        "[quantize] text_dim: expected a whole number, got true",
         "[quantize] method: the text 'pg' is not one of pq, rq",
         "[quantize] codebooks: expected a path, got 3",
         "[quantize] levls: unknown option; did you mean levels?",

@@ -64,11 +64,11 @@ def test_each_stage_takes_what_another_tool_made(cli, tmp_path: Path, write: Cal
     files = tables()
     for name, columns in files.items():
         write(columns, workdir / name)
-    for command in (TRAIN, ["evaluate", "--cutoffs", "5", "--bootstrap", "10"]):
+    for command in (TRAIN, ["evaluate", "--cutoffs", "5", "--resamples", "10"]):
         done = cli(*command)
         assert done.code == 0, done.err
     (workdir / "codes.parquet").unlink()
-    done = cli("quantize", "--levels", "2", "--codebook-size", "4", "--dimension", "4")
+    done = cli("quantize", "--levels", "2", "--codebook-size", "4", "--text-dim", "4")
     assert done.code == 0, done.err
     assert pq.read_metadata(workdir / "codes.parquet").num_rows == ITEMS
     status = cli("status", "--verify").out

@@ -33,7 +33,7 @@ def changed(error):
     except KeyboardInterrupt as interrupt:
         raise error("a library's own words") from interrupt
 
-def quantize(**options):
+def quantize(options, **settings):
     {action}
 
 stages.quantize.quantize = quantize

@@ -40,9 +40,9 @@ def test_all_five_stages(cli, ml_100k, tmp_path):
     for command in (
         ["preprocess", ml_100k, "--items", ml_100k, "--views", "title=movie_title,genres=class"],
         ["embed", "--model", "tiny", "--device", "cpu"],
-        ["quantize", "--levels", 2, "--codebook-size", 16, "--dimension", 8],
+        ["quantize", "--levels", 2, "--codebook-size", 16, "--text-dim", 8],
         ["train", *small, *machine],
-        ["evaluate", "--bootstrap", 10, *machine],
+        ["evaluate", "--resamples", 10, *machine],
     ):
         outcome = cli(*command, "--json")
         assert outcome.code == 0, (command, outcome.err)

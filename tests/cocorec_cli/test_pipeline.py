@@ -29,7 +29,7 @@ sys.meta_path.insert(0, Blocker())
 SCRIPT = f"""
 set -euo pipefail
 cocorec preprocess log.csv --items items.csv --k-core 0
-cocorec embed --views title,brand && cocorec quantize --levels 2 --codebook-size 4 --dimension 8
+cocorec embed --views title,brand && cocorec quantize --levels 2 --codebook-size 4 --text-dim 8
 cocorec {TRAIN}
 cocorec evaluate --cutoffs 1,5 --json | cat > evaluation.json
 """
@@ -194,7 +194,7 @@ def test_a_comparison_of_runs_in_other_processes(done, tmp_path):
     _cocorec(tmp_path, *TRAIN.split(), "--model", "sasrec", "--workdir", "other")
     _cocorec(tmp_path, "evaluate", "--workdir", "other")
     runs = [str(done / "artifacts"), f"SASRec={tmp_path / 'other'}"]
-    value = _cocorec(tmp_path, "compare", *runs, "--samples", "100")
+    value = _cocorec(tmp_path, "compare", *runs, "--resamples", "100")
     assert (value["baseline"], value["targets"]) == ("artifacts", 40)
     assert {row["run"] for row in value["differences"]} == {"SASRec"}
     assert not (tmp_path / "artifacts").exists()

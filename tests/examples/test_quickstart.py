@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from stages.preprocess import preprocess
+from stages.preprocess import PreprocessOptions, preprocess
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "examples" / "quickstart"
 
@@ -53,7 +53,7 @@ def test_configuration_reads_the_data(tmp_path: Path) -> None:
     assert list(config) == ["workdir", "preprocess", "embed", "quantize", "train", "evaluate"]
     options = config["preprocess"]
     inputs, items = ([QUICKSTART / name for name in options.pop(key)] for key in ("inputs", "items"))
-    facts = preprocess(inputs, items=items, workdir=tmp_path, **options).facts
+    facts = preprocess(PreprocessOptions(inputs=inputs, items=items, **options), workdir=tmp_path).facts
     assert 600 <= facts["items"] <= 900
     assert 2_500 <= facts["users"] <= 3_500
     assert 25_000 <= facts["interactions"] <= 35_000

@@ -18,13 +18,13 @@ ITEMS, USERS = 1_200, 300
 ARGUMENTS = {
     "preprocess": ["log.csv", "--items", "items.csv", "--k-core", "0"],
     "embed": ["--model", "tiny", "--batch-tokens", "2048"],
-    "quantize": ["--levels", "2", "--codebook-size", "16", "--dimension", "8"],
+    "quantize": ["--levels", "2", "--codebook-size", "16", "--text-dim", "8"],
     "train": [
         *("--dim", "16", "--text-dim", "8", "--ffn-dim", "32", "--fusion-ffn-dim", "32", "--layers", "1"),
         *("--fusion-layers", "1", "--epochs", "5", "--max-history", "6", "--batch-size", "64", "--warmup-steps", "5"),
         *("--threads", "1", "--device", "cpu"),
     ],
-    "evaluate": ["--cutoffs", "5,10", "--bootstrap", "100", "--threads", "1", "--device", "cpu"],
+    "evaluate": ["--cutoffs", "5,10", "--resamples", "100", "--threads", "1", "--device", "cpu"],
 }
 """The command line of each stage, in order."""
 

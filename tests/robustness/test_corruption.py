@@ -34,7 +34,7 @@ READERS = {
 }
 """A command that reads each file, with options that differ from those of the run where it would have nothing to do."""
 
-MORE = {"embed": ["--normalize"], "quantize": ["--seed", "1"], "evaluate": ["--bootstrap", "50"]}
+MORE = {"embed": ["--normalize"], "quantize": ["--seed", "1"], "evaluate": ["--resamples", "50"]}
 
 
 def offsets(size):

@@ -21,6 +21,6 @@ def masked_sequence_alignment(
     """
     users, masked_users = F.normalize(users, dim=-1), F.normalize(masked_users, dim=-1)
     own = torch.arange(len(users), device=users.device)
-    forth = linear_cross_entropy(users, masked_users, own, temperature, row_groups=groups, column_groups=groups)
-    back = linear_cross_entropy(masked_users, users, own, temperature, row_groups=groups, column_groups=groups)
-    return (forth + back) / (2 * max(1, len(users)))
+    forward = linear_cross_entropy(users, masked_users, own, temperature, row_groups=groups, column_groups=groups)
+    backward = linear_cross_entropy(masked_users, users, own, temperature, row_groups=groups, column_groups=groups)
+    return (forward + backward) / (2 * max(1, len(users)))

@@ -10,7 +10,7 @@ _CHUNK_SCORES = 1 << 22
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """Takes the gradients chunk by chunk on the way forward, so that no score is kept for the way back."""
+    """Takes the gradients chunk by chunk in the forward pass, so that no score is kept for the backward pass."""
 
     @staticmethod
     def forward(

@@ -8,7 +8,7 @@ from stages.model.losses.cross_entropy import linear_cross_entropy
 
 
 def masked_code_modelling(
-    fused: Tensor, table: Tensor, rows: Tensor, chosen: Tensor, temperature: float, *, within_position: bool = True
+    fused: Tensor, table: Tensor, rows: Tensor, chosen: Tensor, temperature: float, *, mcm_softmax: str
 ) -> Tensor:
     """Mean cross-entropy of the true codes at the chosen positions.
 
@@ -18,11 +18,11 @@ def masked_code_modelling(
         rows: (n, C) rows of ``table`` that hold the true codes.
         chosen: (n, C) which codes were chosen for masking.
         temperature: 0.07 in the paper.
-        within_position: rank a code against the K codes of its own position, the only ones that can stand there;
-            ``False`` against the whole table, [MASK] included, as the authors do, which costs C times as much.
+        mcm_softmax: ``position`` ranks a code against the K codes of its own position, the only ones that can stand
+            there; ``table`` against the whole table, [MASK] included, as the authors do, which costs C times as much.
     """
     table = F.normalize(table, dim=-1)
-    if not within_position:
+    if mcm_softmax == "table":
         count = max(1, int(chosen.sum()))
         return linear_cross_entropy(F.normalize(fused[chosen], dim=-1), table, rows[chosen].long(), temperature) / count
     size = (len(table) - 1) // fused.shape[1]

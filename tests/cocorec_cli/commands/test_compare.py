@@ -21,7 +21,7 @@ def runs(tmp_path: Path) -> list[str]:
 
 
 def test_tables(cli, runs):
-    outcome = cli("compare", *runs, "--samples", "999")
+    outcome = cli("compare", *runs, "--resamples", "999")
     assert outcome.code == 0
     lines = [re.split(r"\s{2,}", line.strip()) for line in outcome.out.splitlines()]
     assert ["metric", "old", "new"] in lines
@@ -34,7 +34,7 @@ def test_tables(cli, runs):
 
 
 def test_markdown(cli, runs):
-    outcome = cli("compare", *runs, "--samples", "99", "--markdown", "--metrics", "recall@20,mrr")
+    outcome = cli("compare", *runs, "--resamples", "99", "--markdown", "--metrics", "recall@20,mrr")
     assert outcome.code == 0
     lines = outcome.out.splitlines()
     at = lines.index("| metric | old | new |")
@@ -50,7 +50,7 @@ def test_markdown_escapes_what_would_end_a_cell(capsys):
 
 
 def test_json_is_one_object(cli, runs):
-    outcome = cli("compare", *runs, "--json", "--samples", "99", "--baseline", "new", "--history-buckets", "4")
+    outcome = cli("compare", *runs, "--json", "--resamples", "99", "--baseline", "new", "--history-buckets", "4")
     value = json.loads(outcome.out)
     assert (value["baseline"], value["method"]["samples"]) == ("new", 99)
     assert {row["slice"] for row in value["slices"]} == {"1-4", "5+"}
@@ -59,7 +59,7 @@ def test_json_is_one_object(cli, runs):
 
 def test_options_come_from_the_environment(cli, runs, monkeypatch):
     monkeypatch.setenv("COCOREC_COMPARE_METRICS", "mrr")
-    value = json.loads(cli("compare", *runs, "--json", "--samples", "9").out)
+    value = json.loads(cli("compare", *runs, "--json", "--resamples", "9").out)
     assert [row["metric"] for row in value["differences"]] == ["mrr"]
 
 

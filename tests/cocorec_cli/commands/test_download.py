@@ -1,5 +1,4 @@
 import gzip
-import inspect
 import json
 import os
 import signal
@@ -7,16 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import pytest
 from mirror import Fault, Mirror
-from typer.main import get_command
 
-from cocorec_cli.main import app
 from stages.artifacts.names import ITEMS, SEQUENCES
-from stages.download.amazon import KINDS
-from stages.download.stage import DATASETS, download
 
 COCOREC = Path(sys.executable).with_name("cocorec")
 TRAIN = "benchmark/5core/last_out_w_his/Video_Games.train.csv.gz"
@@ -44,18 +38,6 @@ def games(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     mirror.files[META] = gzip.compress("".join(json.dumps(item) + "\n" for item in items).encode())
     monkeypatch.setenv("COCOREC_DOWNLOAD_BASE_URL", mirror.url)
     return mirror
-
-
-def test_options_match_the_function():
-    command = get_command(app).commands["download"]
-    options = inspect.signature(command.callback).parameters
-    arguments = inspect.signature(download).parameters
-    assert set(options) - {"ctx", "json", "quiet"} == set(arguments) - {"reporter"}
-    for name in set(arguments) - {"reporter"}:
-        assert options[name].default == arguments[name].default, name
-    types = get_type_hints(command.callback)
-    assert get_args(types["dataset"]) == DATASETS
-    assert get_args(types["kind"]) == tuple(KINDS)
 
 
 def test_a_table_and_the_next_command_which_works(cli, games):

@@ -36,15 +36,15 @@ def _choices(command: str, option: str) -> tuple[object, ...]:
 def test_the_choices_are_those_of_the_stages():
     from stages.embed.encoder import PRECISIONS
     from stages.evaluate.stage import SPLITS
-    from stages.preprocess.catalogue import CATALOGUE_READERS
-    from stages.preprocess.readers import LOG_READERS
-    from stages.preprocess.split import SPLITS as PARTITIONS
-    from stages.preprocess.temporal import TARGETS as PICKED
+    from stages.preprocess.histories.split import SPLITS as PARTITIONS
+    from stages.preprocess.histories.temporal import TARGETS as PICKED
+    from stages.preprocess.items.readers import ITEM_READERS
+    from stages.preprocess.logs.readers import LOG_READERS
     from stages.quantize.codebooks import METHODS
     from stages.train.windows import TARGETS
 
     assert _choices("preprocess", "format") == ("auto", *(reader.name for reader in LOG_READERS))
-    assert _choices("preprocess", "items_format") == ("auto", *(reader.name for reader in CATALOGUE_READERS))
+    assert _choices("preprocess", "items_format") == ("auto", *(reader.name for reader in ITEM_READERS))
     assert _choices("preprocess", "split") == PARTITIONS
     assert get_args(_choices("preprocess", "targets")[0]) == PICKED
     assert _choices("embed", "precision") == PRECISIONS

@@ -7,6 +7,7 @@ import pytest
 from stages.artifacts.errors import DataError, QualityError
 from stages.artifacts.lock import locked
 from stages.artifacts.pipeline import STAGES
+from stages.frame.options import Options
 from stages.frame.result import Result
 
 CONFIG = """
@@ -27,8 +28,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]
     calls: list[tuple[str, dict[str, object]]] = []
 
     def recorder(name: str):
-        def stage(**options: object) -> Result:
-            calls.append((name, options))
+        def stage(options: Options, **settings: object) -> Result:
+            calls.append((name, {**vars(options), **settings}))
             return Result(name, {}, {"metrics": {"ndcg@10": {"mean": 0.9}}, "split": "test"})
 
         return stage
@@ -46,7 +47,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def _fail(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> None:
-    def stage(**options: object) -> Result:
+    def stage(options: Options, **settings: object) -> Result:
         raise error
 
     monkeypatch.setattr(importlib.import_module(f"stages.{name}"), name, stage, raising=False)
@@ -57,9 +58,9 @@ def test_all_stages_run_in_order_with_the_options_of_the_file(cli, calls, tmp_pa
     assert outcome.code == 0
     assert [name for name, _ in calls] == list(STAGES)
     by_name = dict(calls)
-    assert by_name["preprocess"]["inputs"] == [tmp_path / "log.csv"]
+    assert by_name["preprocess"]["inputs"] == (tmp_path / "log.csv",)
     assert by_name["preprocess"]["k_core"] == 3
-    assert by_name["embed"]["views"] == ["title", "brand"]
+    assert by_name["embed"]["views"] == ("title", "brand")
     assert by_name["quantize"]["levels"] == 4
     assert {options["workdir"] for options in by_name.values()} == {tmp_path / "w"}
     assert {options["force"] for options in by_name.values()} == {False}
@@ -126,7 +127,7 @@ def test_without_a_configuration_file(cli, calls, config):
 
 
 def test_the_lock_is_held_throughout(cli, calls, monkeypatch, tmp_path):
-    def stage(**options: object) -> Result:
+    def stage(options: Options, **settings: object) -> Result:
         with locked(tmp_path / "w", "second"):
             raise AssertionError("not locked")
 

@@ -25,7 +25,7 @@ inputs = ["log.csv"]  # from the till
 
 [quantize]
 codebook_size = 8
-dimension = 8
+text_dim = 8
 
 [train]
 fusion-ffn-dim = 32  # wide enough
@@ -63,7 +63,7 @@ def test_the_best_is_a_configuration_to_use(cli, config, structured, tmp_path):
         assert kept in text
     content = tomllib.loads(text)
     assert content["train"]["dropout"] == options["train.dropout"]
-    assert content["quantize"] == {"codebook_size": 8, "dimension": 8, "levels": options["quantize.levels"]}
+    assert content["quantize"] == {"codebook_size": 8, "text_dim": 8, "levels": options["quantize.levels"]}
     assert "fusion_ffn_dim" not in content["train"]
     # Relative paths start at the folder of the file that holds them.
     assert (content["workdir"], content["preprocess"]["inputs"]) == ("../artifacts", ["../log.csv"])
@@ -82,7 +82,7 @@ def test_the_best_is_a_configuration_to_use(cli, config, structured, tmp_path):
 def test_nothing_is_evaluated_and_tables_are_printed(cli, config, structured, monkeypatch):
     import stages.evaluate
 
-    def never(**options: object) -> None:
+    def never(*args: object, **settings: object) -> None:
         raise AssertionError("the search has evaluated")
 
     monkeypatch.setattr(stages.evaluate, "evaluate", never)

@@ -184,3 +184,30 @@ def test_looking_reads_no_more_than_footers(workdir, monkeypatch):
 
     monkeypatch.setattr(hashlib, "file_digest", refuse)
     assert _states(workdir)[names.EMBEDDINGS].state == "fresh"
+
+
+def test_a_recognised_format_is_what_auto_asks_for(workdir, raw):
+    prints = Fingerprints(workdir)
+    lineage = Lineage("preprocess", {"format": "table", "split": "temporal"}, {f"{RAW}log.csv": prints.of(raw)})
+    _table(workdir / names.ITEMS, lineage, 3)
+
+    def state(**options: str) -> str:
+        return _states(workdir, options={"preprocess": options})[names.ITEMS].state
+
+    assert (state(format="auto"), state(format="table"), state(format="movielens")) == ("fresh", "fresh", "stale")
+    assert state(split="auto") == "stale"  # a split of another kind was asked for
+
+
+def test_inputs_are_compared_by_their_names(workdir, raw):
+    prints = Fingerprints(workdir)
+    files = {"inputs": ["log.csv", "beside.csv"], "items": []}
+    _table(workdir / names.ITEMS, Lineage("preprocess", files, {f"{RAW}log.csv": prints.of(raw)}), 3)
+    other = raw.with_name("other.csv")
+    other.write_text("a,b\n")
+
+    def status(*inputs: Path) -> ArtifactStatus:
+        return _states(workdir, options={"preprocess": {"inputs": list(inputs)}})[names.ITEMS]
+
+    assert [status(*inputs).state for inputs in ([raw], [raw.parent], [raw.parent / "*.csv"])] == ["fresh"] * 3
+    assert status(raw, other).state == "stale"
+    assert status(other).reason.startswith('option inputs was ["log.csv", "beside.csv"], is [')

@@ -37,11 +37,12 @@ def codes(path: Path, facts: dict[str, int] | None, values: np.ndarray = CODES) 
     table = pa.table(
         [np.arange(1, len(values) + 1, dtype=np.int32), pa.array(list(values), pa.list_(pa.uint16(), 4))],
         names=["item", "codes"],
-    ).cast(codes_schema(4))
+    )
     if facts is None:
         pq.write_table(table, path)
     else:
-        write_table(path, table, Lineage("quantize", {}, {}, facts), row_group_rows=3)
+        schema = codes_schema(4, facts["codebook_size"])
+        write_table(path, table.cast(schema), Lineage("quantize", {}, {}, facts), row_group_rows=3)
     return path
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES
-from stages.compare import compare
+from stages.compare import CompareOptions, compare
 from stages.compare.runs import locate
-from stages.evaluate import evaluate
+from stages.evaluate import EvaluateOptions, evaluate
 from stages.metrics.accuracy import named_metrics
 from stages.metrics.randomization import holm
-from stages.train import train
+from stages.train import TrainOptions, train
 
 SMALL = {"dim": 16, "ffn_dim": 32, "text_dim": 8, "layers": 1, "batch_size": 64, "learning_rate": 0.01}
 SMALL |= {"warmup_steps": 5, "max_history": 6, "device": "cpu"}
@@ -27,8 +27,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, make_structured: Callabl
     folder = tmp_path_factory.mktemp("runs")
     for kind, epochs in (("text", 6), ("sasrec", 1)):
         workdir = make_structured(folder / kind)
-        train(workdir=workdir, model=kind, epochs=epochs, **SMALL)
-        evaluate(workdir=workdir, bootstrap=10, device="cpu")
+        train(TrainOptions(model=kind, epochs=epochs, **SMALL), workdir=workdir)
+        evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=workdir)
     return folder
 
 
@@ -44,7 +44,7 @@ def _foreign(path: Path, **columns) -> Path:
 
 
 def test_the_figures_are_those_of_the_ranks(evaluated):
-    found = compare(runs=_runs(evaluated, "sasrec", "text"), metrics=["ndcg@10", "mrr"], samples=500)
+    found = compare(CompareOptions(runs=_runs(evaluated, "sasrec", "text"), metrics=["ndcg@10", "mrr"], resamples=500))
     ranks = {name: pq.read_table(evaluated / name / RANKS)["rank"].to_numpy() for name in ("sasrec", "text")}
     means = {name: named_metrics(of, ["ndcg@10", "mrr"]).mean(0) for name, of in ranks.items()}
     assert [row["metric"] for row in found["differences"]] == ["ndcg@10", "mrr"]
@@ -62,7 +62,7 @@ def test_the_figures_are_those_of_the_ranks(evaluated):
 
 
 def test_measures_beyond_accuracy_stand_beside(evaluated):
-    found = compare(runs=_runs(evaluated, "sasrec", "text"), samples=10)
+    found = compare(CompareOptions(runs=_runs(evaluated, "sasrec", "text"), resamples=10))
     table = {row["metric"]: row["values"] for row in found["metrics"]}
     for name in ("sasrec", "text"):
         facts = json.loads((evaluated / name / METRICS).read_text())
@@ -72,7 +72,7 @@ def test_measures_beyond_accuracy_stand_beside(evaluated):
 
 
 def test_slices_divide_the_targets(evaluated):
-    found = compare(runs=_runs(evaluated, "sasrec", "text"), history_buckets=[4, 7], samples=200)
+    found = compare(CompareOptions(runs=_runs(evaluated, "sasrec", "text"), history_buckets=[4, 7], resamples=200))
     ranks = pq.read_table(evaluated / "text" / RANKS)
     lengths = ranks["history_length"].to_numpy()
     sizes = {row["slice"]: row["targets"] for row in found["slices"] if row["by"] == "history length"}
@@ -94,23 +94,28 @@ def test_slices_divide_the_targets(evaluated):
 
 def test_identical_runs_do_not_differ(evaluated):
     path = evaluated / "text"
-    found = compare(runs=[f"one={path}", f"two={path}"], samples=50)
+    found = compare(CompareOptions(runs=[f"one={path}", f"two={path}"], resamples=50))
     for row in [*found["differences"], *found["slices"]]:
         assert (row["difference"], row["low"], row["high"], row["p"], row["p_holm"]) == (0, 0, 0, 1, 1)
 
 
 def test_the_reference_turns_the_sign(evaluated):
     runs = _runs(evaluated, "sasrec", "text")
-    first, second = compare(runs=runs, samples=300), compare(runs=runs, baseline="text", samples=300)
+    first, second = (
+        compare(CompareOptions(runs=runs, resamples=300)),
+        compare(CompareOptions(runs=runs, baseline="text", resamples=300)),
+    )
     for a, b in zip(first["differences"], second["differences"], strict=True):
         assert (b["run"], b["difference"], b["p"]) == ("sasrec", pytest.approx(-a["difference"]), a["p"])
         assert (b["low"], b["high"]) == (pytest.approx(-a["high"]), pytest.approx(-a["low"]))
 
 
 def test_other_runs_and_repetition_change_nothing_but_the_correction(evaluated):
-    two = compare(runs=_runs(evaluated, "sasrec", "text"), samples=300)
-    assert compare(runs=_runs(evaluated, "sasrec", "text"), samples=300) == two
-    three = compare(runs=[*_runs(evaluated, "sasrec", "text"), f"again={evaluated / 'text'}"], samples=300)
+    two = compare(CompareOptions(runs=_runs(evaluated, "sasrec", "text"), resamples=300))
+    assert compare(CompareOptions(runs=_runs(evaluated, "sasrec", "text"), resamples=300)) == two
+    three = compare(
+        CompareOptions(runs=[*_runs(evaluated, "sasrec", "text"), f"again={evaluated / 'text'}"], resamples=300)
+    )
     for row in two["differences"]:
         same = next(r for r in three["differences"] if (r["run"], r["metric"]) == ("text", row["metric"]))
         assert {**same, "p_holm": 0} == {**row, "p_holm": 0}
@@ -123,7 +128,7 @@ def test_nothing_is_written(evaluated):
 
     (evaluated / "text" / ".cocorec" / "fingerprints.json").write_text("{}")  # everything has to be hashed
     before = state()
-    compare(runs=_runs(evaluated, "sasrec", "text"), samples=10)
+    compare(CompareOptions(runs=_runs(evaluated, "sasrec", "text"), resamples=10))
     assert state() == before
 
 
@@ -133,8 +138,8 @@ def test_ranks_kept_elsewhere_and_in_another_order(evaluated, tmp_path):
     metadata = table.schema.metadata
     order = np.random.default_rng(0).permutation(table.num_rows)
     pq.write_table(table.take(order).replace_schema_metadata(metadata), kept)
-    found = compare(runs=[str(evaluated / "text" / METRICS), str(kept)], samples=200)
-    straight = compare(runs=_runs(evaluated, "text", "sasrec"), samples=200)
+    found = compare(CompareOptions(runs=[str(evaluated / "text" / METRICS), str(kept)], resamples=200))
+    straight = compare(CompareOptions(runs=_runs(evaluated, "text", "sasrec"), resamples=200))
     assert list(found["runs"]) == ["text", "kept"]
     for a, b in zip(found["differences"], straight["differences"], strict=True):
         assert {**a, "run": ""} == {**b, "run": ""}
@@ -143,7 +148,7 @@ def test_ranks_kept_elsewhere_and_in_another_order(evaluated, tmp_path):
 def test_files_of_other_tools(tmp_path):
     one = _foreign(tmp_path / "one.parquet")
     two = _foreign(tmp_path / "two.parquet", rank=[2, 2, 1, 50])
-    found = compare(runs=[str(one), str(two)], metrics=["recall@1", "RECALL@1"], samples=100)
+    found = compare(CompareOptions(runs=[str(one), str(two)], metrics=["recall@1", "RECALL@1"], resamples=100))
     assert (found["users"], found["targets"]) == (3, 4)
     assert found["metrics"] == [{"metric": "recall@1", "values": {"one": 0.25, "two": 0.25}}]
     assert found["slices"] == []
@@ -151,7 +156,7 @@ def test_files_of_other_tools(tmp_path):
     assert any("no slices by history length" in note for note in found["notes"])
     assert any("no slices by item popularity" in note for note in found["notes"])
     sliced = _foreign(tmp_path / "three.parquet", history_length=[3, 3, 3, 9])
-    found = compare(runs=[str(one), str(sliced)], samples=100)
+    found = compare(CompareOptions(runs=[str(one), str(sliced)], resamples=100))
     assert {row["slice"]: row["targets"] for row in found["slices"]} == {"1-5": 3, "6-10": 1}
 
 
@@ -164,7 +169,7 @@ def test_other_users_or_targets_are_refused(tmp_path):
     ):
         other = _foreign(tmp_path / f"{name}.parquet", **columns)
         with pytest.raises(DataError, match=rf"{name}.parquet .* has other users or targets than .*one.parquet"):
-            compare(runs=[str(one), str(other)])
+            compare(CompareOptions(runs=[str(one), str(other)]))
 
 
 @pytest.mark.parametrize(
@@ -179,48 +184,48 @@ def test_other_users_or_targets_are_refused(tmp_path):
 def test_tables_that_break_the_contract_are_named(tmp_path, columns, said):
     runs = [str(_foreign(tmp_path / "good.parquet")), str(_foreign(tmp_path / "bad.parquet", **columns))]
     with pytest.raises(DataError, match=f"bad.parquet.*{said}"):
-        compare(runs=runs)
+        compare(CompareOptions(runs=runs))
 
 
 def test_empty_tables_are_refused(tmp_path):
     path = _foreign(tmp_path / "empty.parquet")
     pq.write_table(pq.read_table(path).slice(0, 0), path)
     with pytest.raises(DataError, match=r"empty.parquet has no rows"):
-        compare(runs=[f"a={path}", f"b={path}"])
+        compare(CompareOptions(runs=[f"a={path}", f"b={path}"]))
 
 
 def test_another_split_protocol_or_data_is_refused(evaluated, tmp_path, make_structured):
     other = tmp_path / "other"
     shutil.copytree(evaluated / "text", other)
     runs = [str(evaluated / "text"), str(other)]
-    evaluate(workdir=other, split="valid", bootstrap=10, device="cpu")
+    evaluate(EvaluateOptions(split="valid", resamples=10, device="cpu"), workdir=other)
     with pytest.raises(DataError, match=r"text and other differ in split: test in .*, valid in"):
-        compare(runs=runs)
-    evaluate(workdir=other, exclude_seen=True, bootstrap=10, device="cpu")
+        compare(CompareOptions(runs=runs))
+    evaluate(EvaluateOptions(exclude_seen=True, resamples=10, device="cpu"), workdir=other)
     with pytest.raises(DataError, match=r"text and other differ in protocol \(--exclude-seen\): False in .*, True in"):
-        compare(runs=runs)
+        compare(CompareOptions(runs=runs))
     # Two that were evaluated alike are not saved by a reference that says nothing of it.
     plain = tmp_path / "plain.parquet"
     pq.write_table(pq.read_table(evaluated / "text" / RANKS).replace_schema_metadata(None), plain)
     with pytest.raises(DataError, match="differ in protocol"):
-        compare(runs=[str(plain), *runs])
+        compare(CompareOptions(runs=[str(plain), *runs]))
     fresh = make_structured(tmp_path / "fresh", seed=7)
-    train(workdir=fresh, model="sasrec", epochs=1, **SMALL)
-    evaluate(workdir=fresh, bootstrap=10, device="cpu")
+    train(TrainOptions(model="sasrec", epochs=1, **SMALL), workdir=fresh)
+    evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=fresh)
     with pytest.raises(DataError, match=r"text and fresh differ in data \(sequences.parquet\)"):
-        compare(runs=[str(evaluated / "text"), str(fresh)])
+        compare(CompareOptions(runs=[str(evaluated / "text"), str(fresh)]))
 
 
 def test_ranks_of_a_model_that_is_gone_are_refused_but_can_be_kept(evaluated, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(evaluated / "text", again)
-    train(workdir=again, model="text", epochs=1, seed=3, **SMALL)
+    train(TrainOptions(model="text", epochs=1, seed=3, **SMALL), workdir=again)
     with pytest.raises(DataError, match=r"ranks.parquet was made from another model/.*\nRun `cocorec evaluate` again"):
-        compare(runs=[str(evaluated / "text"), str(again)])
-    compare(runs=[str(evaluated / "text"), f"kept={again / RANKS}"], samples=10)
+        compare(CompareOptions(runs=[str(evaluated / "text"), str(again)]))
+    compare(CompareOptions(runs=[str(evaluated / "text"), f"kept={again / RANKS}"], resamples=10))
     shutil.copy(evaluated / "sasrec" / METRICS, again / METRICS)
     with pytest.raises(DataError, match="are of different evaluations"):
-        compare(runs=[str(evaluated / "text"), str(again / METRICS)])
+        compare(CompareOptions(runs=[str(evaluated / "text"), str(again / METRICS)]))
 
 
 def test_a_run_that_was_not_evaluated(evaluated, tmp_path):
@@ -228,7 +233,7 @@ def test_a_run_that_was_not_evaluated(evaluated, tmp_path):
     empty.mkdir()
     shutil.copy(evaluated / "text" / SEQUENCES, empty)
     with pytest.raises(DataError, match=r"ranks.parquet does not exist\nRun `cocorec evaluate` first"):
-        compare(runs=[str(evaluated / "text"), str(empty)])
+        compare(CompareOptions(runs=[str(evaluated / "text"), str(empty)]))
 
 
 def test_names_of_runs(tmp_path):
@@ -253,7 +258,7 @@ def test_names_of_runs(tmp_path):
     [
         ({"metrics": ["ndcg@0"]}, "unknown metric 'ndcg@0'"),
         ({"metrics": []}, "--metrics"),
-        ({"samples": 0}, "--samples"),
+        ({"resamples": 0}, "--resamples"),
         ({"history_buckets": [5, 5]}, "--history-buckets"),
         ({"history_buckets": []}, "--history-buckets"),
         ({"baseline": "three"}, "--baseline 'three' is none of the runs\nChoose one of one, two"),
@@ -263,4 +268,4 @@ def test_names_of_runs(tmp_path):
 def test_wrong_options_are_named(tmp_path, options, said):
     runs = [str(_foreign(tmp_path / f"{name}.parquet")) for name in ("one", "two")]
     with pytest.raises(UsageError, match=said):
-        compare(**{"runs": runs, **options})
+        compare(CompareOptions(**{"runs": runs, **options}))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mirror import Mirror
 
-from stages.download import download
+from stages.download import DownloadOptions, download
 from stages.frame.result import Result
 
 CATEGORY = "Video_Games"
@@ -46,7 +46,7 @@ def fetch(games: Mirror, tmp_path: Path, waits: list[float]) -> Callable[..., Re
 
     def run(**options: Any) -> Result:
         options = {"base_url": games.url, "to": tmp_path / "here", **options}
-        return download("amazon-2023", options.pop("category", CATEGORY), **options)
+        return download(DownloadOptions(dataset="amazon-2023", category=options.pop("category", CATEGORY), **options))
 
     return run
 

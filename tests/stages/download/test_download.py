@@ -10,7 +10,7 @@ import pytest
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import DOWNLOAD
-from stages.download import download, stage
+from stages.download import DownloadOptions, download, stage
 from stages.download.amazon import BASE_URL, CATEGORIES, default_folder, remote_files
 from stages.frame.reporter import Reporter
 
@@ -201,12 +201,12 @@ def test_options_that_do_not_fit(fetch, tmp_path, options, expected):
 
 def test_there_is_one_data_set():
     with pytest.raises(UsageError, match="there is no data set 'netflix'"):
-        download("netflix", "all")
+        download(DownloadOptions(dataset="netflix", category="all"))
 
 
 def test_the_files_of_scientific_arrive(scientific, mirror, tmp_path):
     mirror.add("Scientific", scientific)
-    result = download("amazon-2023", "Scientific", base_url=mirror.url, to=tmp_path)
+    result = download(DownloadOptions(dataset="amazon-2023", category="Scientific", base_url=mirror.url, to=tmp_path))
     assert len(result.facts["files"]) == 4
     for row in result.facts["files"]:
         assert (tmp_path / row["file"]).read_bytes() == (scientific / row["file"]).read_bytes()

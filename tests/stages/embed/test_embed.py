@@ -19,7 +19,7 @@ from stages.artifacts import names
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import read_lineage
 from stages.artifacts.vectors import embedding_views, read_view
-from stages.embed import batches, embed, source
+from stages.embed import EmbedOptions, batches, embed, source
 from stages.frame.reporter import Reporter
 
 MakeItems = Callable[..., Path]
@@ -62,7 +62,7 @@ def test_the_default_model_gives_what_the_library_gives(
 
 def test_missing_texts_are_null_and_counted(make_items: MakeItems, tiny_model: Path) -> None:
     workdir = make_items({"title": ["saw", "saw", None, "red nail"], "brand": ["oak", " ", "saw", None]})
-    result = embed(workdir=workdir, model=str(tiny_model), views=["brand", "title"])
+    result = embed(EmbedOptions(model=str(tiny_model), views=["brand", "title"]), workdir=workdir)
     table = pq.read_table(workdir / names.EMBEDDINGS)
     assert table.column_names == ["item", "brand", "title"]
     assert [v is None for v in table["brand"].to_pylist()] == [False, True, False, True]
@@ -76,12 +76,12 @@ def test_missing_texts_are_null_and_counted(make_items: MakeItems, tiny_model: P
 
 def test_same_bytes_again_and_skipped_when_fresh(sentences: Sentences, make_items: MakeItems, tiny_model: Path) -> None:
     workdir = make_items({"title": sentences(200)})
-    first = embed(workdir=workdir, model=str(tiny_model))
+    first = embed(EmbedOptions(model=str(tiny_model)), workdir=workdir)
     content = written(workdir)
-    skipped = embed(workdir=workdir, model=str(tiny_model), batch_tokens=64)
+    skipped = embed(EmbedOptions(model=str(tiny_model), batch_tokens=64), workdir=workdir)
     assert skipped.skipped
     assert skipped.facts == json.loads(json.dumps(first.facts))
-    again = embed(workdir=workdir, model=str(tiny_model), force=True)
+    again = embed(EmbedOptions(model=str(tiny_model)), workdir=workdir, force=True)
     assert not again.skipped
     assert written(workdir) == content
     assert not list((workdir / ".cocorec").glob("embed-*"))
@@ -95,7 +95,7 @@ def test_a_vector_depends_on_the_texts_not_on_their_rows(
     one = make_items({"title": texts}, "one")
     two = make_items({"title": [texts[i] for i in order]}, "two")
     for workdir in (one, two):
-        embed(workdir=workdir, model=str(tiny_model))
+        embed(EmbedOptions(model=str(tiny_model)), workdir=workdir)
     first, _ = read_view(one / names.EMBEDDINGS, "title")
     second, _ = read_view(two / names.EMBEDDINGS, "title")
     np.testing.assert_array_equal(first[order], second)
@@ -106,9 +106,9 @@ def test_many_row_groups_hold_what_one_holds(
 ) -> None:
     texts = [None if n in range(1000, 2100) else text for n, text in enumerate(sentences(2500))]
     one, two = make_items({"title": texts}, "one"), make_items({"title": texts}, "two")
-    embed(workdir=one, model=str(tiny_model))
-    monkeypatch.setattr("stages.embed.stage._ROW_GROUP_BYTES", 1)
-    embed(workdir=two, model=str(tiny_model))
+    embed(EmbedOptions(model=str(tiny_model)), workdir=one)
+    monkeypatch.setattr("stages.embed.file._ROW_GROUP_BYTES", 1)
+    embed(EmbedOptions(model=str(tiny_model)), workdir=two)
     assert pq.ParquetFile(two / names.EMBEDDINGS).num_row_groups == 3
     assert pq.read_table(one / names.EMBEDDINGS).equals(pq.read_table(two / names.EMBEDDINGS))
 
@@ -121,9 +121,9 @@ def test_an_option_that_decides_content_makes_it_stale(
     sentences: Sentences, make_items: MakeItems, tiny_model: Path, changed: dict[str, object]
 ) -> None:
     workdir = make_items({"title": sentences(20), "brand": sentences(20, 1)})
-    embed(workdir=workdir, model=str(tiny_model))
+    embed(EmbedOptions(model=str(tiny_model)), workdir=workdir)
     before = pq.read_table(workdir / names.EMBEDDINGS)
-    result = embed(workdir=workdir, model=str(tiny_model), **changed)  # type: ignore[arg-type]
+    result = embed(EmbedOptions(model=str(tiny_model), **changed), workdir=workdir)  # type: ignore[arg-type]
     assert not result.skipped
     assert not pq.read_table(workdir / names.EMBEDDINGS).equals(before)
 
@@ -136,11 +136,13 @@ def test_another_model_at_the_same_path_makes_it_stale(
     model = tmp_path / "tiny"
     shutil.copytree(tiny_model, model)
     workdir = make_items({"title": sentences(10)})
-    embed(workdir=workdir, model=str(model))
-    assert embed(workdir=workdir, model=str(tiny_model)).skipped  # equal files, another folder of that name
+    embed(EmbedOptions(model=str(model)), workdir=workdir)
+    assert embed(
+        EmbedOptions(model=str(tiny_model)), workdir=workdir
+    ).skipped  # equal files, another folder of that name
     weights = load_file(model / "model.safetensors")
     save_file({k: v * 1.5 for k, v in weights.items()}, model / "model.safetensors", metadata={"format": "pt"})
-    assert not embed(workdir=workdir, model=str(model)).skipped
+    assert not embed(EmbedOptions(model=str(model)), workdir=workdir).skipped
 
 
 def test_options_reach_the_encoder(sentences: Sentences, make_items: MakeItems, tiny_model: Path) -> None:
@@ -150,7 +152,7 @@ def test_options_reach_the_encoder(sentences: Sentences, make_items: MakeItems, 
     workdir = make_items({"title": texts})
     library = SentenceTransformer(str(tiny_model), device="cpu")
     library.max_seq_length = 12
-    result = embed(workdir=workdir, model=str(tiny_model), max_tokens=12, prompt="blue ", normalize=True)
+    result = embed(EmbedOptions(model=str(tiny_model), max_tokens=12, prompt="blue ", normalize=True), workdir=workdir)
     matrix, _ = read_view(workdir / names.EMBEDDINGS, "title")
     expected = library.encode(texts, prompt="blue ", normalize_embeddings=True)
     np.testing.assert_allclose(matrix, expected, atol=1e-5)
@@ -186,15 +188,15 @@ def test_an_interrupted_run_continues_to_the_same_bytes(
     monkeypatch.setattr(batches, "CHUNK_TOKENS", 512)
     texts = sentences(400)
     whole, cut = make_items({"title": texts}, "whole"), make_items({"title": texts}, "cut")
-    embed(workdir=whole, model=str(tiny_model))
+    embed(EmbedOptions(model=str(tiny_model)), workdir=whole)
     with pytest.raises(KeyboardInterrupt):
-        embed(workdir=cut, model=str(tiny_model), reporter=Interrupting(200))
+        embed(EmbedOptions(model=str(tiny_model)), workdir=cut, reporter=Interrupting(200))
     assert not (cut / names.EMBEDDINGS).exists()
     chunks = sorted(cut.rglob("*.f32"))
     assert len(chunks) > 2
     if damaged:
         chunks[1].write_bytes(chunks[1].read_bytes()[:-1] + b"?")
-    embed(workdir=cut, model=str(tiny_model), reporter=recorder)
+    embed(EmbedOptions(model=str(tiny_model)), workdir=cut, reporter=recorder)
     assert written(cut) == written(whole)
     assert not list(cut.rglob("*.f32"))
     (message,) = [m for m in recorder.infos if "continuing" in m]
@@ -208,8 +210,8 @@ def test_chunks_of_other_options_are_not_used(
     monkeypatch.setattr(batches, "CHUNK_TOKENS", 512)
     workdir = make_items({"title": sentences(400)})
     with pytest.raises(KeyboardInterrupt):
-        embed(workdir=workdir, model=str(tiny_model), reporter=Interrupting(200))
-    embed(workdir=workdir, model=str(tiny_model), prompt="blue ", reporter=recorder)
+        embed(EmbedOptions(model=str(tiny_model)), workdir=workdir, reporter=Interrupting(200))
+    embed(EmbedOptions(model=str(tiny_model), prompt="blue "), workdir=workdir, reporter=recorder)
     assert not any("continuing" in message for message in recorder.infos)
 
 
@@ -219,7 +221,10 @@ def test_a_killed_process_continues_to_the_same_bytes(
 ) -> None:
     texts = sentences(12_000)
     whole, cut = make_items({"title": texts}, "whole"), make_items({"title": texts}, "cut")
-    script = "import sys; from stages.embed import embed; embed(workdir=sys.argv[1], model=sys.argv[2])"
+    script = (
+        "import sys; from stages.embed import EmbedOptions, embed; "
+        "embed(EmbedOptions(model=sys.argv[2]), workdir=sys.argv[1])"
+    )
     process = subprocess.Popen([sys.executable, "-c", script, str(cut), str(tiny_model)], env=dict(os.environ))
     deadline = time.monotonic() + 120
     while len(list(cut.rglob("*.f32"))) < 1 and process.poll() is None and time.monotonic() < deadline:
@@ -228,20 +233,20 @@ def test_a_killed_process_continues_to_the_same_bytes(
     assert process.wait() == -signal.SIGKILL
     assert not (cut / names.EMBEDDINGS).exists()
     for workdir in (whole, cut):
-        embed(workdir=workdir, model=str(tiny_model))
+        embed(EmbedOptions(model=str(tiny_model)), workdir=workdir)
     assert written(cut) == written(whole)
 
 
 def test_a_view_without_texts(make_items: MakeItems, tiny_model: Path) -> None:
     workdir = make_items({"title": ["saw", "nail"], "features": [None, " "]})
     with pytest.raises(DataError, match="no item has a text in view 'features'"):
-        embed(workdir=workdir, model=str(tiny_model), views=["title", "features"])
-    result = embed(workdir=workdir, model=str(tiny_model))
+        embed(EmbedOptions(model=str(tiny_model), views=["title", "features"]), workdir=workdir)
+    result = embed(EmbedOptions(model=str(tiny_model)), workdir=workdir)
     assert list(embedding_views(workdir / names.EMBEDDINGS)) == ["title"]
     assert any("'features' is left out" in warning for warning in result.warnings)
     empty = make_items({"title": [None, ""]}, "empty")
     with pytest.raises(DataError, match="no item has a text"):
-        embed(workdir=empty, model=str(tiny_model))
+        embed(EmbedOptions(model=str(tiny_model)), workdir=empty)
 
 
 @pytest.mark.parametrize(
@@ -249,12 +254,12 @@ def test_a_view_without_texts(make_items: MakeItems, tiny_model: Path) -> None:
     [
         ({"device": "tpu"}, "--device tpu"),
         ({"device": "cuda:99"}, "--device cuda:99"),
-        ({"precision": "int4"}, "--precision int4"),
-        ({"backend": "onnx"}, "--backend onnx"),
+        ({"precision": "int4"}, "--precision 'int4' is unknown"),
+        ({"backend": "onnx"}, "--backend 'onnx' is unknown"),
         ({"backend": "openvino", "precision": "float16"}, "--precision float16"),
         ({"max_tokens": 65}, "64 positions"),
         ({"max_tokens": 2}, "--max-tokens 2"),
-        ({"batch_tokens": 0}, "--batch-tokens 0"),
+        ({"batch_tokens": 0}, "--batch-tokens must be at least 1, is 0"),
         ({"views": ["titel"]}, "'title'"),
     ],
 )
@@ -263,14 +268,14 @@ def test_options_that_do_not_fit(
 ) -> None:
     workdir = make_items({"title": sentences(3)})
     with pytest.raises(UsageError, match=message):
-        embed(workdir=workdir, model=str(tiny_model), **options)  # type: ignore[arg-type]
+        embed(EmbedOptions(model=str(tiny_model), **options), workdir=workdir)  # type: ignore[arg-type]
     assert not (workdir / names.EMBEDDINGS).exists()
 
 
 @pytest.mark.skipif(find_spec("optimum") is not None, reason="the back end is installed")
 def test_a_back_end_that_is_not_installed(sentences: Sentences, make_items: MakeItems, tiny_model: Path) -> None:
     with pytest.raises(UsageError, match=r"optimum-intel.*\n.*cocorec\[openvino\]"):
-        embed(workdir=make_items({"title": sentences(3)}), model=str(tiny_model), backend="openvino")
+        embed(EmbedOptions(model=str(tiny_model), backend="openvino"), workdir=make_items({"title": sentences(3)}))
 
 
 @pytest.mark.skipif(find_spec("optimum") is None, reason="needs the extra openvino, which wants an older transformers")
@@ -282,7 +287,7 @@ def test_openvino_gives_the_vectors_of_torch(
     vectors = []
     for backend, form in (("torch", "float32"), ("openvino", precision)):
         workdir = make_items({"title": texts}, backend)
-        facts = embed(workdir=workdir, model=str(tiny_model), backend=backend, precision=form).facts
+        facts = embed(EmbedOptions(model=str(tiny_model), backend=backend, precision=form), workdir=workdir).facts
         assert facts["backend"] == backend
         vectors.append(read_view(workdir / names.EMBEDDINGS, "title")[0])
     np.testing.assert_allclose(vectors[1], vectors[0], atol=error)
@@ -302,7 +307,7 @@ def test_a_constant_encoder_is_warned_of(
     sentences: Sentences, make_items: MakeItems, tiny_model: Path, tmp_path: Path, recorder: Reporter
 ) -> None:
     model = with_weights(tiny_model, tmp_path / "flat", lambda key, value: value * 0)
-    result = embed(workdir=make_items({"title": sentences(30)}), model=str(model), reporter=recorder)
+    result = embed(EmbedOptions(model=str(model)), workdir=make_items({"title": sentences(30)}), reporter=recorder)
     assert "same vector" in result.warnings[0]
     assert recorder.warnings == list(result.warnings)
 
@@ -319,7 +324,7 @@ def test_vectors_that_are_not_finite_are_refused(
     model = with_weights(tiny_model, tmp_path / "spoilt", spoil)
     workdir = make_items({"title": ["saw", "glue box", "nail"]})
     with pytest.raises(DataError, match="not finite for the text 'glue box'"):
-        embed(workdir=workdir, model=str(model))
+        embed(EmbedOptions(model=str(model)), workdir=workdir)
     assert not (workdir / names.EMBEDDINGS).exists()
 
 
@@ -328,7 +333,7 @@ def test_a_broken_model_folder(make_items: MakeItems, tiny_model: Path, tmp_path
     shutil.copytree(tiny_model, broken)
     (broken / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(DataError, match="--model broken cannot be loaded"):
-        embed(workdir=make_items({"title": ["saw"]}), model=str(broken))
+        embed(EmbedOptions(model=str(broken)), workdir=make_items({"title": ["saw"]}))
 
 
 def test_the_offline_package_with_other_weights_is_called_out(

@@ -7,14 +7,14 @@ import pytest
 from stages.artifacts import names
 from stages.artifacts.errors import DataError, UsageError
 from stages.embed import texts as module
-from stages.embed.spool import TextSpool
+from stages.embed.text_file import TextFile
 from stages.embed.texts import choose_views, collect
 
 
 def test_equal_texts_are_one_across_views_and_blank_ones_none(make_items: Callable[..., Path]) -> None:
     workdir = make_items({"title": ["saw", None, "nail", "saw"], "brand": ["nail", "", " \t\n\u3000", "oak"]})
-    with TextSpool(workdir / ".cocorec") as spool:
-        found = collect(workdir / names.ITEMS, ["brand", "title"], spool)
+    with TextFile(workdir / ".cocorec") as text_file:
+        found = collect(workdir / names.ITEMS, ["brand", "title"], text_file)
         texts = found.take(np.arange(len(found)))
     assert texts == ["nail", "oak", "saw"]
     assert [texts[i] if i >= 0 else None for i in found.rows["title"]] == ["saw", None, "nail", "saw"]
@@ -28,8 +28,8 @@ def test_equal_texts_are_one_across_pieces_of_the_file(
     rng = np.random.default_rng(0)
     views = {name: [f"häuser {n}" if n else None for n in rng.integers(25, size=60)] for name in ("title", "brand")}
     workdir = make_items(views)
-    with TextSpool(workdir / ".cocorec") as spool:
-        found = collect(workdir / names.ITEMS, list(views), spool)
+    with TextFile(workdir / ".cocorec") as text_file:
+        found = collect(workdir / names.ITEMS, list(views), text_file)
         texts = found.take(np.arange(len(found)))
         assert found.take(np.array([3, 0, 3])) == [texts[3], texts[0], texts[3]]
     assert texts == [text for text in dict.fromkeys([*views["title"], *views["brand"]]) if text]
@@ -40,8 +40,8 @@ def test_equal_texts_are_one_across_pieces_of_the_file(
 
 def test_texts_leave_nothing_in_the_work_directory(make_items: Callable[..., Path]) -> None:
     workdir = make_items({"title": ["a", "b"]})
-    with TextSpool(workdir / ".cocorec") as spool:
-        collect(workdir / names.ITEMS, ["title"], spool)
+    with TextFile(workdir / ".cocorec") as text_file:
+        collect(workdir / names.ITEMS, ["title"], text_file)
         assert not list((workdir / ".cocorec").glob("tmp*"))
 
 
@@ -63,6 +63,6 @@ def test_an_unknown_view_is_refused_with_those_there_are(make_items: Callable[..
 
 def test_no_items_or_no_file(make_items: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no items"):
-        collect(make_items({"title": []}) / names.ITEMS, ["title"], TextSpool(tmp_path))
+        collect(make_items({"title": []}) / names.ITEMS, ["title"], TextFile(tmp_path))
     with pytest.raises(DataError, match="cocorec preprocess"):
         choose_views(tmp_path / names.ITEMS, None)

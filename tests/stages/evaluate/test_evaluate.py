@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.artifacts.errors import DataError, QualityError, UsageError
+from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.names import (
     CODES,
@@ -19,47 +19,13 @@ from stages.artifacts.names import (
     RECOMMENDATIONS,
     SEQUENCES,
 )
-from stages.artifacts.sequences import Sequences, read_sequences
+from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
-from stages.evaluate import check_bars, evaluate, parse_bars, popularity
-from stages.evaluate.popularity import counts_before, popularity_ranks
+from stages.evaluate import EvaluateOptions, evaluate
 from stages.frame.reporter import Reporter
 from stages.model.files import load_tensors, save_tensors
-from stages.model.ranking import Queries, queries
-from stages.train import train
-
-
-def _queries(sequences, targets, ends):
-    first = np.repeat(sequences.offsets[0], len(targets))
-    return Queries(np.zeros(len(targets), int), np.array(targets), first, first, first + ends)
-
-
-def test_popularity_counts_what_was_known_before_the_split():
-    items = np.array([1, 1, 2, 3, 2, 1, 3, 4], dtype=np.int32)
-    sequences = Sequences(items, np.array([0, 4, 8]), np.array([2, 2]), np.array([3, 3]))
-    # Known before validation: 1 1 2 1; before test also 2 and 3. Ties rank behind.
-    every = _queries(sequences, [1, 2, 3, 4], 2)
-    assert popularity_ranks(sequences, "valid", every, 4).tolist() == [1, 2, 4, 4]
-    assert popularity_ranks(sequences, "test", every, 4).tolist() == [1, 2, 3, 4]
-    # The first user has seen 1, twice: the others move up, and 1 itself stands behind all.
-    assert popularity_ranks(sequences, "valid", every, 4, exclude_seen=True).tolist() == [5, 1, 3, 3]
-
-
-def test_popularity_without_seen_items_equals_a_full_sort(monkeypatch):
-    monkeypatch.setattr(popularity, "_QUERIES", 7)
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(3, 9, 40)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    sequences = Sequences(rng.integers(1, 21, offsets[-1]).astype(np.int32), offsets, lengths - 2, lengths - 1)
-    wanted = queries(sequences, "test", 3)
-    counts = counts_before(sequences, sequences.valid_end, 20)
-    expected = []
-    for target, first, end in zip(wanted.target, wanted.first, wanted.end, strict=True):
-        seen = set(sequences.items[first:end].tolist())
-        left = [i for i in range(1, 21) if i not in seen]
-        expected.append(21 if target in seen else sum(counts[i - 1] >= counts[target - 1] for i in left))
-    assert 21 in expected
-    assert popularity_ranks(sequences, "test", wanted, 20, exclude_seen=True).tolist() == expected
+from stages.model.registry import MODELS
+from stages.train import TrainOptions, train
 
 
 class Said(Reporter):
@@ -72,12 +38,12 @@ class Said(Reporter):
 
 @pytest.fixture
 def trained(structured, small):
-    train(workdir=structured, epochs=8, **small)
+    train(TrainOptions(epochs=8, **small), workdir=structured)
     return structured
 
 
 def test_evaluation_of_a_trained_model(trained):
-    result = evaluate(workdir=trained, cutoffs=(10, 5), bootstrap=200, device="cpu")
+    result = evaluate(EvaluateOptions(cutoffs=(10, 5), resamples=200, device="cpu"), workdir=trained)
     ranks = pq.read_table(trained / RANKS)
     assert ranks.column_names == ["user_id", "target", "rank", "history_length", "target_count"]
     sequences = read_sequences(trained / SEQUENCES, user_ids=True)
@@ -108,23 +74,25 @@ def test_evaluation_of_a_trained_model(trained):
 
 
 def test_same_bytes_skipped_when_fresh_and_valid_split_differs(trained):
-    evaluate(workdir=trained, bootstrap=50, device="cpu")
+    evaluate(EvaluateOptions(resamples=50, device="cpu"), workdir=trained)
     files = [trained / name for name in (METRICS, RANKS, RECOMMENDATIONS)]
     first = [path.read_bytes() for path in files]
-    assert evaluate(workdir=trained, bootstrap=50, device="cpu").skipped
-    assert not evaluate(workdir=trained, bootstrap=50, device="cpu", force=True).skipped
+    assert evaluate(EvaluateOptions(resamples=50, device="cpu"), workdir=trained).skipped
+    assert not evaluate(EvaluateOptions(resamples=50, device="cpu"), workdir=trained, force=True).skipped
     assert [path.read_bytes() for path in files] == first
-    validation = evaluate(workdir=trained, split="valid", bootstrap=50, device="cpu")
+    validation = evaluate(EvaluateOptions(split="valid", resamples=50, device="cpu"), workdir=trained)
     assert validation.facts["split"] == "valid"
     history = pq.read_table(trained / "model" / "history.parquet").to_pylist()
     best = max(row["ndcg@10"] for row in history)
     assert validation.facts["metrics"]["ndcg@10"]["mean"] == pytest.approx(best, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["sasrec", "text", "codes", "transitions", "popularity"])
-def test_baselines_are_evaluated_alike(structured, small, kind):
-    train(workdir=structured, model=kind, epochs=1, **small)
-    assert evaluate(workdir=structured, bootstrap=10, device="cpu").facts["model"] == kind
+@pytest.mark.parametrize("model", MODELS)
+def test_models_are_evaluated_alike(structured, small, model):
+    train(TrainOptions(model=model, epochs=1, **small), workdir=structured)
+    facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=structured).facts
+    assert facts["model"] == model
+    assert facts["popularity_cut"] == "before the split"
 
 
 def _lists(folder):
@@ -132,7 +100,7 @@ def _lists(folder):
 
 
 def test_lists_agree_with_the_ranks_and_carry_original_ids(trained):
-    facts = evaluate(workdir=trained, top=7, bootstrap=10, device="cpu").facts
+    facts = evaluate(EvaluateOptions(top=7, resamples=10, device="cpu"), workdir=trained).facts
     table = pq.read_table(trained / RECOMMENDATIONS)
     assert table.column_names == ["user_id", "item_ids", "scores"]
     ranks = pq.read_table(trained / RANKS)
@@ -157,9 +125,9 @@ def test_lists_agree_with_the_ranks_and_carry_original_ids(trained):
 
 
 def test_excluding_what_was_seen(trained, small):
-    open_facts = evaluate(workdir=trained, bootstrap=10, device="cpu").facts
+    open_facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=trained).facts
     before = pq.read_table(trained / RANKS)["rank"].to_numpy()
-    facts = evaluate(workdir=trained, bootstrap=10, exclude_seen=True, device="cpu").facts
+    facts = evaluate(EvaluateOptions(resamples=10, exclude_seen=True, device="cpu"), workdir=trained).facts
     ranks = pq.read_table(trained / RANKS)["rank"].to_numpy()
     sequences = read_sequences(trained / SEQUENCES, user_ids=True)
     ids = pq.read_table(trained / ITEMS)["item_id"].to_pylist()
@@ -180,7 +148,7 @@ def test_excluding_what_was_seen(trained, small):
 
 
 def test_a_user_who_has_seen_nearly_all_gets_a_short_list(trained):
-    evaluate(workdir=trained, top=200, exclude_seen=True, bootstrap=10, device="cpu")
+    evaluate(EvaluateOptions(top=200, exclude_seen=True, resamples=10, device="cpu"), workdir=trained)
     sequences = read_sequences(trained / SEQUENCES, user_ids=True)
     lists = _lists(trained)
     for row, user in enumerate(sequences.user_ids.to_pylist()):
@@ -194,30 +162,30 @@ def test_several_targets_of_a_user_share_a_list(trained, small):
     for name, end in zip(("train_end", "valid_end"), ends, strict=True):
         table = table.set_column(table.column_names.index(name), name, pa.array(end, pa.int32()))
     pq.write_table(table.replace_schema_metadata(None), trained / SEQUENCES)
-    train(workdir=trained, epochs=1, **small)
-    facts = evaluate(workdir=trained, bootstrap=10, device="cpu").facts
+    train(TrainOptions(epochs=1, **small), workdir=trained)
+    facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=trained).facts
     assert facts["targets"] == 3 * facts["users"] == 3 * pq.read_table(trained / RECOMMENDATIONS).num_rows
 
 
 def test_no_lists(trained):
-    evaluate(workdir=trained, bootstrap=10, device="cpu")
+    evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=trained)
     (trained / ITEMS).unlink()
     with pytest.raises(DataError, match=r"items.parquet does not exist.*\n.*--top 0"):
-        evaluate(workdir=trained, bootstrap=10, device="cpu")
-    facts = evaluate(workdir=trained, top=0, bootstrap=10, device="cpu").facts
+        evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=trained)
+    facts = evaluate(EvaluateOptions(top=0, resamples=10, device="cpu"), workdir=trained).facts
     assert facts["beyond_accuracy"] == {}
     # The lists of an earlier run do not stay beside metrics that know none.
     assert pq.read_table(trained / RECOMMENDATIONS).num_rows == 0
-    assert evaluate(workdir=trained, top=0, bootstrap=10, device="cpu").skipped
+    assert evaluate(EvaluateOptions(top=0, resamples=10, device="cpu"), workdir=trained).skipped
 
 
 def test_diversity_of_a_model_without_texts(structured, small):
-    train(workdir=structured, model="sasrec", epochs=1, **small)
-    facts = evaluate(workdir=structured, bootstrap=10, device="cpu").facts
+    train(TrainOptions(model="sasrec", epochs=1, **small), workdir=structured)
+    facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=structured).facts
     assert facts["beyond_accuracy"]["diversity@10"] > 0
     (structured / EMBEDDINGS).unlink()
     reporter = Said()
-    result = evaluate(workdir=structured, bootstrap=10, device="cpu", reporter=reporter)
+    result = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=structured, reporter=reporter)
     assert not result.skipped
     assert "diversity@10" not in result.facts["beyond_accuracy"]
     assert "coverage@10" in result.facts["beyond_accuracy"]
@@ -225,10 +193,10 @@ def test_diversity_of_a_model_without_texts(structured, small):
 
 
 def test_items_of_another_size_are_refused(structured, small):
-    train(workdir=structured, model="text", epochs=1, **small)
+    train(TrainOptions(model="text", epochs=1, **small), workdir=structured)
     write_table(structured / ITEMS, pq.read_table(structured / ITEMS).slice(0, 59), Lineage("preprocess", {}, {}))
     with pytest.raises(DataError, match=r"items.parquet has 59 items, the model knows 60"):
-        evaluate(workdir=structured, device="cpu")
+        evaluate(EvaluateOptions(device="cpu"), workdir=structured)
 
 
 def test_weights_that_are_not_finite_are_refused(trained):
@@ -236,7 +204,7 @@ def test_weights_that_are_not_finite_are_refused(trained):
     name = next(name for name in tensors if name.startswith("backbone."))
     save_tensors(trained / MODEL_WEIGHTS, {**tensors, name: tensors[name] * float("nan")}, metadata)
     with pytest.raises(DataError, match="scores are not finite"):
-        evaluate(workdir=trained, device="cpu")
+        evaluate(EvaluateOptions(device="cpu"), workdir=trained)
 
 
 def test_model_and_items_of_different_runs_are_refused(trained, small):
@@ -247,7 +215,7 @@ def test_model_and_items_of_different_runs_are_refused(trained, small):
 
 def test_swapped_weights_are_refused(trained, small):
     weights = (trained / MODEL_WEIGHTS).read_bytes()
-    train(workdir=trained, epochs=1, seed=9, **small)
+    train(TrainOptions(epochs=1, seed=9, **small), workdir=trained)
     (trained / MODEL_WEIGHTS).write_bytes(weights)
     with pytest.raises(DataError, match="different training runs"):
         evaluate(workdir=trained)
@@ -278,23 +246,10 @@ def test_config_that_is_no_config(trained):
         ({"cutoffs": []}, "--cutoffs"),
         ({"cutoffs": [0]}, "--cutoffs"),
         ({"top": -1}, "--top"),
-        ({"bootstrap": 0}, "--bootstrap"),
+        ({"resamples": 0}, "--resamples"),
         ({"device": "gpu"}, "--device"),
     ],
 )
 def test_wrong_options_are_named(trained, options, named):
     with pytest.raises(UsageError, match=named):
-        evaluate(workdir=trained, **options)
-
-
-def test_bars():
-    known = ["recall@10", "ndcg@10"]
-    assert parse_bars(["NDCG@10=0.05", "recall@10 = .1"], known) == {"ndcg@10": 0.05, "recall@10": 0.1}
-    for wrong in ("ndcg@10", "ndcg@10=high", "ndcg@7=0.1", "ndcg@10=nan"):
-        with pytest.raises(UsageError, match="--fail-under"):
-            parse_bars([wrong], known)
-    facts = {"split": "test", "metrics": {"ndcg@10": {"mean": 0.04}, "recall@10": {"mean": 0.2}}}
-    check_bars(facts, {"ndcg@10": 0.04, "recall@10": 0.1})
-    with pytest.raises(QualityError, match=r"ndcg@10 is 0.0400, below 0.05") as caught:
-        check_bars(facts, {"ndcg@10": 0.05, "recall@10": 0.1})
-    assert caught.value.exit_code == 4
+        evaluate(EvaluateOptions(**options), workdir=trained)

@@ -97,7 +97,7 @@ def test_masked_codes_within_their_position():
     codes = torch.randint(size, (n, positions))
     rows = 1 + size * torch.arange(positions) + codes
     chosen = torch.rand(n, positions) < 0.6
-    actual = masked_code_modelling(fused, table, rows, chosen, 0.1)
+    actual = masked_code_modelling(fused, table, rows, chosen, 0.1, mcm_softmax="position")
     terms = []
     for i, j in chosen.nonzero().tolist():
         own = F.normalize(table[1 + j * size : 1 + (j + 1) * size], dim=-1)

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from models import config_of
 
-from stages.model import ModelConfig, Recommender
-from stages.model.backbone import Layout
+from stages.model.catalogue import Catalogue
+from stages.model.cocorec import CoCoRec
 from stages.model.losses import masked_code_modelling, masked_sequence_alignment, recommendation
+from stages.model.packing import Packing
 
 GOLDEN = Path(__file__).parents[2] / "data" / "authors_forward.npz"
 TOLERANCE = {"rtol": 0, "atol": 1e-9}
@@ -61,13 +63,13 @@ def authors_weights(golden):
 
 @pytest.fixture(scope="module")
 def model(golden):
-    config = ModelConfig(
-        kind="cocorec",
-        items=40,
+    config = config_of(
+        "cocorec",
+        40,
         views=3,
         codes=6,
         codebook_size=8,
-        text_dimension=16,
+        text_dim=16,
         dim=16,
         heads=2,
         fusion_heads=2,
@@ -80,10 +82,11 @@ def model(golden):
         repeat_bias=False,
         text_residual=False,
     )
-    model = Recommender(config).double()
+    model = CoCoRec(config).double()
     weights = authors_weights(golden)
     model.load_state_dict(weights, strict=True)
-    model.set_items(golden["codes"], golden["text"], torch.ones(40, 3, dtype=torch.bool))
+    present = torch.ones(40, 3, dtype=torch.bool)
+    model.set_items(Catalogue(40, golden["codes"], 8, golden["text"], present))
     return model
 
 
@@ -92,12 +95,12 @@ def run(golden, model):
     """One plain and one masked pass as training does them, and the gradients of the loss."""
     real = golden["item_seq"] > 0
     items = golden["item_seq"][real]
-    layout = Layout.of_lengths(golden["seq_len"])
+    packing = Packing.of_lengths(golden["seq_len"])
     last = torch.cumsum(golden["seq_len"], 0) - 1
     history, candidate = model.encode(torch.arange(1, 41))
-    outputs = model.backbone(history[items - 1], layout)
+    outputs = model.backbone(history[items - 1], packing)
     masked = model.encoder(items, golden["masked_codes"][real])
-    masked_outputs = model.backbone(masked.history(), layout)
+    masked_outputs = model.backbone(masked.history(), packing)
     chosen = golden["mask_labels"][real] >= 0
     rows = model.encoder.rows[items]
     temperature = float(golden["temperature"])
@@ -105,7 +108,7 @@ def run(golden, model):
     losses = {
         "loss_rec": recommendation(users, candidate, golden["target"] - 1, temperature),
         "loss_mcm": masked_code_modelling(
-            masked.codes, model.encoder.table, rows, chosen, temperature, within_position=False
+            masked.codes, model.encoder.table, rows, chosen, temperature, mcm_softmax="table"
         ),
         "loss_msa": masked_sequence_alignment(users, masked_users, temperature),
     }
@@ -158,4 +161,4 @@ def test_item_tables_and_read_agree_with_training_pass(run, model, golden):
     history, candidate = model.item_tables()
     same(candidate[1:], golden["item_table"][1:])
     items = golden["item_seq"][golden["item_seq"] > 0]
-    same(model.read(history, items, Layout.of_lengths(golden["seq_len"])), golden["sequence_output"])
+    same(model.read(history, items, Packing.of_lengths(golden["seq_len"])), golden["sequence_output"])

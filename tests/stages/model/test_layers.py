@@ -2,8 +2,6 @@ import pytest
 import torch
 from torch import nn
 
-from stages.model.backbone import Backbone, Layout
-from stages.model.config import ModelConfig
 from stages.model.layers import Attend, Dropout
 
 
@@ -60,24 +58,3 @@ def test_attention_heeds_only_what_is_allowed():
     actual = Attend(2, 0.0)(query, key, value, allowed=allowed)
     torch.testing.assert_close(actual[0], Attend(2, 0.0)(query[:1], key[:1, :2], value[:1, :2])[0])
     torch.testing.assert_close(actual[1], Attend(2, 0.0)(query[1:], key[1:, :3], value[1:, :3])[0])
-
-
-def test_histories_do_not_see_each_other_nor_the_future():
-    backbone = Backbone(ModelConfig("sasrec", 10, dim=16, ffn_dim=32, max_history=8)).eval()
-    lengths = torch.tensor([3, 8, 1, 5])
-    x = torch.randn(int(lengths.sum()), 16)
-    together = backbone(x, Layout.of_lengths(lengths))
-    for part, whole in zip(x.split(lengths.tolist()), together.split(lengths.tolist()), strict=True):
-        torch.testing.assert_close(backbone(part, Layout.of_lengths(torch.tensor([len(part)]))), whole)
-        for cut in range(1, len(part)):
-            prefix = backbone(part[:cut], Layout.of_lengths(torch.tensor([cut])))
-            torch.testing.assert_close(prefix, whole[:cut])
-
-
-def test_layout_packs_what_it_unpacks():
-    layout = Layout.of_lengths(torch.tensor([2, 4, 1]))
-    x = torch.randn(7, 3)
-    padded = layout.unpack(x)
-    assert padded.shape == (3, 4, 3)
-    assert torch.equal(padded[0, 2:], torch.zeros(2, 3))
-    assert torch.equal(layout.pack(padded), x)

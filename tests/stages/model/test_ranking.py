@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
 import torch
+from models import config_for
 
 import stages.model.ranking as module
 from stages.artifacts.sequences import Sequences
-from stages.model.catalogue import read_catalogue
-from stages.model.config import ModelConfig
+from stages.model.catalogue import Catalogue, read_catalogue
+from stages.model.cocorec import CoCoRec
+from stages.model.packing import Packing
 from stages.model.ranking import queries, rank, target_ranks
-from stages.model.recommender import Recommender
 
 
 @pytest.fixture
 def model(structured):
     torch.manual_seed(0)
-    catalogue = read_catalogue(structured, "cocorec", 8)
-    model = Recommender(ModelConfig("cocorec", catalogue.items, 2, 4, 8, 8, dim=16, ffn_dim=32, fusion_ffn_dim=32))
-    model.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+    catalogue = read_catalogue(structured, CoCoRec.reads, 8)
+    model = CoCoRec.build(config_for("cocorec", catalogue), catalogue)
     torch.nn.init.normal_(model.repeats.by_age, std=0.3)
     return model.eval()
 
@@ -46,11 +46,11 @@ def _scores(model, items, wanted, row):
     history, candidates = model.item_tables()
     candidates = torch.nn.functional.normalize(candidates[1:], dim=-1)
     read = items[wanted.start[row] : wanted.end[row]]
-    layout = module.Layout.of_lengths(torch.tensor([len(read)]))
+    packing = Packing.of_lengths(torch.tensor([len(read)]))
     shifts = torch.zeros(len(candidates))
     for age, item in reversed(list(enumerate(reversed(read.tolist())))):  # a later place overrides an earlier one
         shifts[item - 1] = model.repeats.by_age[age]
-    return candidates @ torch.nn.functional.normalize(model.read(history, read, layout), dim=-1)[0] + shifts
+    return candidates @ torch.nn.functional.normalize(model.read(history, read, packing), dim=-1)[0] + shifts
 
 
 @pytest.mark.parametrize("budget", [1 << 23, 130])
@@ -102,7 +102,8 @@ def test_ties_count_against_the_target(model, sequences):
 
 
 def test_an_item_without_any_view_still_has_a_vector(model):
-    model.encoder.set_items(torch.zeros(60, 4), torch.zeros(60, 2, 8), torch.zeros(60, 2, dtype=torch.bool))
+    absent = torch.zeros(60, 2, dtype=torch.bool)
+    model.set_items(Catalogue(60, torch.zeros(60, 4), 8, torch.zeros(60, 2, 8), absent))
     history, candidates = model.item_tables()
     assert torch.isfinite(history).all()
     assert torch.isfinite(candidates).all()

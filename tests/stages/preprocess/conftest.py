@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from published import HEADER
 
 from stages.artifacts.items import check_item_numbers
 from stages.artifacts.names import ITEMS, SEQUENCES
 from stages.artifacts.sequences import SEQUENCES_SCHEMA, read_sequences
 from stages.artifacts.tables import open_table, read_table
-from stages.preprocess import preprocess
+from stages.preprocess import PreprocessOptions, preprocess
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,23 @@ def run(tmp_path: Path) -> Callable[..., Made]:
 
     def preprocessed(*inputs: Path, items: Iterable[Path] = (), **options: Any) -> Made:
         workdir = options.pop("workdir", tmp_path / "work")
-        result = preprocess(inputs, workdir=workdir, items=tuple(items), **options)
+        force = options.pop("force", False)
+        result = preprocess(PreprocessOptions(inputs, items=tuple(items), **options), workdir=workdir, force=force)
         return read_made(workdir, dict(result.facts), result.warnings)
 
     return preprocessed
+
+
+@pytest.fixture
+def publish(write: Callable[..., Path]) -> Callable[..., Path]:
+    """Callable[..., Path] the three files; returns the path of the training file."""
+
+    def files(train: list[str], valid: list[str], test: list[str], name: str = "Tools", suffix: str = "") -> Path:
+        for part, rows in (("valid", valid), ("test", test), ("train", train)):
+            path = write(f"{name}.{part}.csv{suffix}", [HEADER, *rows])
+        return path
+
+    return files
 
 
 def read_made(workdir: Path, facts: dict[str, Any], warnings: tuple[str, ...]) -> Made:

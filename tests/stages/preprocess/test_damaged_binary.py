@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.artifacts.errors import CocorecError
-from stages.preprocess import preprocess
+from stages.preprocess import PreprocessOptions, preprocess
 
 FRAME = pl.DataFrame(
     {
@@ -85,7 +85,7 @@ def test_no_damage_leads_to_a_traceback(
     damaged.write_bytes(changed(FILES[kind], changes))
     log, items = (good, [damaged]) if as_items else (damaged, [])
     try:
-        preprocess([log], workdir=tmp_path / "work", items=items, k_core=0, force=True)
+        preprocess(PreprocessOptions([log], items=items, k_core=0), workdir=tmp_path / "work", force=True)
     except CocorecError as error:
         assert error.exit_code in (2, 3)
         assert error.hint

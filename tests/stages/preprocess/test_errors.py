@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.artifacts.errors import CocorecError, DataError, UsageError
-from stages.preprocess import preprocess
+from stages.preprocess import PreprocessOptions, preprocess
 
 GOOD = b"user_id,item_id,timestamp\nu,A,1\nu,B,2\nu,C,3\n"
 REVIEW = b'{"user_id": "u", "parent_asin": "A", "timestamp": 1}\n'
@@ -51,7 +51,7 @@ def test_unusable_log(tmp_path: Path, case: str) -> None:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(kind, match=message) as caught:
-        preprocess([path], workdir=tmp_path / "work")
+        preprocess(PreprocessOptions([path]), workdir=tmp_path / "work")
     assert caught.value.exit_code in (2, 3)
     assert not list((tmp_path / "work").glob("*.parquet"))
 
@@ -74,7 +74,7 @@ def test_unusable_metadata(tmp_path: Path, case: str) -> None:
     if content is not None:
         meta.write_bytes(content)
     with pytest.raises(DataError, match=message):
-        preprocess([log], workdir=tmp_path / "work", items=[meta], k_core=0)
+        preprocess(PreprocessOptions([log], items=[meta], k_core=0), workdir=tmp_path / "work")
     assert not list((tmp_path / "work").glob("*.parquet"))
 
 
@@ -83,29 +83,29 @@ def test_unusable_options(tmp_path: Path) -> None:
     log.write_bytes(GOOD)
     work = tmp_path / "work"
     with pytest.raises(UsageError, match="no input file"):
-        preprocess([], workdir=work)
-    with pytest.raises(UsageError, match="no log format 'amazon'"):
-        preprocess([log], workdir=work, format="amazon")
-    with pytest.raises(UsageError, match="no metadata format 'x'"):
-        preprocess([log], workdir=work, items=[log], items_format="x")
-    with pytest.raises(UsageError, match="--k-core -1"):
-        preprocess([log], workdir=work, k_core=-1)
+        preprocess(PreprocessOptions([]), workdir=work)
+    with pytest.raises(UsageError, match="--format 'amazon' is unknown"):
+        preprocess(PreprocessOptions([log], format="amazon"), workdir=work)
+    with pytest.raises(UsageError, match="--items-format 'x' is unknown"):
+        preprocess(PreprocessOptions([log], items=[log], items_format="x"), workdir=work)
+    with pytest.raises(UsageError, match="--k-core must be at least 0, is -1"):
+        preprocess(PreprocessOptions([log], k_core=-1), workdir=work)
     with pytest.raises(UsageError, match="--views needs item metadata"):
-        preprocess([log], workdir=work, views=["title"])
+        preprocess(PreprocessOptions([log], views=["title"]), workdir=work)
     (tmp_path / "nothing").mkdir()
     with pytest.raises(DataError, match="nothing is a folder without data files"):
-        preprocess([tmp_path / "nothing"], workdir=work)
+        preprocess(PreprocessOptions([tmp_path / "nothing"]), workdir=work)
     with pytest.raises(DataError, match=r"no file matches .*\*\.csv"):
-        preprocess([tmp_path / "nothing" / "*.csv"], workdir=work)
+        preprocess(PreprocessOptions([tmp_path / "nothing" / "*.csv"]), workdir=work)
     with pytest.raises(DataError, match="no column 'stars'"):
-        preprocess([log], workdir=work, rating_min=3, rating_column="stars")
+        preprocess(PreprocessOptions([log], rating_min=3, rating_column="stars"), workdir=work)
 
 
 def test_inputs_of_different_formats(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(GOOD)
     (tmp_path / "b.jsonl").write_bytes(REVIEW)
     with pytest.raises(DataError, match=r"a\.csv: table, b\.jsonl: amazon-2023"):
-        preprocess([tmp_path / "a.csv", tmp_path / "b.jsonl"], workdir=tmp_path / "work")
+        preprocess(PreprocessOptions([tmp_path / "a.csv", tmp_path / "b.jsonl"]), workdir=tmp_path / "work")
 
 
 def test_work_directory_that_cannot_be_made(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_work_directory_that_cannot_be_made(tmp_path: Path) -> None:
     log.write_bytes(GOOD)
     with pytest.raises(DataError, match=r"cannot write in .*--workdir"):
         try:
-            preprocess([log], workdir=log / "work", k_core=0)
+            preprocess(PreprocessOptions([log], k_core=0), workdir=log / "work")
         except DataError as error:
             raise DataError(str(error).replace("\n", " ")) from error
 
@@ -147,6 +147,6 @@ def test_no_bytes_lead_to_a_traceback(tmp_path: Path, lines: list[bytes], compre
     data = b"\n".join(lines)
     path.write_bytes(gzip.compress(data) if compressed else data)
     try:
-        preprocess([path], workdir=tmp_path / "work", k_core=0, force=True)
+        preprocess(PreprocessOptions([path], k_core=0), workdir=tmp_path / "work", force=True)
     except CocorecError as error:
         assert error.exit_code in (2, 3)

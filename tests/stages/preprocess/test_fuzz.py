@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.artifacts.errors import CocorecError
-from stages.preprocess import preprocess
-from stages.preprocess.catalogue import CATALOGUE_READERS
-from stages.preprocess.readers import LOG_READERS
+from stages.preprocess import PreprocessOptions, preprocess
+from stages.preprocess.items.readers import ITEM_READERS
+from stages.preprocess.logs.readers import LOG_READERS
 
 Run = Callable[..., Any]
 
@@ -54,7 +54,9 @@ def test_no_rows_lead_to_a_traceback(
     data = "\n".join([head, *(separator.join(row) for row in rows)]).encode()
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     try:
-        preprocess([path], workdir=tmp_path / "work", k_core=0, force=True, format=format, max_bad_rows=bad)
+        preprocess(
+            PreprocessOptions([path], k_core=0, format=format, max_bad_rows=bad), workdir=tmp_path / "work", force=True
+        )
     except CocorecError as error:
         assert error.exit_code in (2, 3)
 
@@ -78,7 +80,7 @@ _META_HEADS = [
     head=st.sampled_from(_META_HEADS),
     rows=st.lists(st.lists(st.one_of(_FIELD, st.just("A")), max_size=4), max_size=5),
     separator=st.sampled_from([",", "\t", "::", "|"]),
-    format=st.sampled_from(["auto", *(reader.name for reader in CATALOGUE_READERS)]),
+    format=st.sampled_from(["auto", *(reader.name for reader in ITEM_READERS)]),
     cold=st.booleans(),
 )
 def test_no_metadata_leads_to_a_traceback(
@@ -88,9 +90,9 @@ def test_no_metadata_leads_to_a_traceback(
     log.write_text("user_id,item_id,timestamp\nu,A,1\nu,B,2\n")
     data = "\n".join([head, *(separator.join(row) for row in rows)]).encode()
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    options = {"k_core": 0, "force": True, "items_format": format, "keep_cold_items": cold}
+    options = {"k_core": 0, "items_format": format, "keep_cold_items": cold}
     try:
-        preprocess([log], workdir=tmp_path / "work", items=[path], **options)
+        preprocess(PreprocessOptions([log], items=[path], **options), workdir=tmp_path / "work", force=True)
     except CocorecError as error:
         assert error.exit_code in (2, 3)
 

@@ -12,7 +12,7 @@ from stages.artifacts.names import ITEMS, SEQUENCES
 from stages.artifacts.sequences import Sequences, read_sequences
 from stages.artifacts.tables import read_table
 from stages.frame.result import Result
-from stages.preprocess import preprocess
+from stages.preprocess import PreprocessOptions, preprocess
 
 LONGEST_HISTORY = 50
 """The files cut longer histories."""
@@ -22,7 +22,7 @@ LONGEST_HISTORY = 50
 def made(scientific: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     workdir = tmp_path_factory.mktemp("scientific")
     train, meta = scientific / "Scientific.train.csv.gz", scientific / "meta_Scientific.jsonl.gz"
-    return workdir, preprocess([train], workdir=workdir, items=[meta])
+    return workdir, preprocess(PreprocessOptions([train], items=[meta]), workdir=workdir)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,8 @@ def test_compressed_and_plain_files_give_the_same_tables(
     for path in scientific.glob("*.gz"):
         (plain / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
     result = preprocess(
-        [plain / "Scientific.train.csv"], workdir=tmp_path / "w", items=[plain / "meta_Scientific.jsonl"]
+        PreprocessOptions([plain / "Scientific.train.csv"], items=[plain / "meta_Scientific.jsonl"]),
+        workdir=tmp_path / "w",
     )
     assert dict(result.facts) == dict(made[1].facts)
     for name in (ITEMS, SEQUENCES):
@@ -112,7 +113,8 @@ def test_the_atomic_files_as_published_give_the_same_sequences(
     if not (scientific / "Scientific.train.inter").is_file():
         pytest.skip(f"{scientific} lacks the atomic files")
     result = preprocess(
-        [scientific / "Scientific.train.inter"], workdir=tmp_path / "w", items=[scientific / "Scientific.text"]
+        PreprocessOptions([scientific / "Scientific.train.inter"], items=[scientific / "Scientific.text"]),
+        workdir=tmp_path / "w",
     )
     assert (result.facts["format"], result.facts["items_format"]) == ("recbole-benchmark", "recbole")
     assert read_table(tmp_path / "w" / SEQUENCES).equals(read_table(made[0] / SEQUENCES))
@@ -134,7 +136,7 @@ def test_without_the_files_of_ids_the_numbers_are_the_ids(
         pytest.skip(f"{scientific} lacks the atomic files")
     for part in ("train", "valid", "test"):
         (tmp_path / f"S.{part}.inter").symlink_to(scientific / f"Scientific.{part}.inter")
-    preprocess([tmp_path / "S.train.inter"], workdir=tmp_path / "w")
+    preprocess(PreprocessOptions([tmp_path / "S.train.inter"]), workdir=tmp_path / "w")
     names = {}
     for column in ("item", "user"):
         pairs = (scientific / f"Scientific.{column}2index").read_text().split()
@@ -160,7 +162,7 @@ def test_leave_one_out_of_the_same_log_is_the_published_split(
     for u, user in enumerate(sequences.user_ids.to_pylist()):
         items = sequences.items[sequences.offsets[u] : sequences.offsets[u + 1]]
         rows += [f"{user},{ids[item - 1]},{time}" for time, item in enumerate(items)]
-    result = preprocess([write("log.csv", rows[:1] + rows[:0:-1])], workdir=tmp_path / "w", k_core=0)
+    result = preprocess(PreprocessOptions([write("log.csv", rows[:1] + rows[:0:-1])], k_core=0), workdir=tmp_path / "w")
     assert result.facts["split"] == "leave-one-out"
     columns = ["user_id", "items", "train_end", "valid_end"]
     assert read_table(tmp_path / "w" / SEQUENCES, columns).equals(read_table(made[0] / SEQUENCES, columns))

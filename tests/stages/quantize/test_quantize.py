@@ -15,13 +15,13 @@ from stages.artifacts import names
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import KEY, read_lineage
 from stages.artifacts.vectors import read_codes
-from stages.quantize import quantize
+from stages.quantize import QuantizeOptions, quantize
 
 Matrix = npt.NDArray[np.float32]
 Vectors = Callable[..., Matrix]
 MakeEmbeddings = Callable[..., Path]
 
-SMALL = {"codebook_size": 16, "dimension": 16, "levels": 4}
+SMALL = {"codebook_size": 16, "text_dim": 16, "levels": 4}
 
 
 def outputs(workdir: Path) -> tuple[bytes, bytes]:
@@ -31,7 +31,7 @@ def outputs(workdir: Path) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize("method", ["pq", "rq"])
 def test_codes_tell_the_vectors_apart(make_embeddings: MakeEmbeddings, vectors: Vectors, method: str) -> None:
     workdir = make_embeddings({"title": vectors(1000), "brand": vectors(1000, 24, 1)})
-    result = quantize(workdir=workdir, method=method, **SMALL)
+    result = quantize(QuantizeOptions(method=method, **SMALL), workdir=workdir)
     codes, size = read_codes(workdir / names.CODES)
     assert (codes.shape, size) == ((1000, 8), 16)
     facts = result.facts
@@ -57,7 +57,9 @@ def test_codes_tell_the_vectors_apart(make_embeddings: MakeEmbeddings, vectors: 
 def test_the_held_out_error_shows_what_the_fitted_one_hides(make_embeddings: MakeEmbeddings) -> None:
     """Codebooks nearly as large as the catalogue learn noise by heart; items they have not seen gain nothing."""
     noise = np.random.default_rng(0).standard_normal((400, 16)).astype(np.float32)
-    result = quantize(workdir=make_embeddings({"title": noise}), codebook_size=256, dimension=16, levels=1)
+    result = quantize(
+        QuantizeOptions(codebook_size=256, text_dim=16, levels=1), workdir=make_embeddings({"title": noise})
+    )
     view = result.facts["views"][0]
     assert view["relative_error"] < 0.4
     assert view["held_out_error"] > view["relative_error"] + 0.2
@@ -68,7 +70,7 @@ def test_the_error_is_that_of_the_saved_tensors(make_embeddings: MakeEmbeddings,
     """Rebuilds the whitened vectors from the file alone, as another tool would."""
     matrix = vectors(600)
     workdir = make_embeddings({"title": matrix})
-    result = quantize(workdir=workdir, method=method, **SMALL)
+    result = quantize(QuantizeOptions(method=method, **SMALL), workdir=workdir)
     tensors = load_file(workdir / names.QUANTIZER)
     codes, _ = read_codes(workdir / names.CODES)
     whitened = (matrix - tensors["title/mean"]) @ tensors["title/projection"]
@@ -85,14 +87,14 @@ def test_old_codebooks_give_the_same_codes_and_code_new_items(
     views = {"title": vectors(500), "brand": vectors(500, 24, 1)}
     views["brand"][7] = np.nan
     first = make_embeddings(views, "first")
-    quantize(workdir=first, method=method, **SMALL)
+    quantize(QuantizeOptions(method=method, **SMALL), workdir=first)
     # The second catalogue holds the first one's items in another order, behind new ones, and views swapped.
     order = np.random.default_rng(0).permutation(500)
     fresh = {"brand": vectors(30, 24, 5), "title": vectors(30, 32, 6)}
     second = make_embeddings(
         {view: np.concatenate([fresh[view], views[view][order]]) for view in fresh}, "second", "sha256:new"
     )
-    result = quantize(workdir=second, codebooks=first / names.QUANTIZER)
+    result = quantize(QuantizeOptions(codebooks=first / names.QUANTIZER), workdir=second)
     codes, _ = read_codes(first / names.CODES)
     again, size = read_codes(second / names.CODES)
     np.testing.assert_array_equal(again[30:], codes[order])
@@ -105,20 +107,20 @@ def test_old_codebooks_give_the_same_codes_and_code_new_items(
     assert lineage.inputs[names.ITEMS] == "sha256:new"
     assert lineage.options["method"] == method
     assert result.facts["views"][0]["held_out_error"] is None
-    assert quantize(workdir=second, codebooks=first / names.QUANTIZER).skipped
+    assert quantize(QuantizeOptions(codebooks=first / names.QUANTIZER), workdir=second).skipped
 
 
 def test_codebooks_of_the_work_directory_itself(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
     matrix = vectors(300)
     workdir = make_embeddings({"title": matrix})
-    quantize(workdir=workdir, **SMALL)
+    quantize(QuantizeOptions(**SMALL), workdir=workdir)
     before, _ = read_codes(workdir / names.CODES)
     make_embeddings({"title": np.concatenate([matrix, vectors(10, seed=3)])})
     own = workdir / names.QUANTIZER
-    assert not quantize(workdir=workdir, codebooks=own).skipped
+    assert not quantize(QuantizeOptions(codebooks=own), workdir=workdir).skipped
     after, _ = read_codes(workdir / names.CODES)
     np.testing.assert_array_equal(after[:300], before)
-    assert quantize(workdir=workdir, codebooks=own).skipped
+    assert quantize(QuantizeOptions(codebooks=own), workdir=workdir).skipped
 
 
 def test_same_bytes_again_in_another_process_and_with_other_threads(
@@ -126,17 +128,20 @@ def test_same_bytes_again_in_another_process_and_with_other_threads(
 ) -> None:
     views = {"title": vectors(3000), "brand": vectors(3000, 24, 1)}
     workdir = make_embeddings(views)
-    quantize(workdir=workdir, **SMALL)
+    quantize(QuantizeOptions(**SMALL), workdir=workdir)
     expected = outputs(workdir)
-    assert quantize(workdir=workdir, **SMALL).skipped
-    assert not quantize(workdir=workdir, **SMALL, force=True).skipped
+    assert quantize(QuantizeOptions(**SMALL), workdir=workdir).skipped
+    assert not quantize(QuantizeOptions(**SMALL), workdir=workdir, force=True).skipped
     assert outputs(workdir) == expected
-    script = "import sys,json; from stages.quantize import quantize; quantize(workdir=sys.argv[1], force=True, **json.loads(sys.argv[2]))"  # noqa: E501
+    script = (
+        "import sys, json; from stages.quantize import QuantizeOptions, quantize; "
+        "quantize(QuantizeOptions(**json.loads(sys.argv[2])), workdir=sys.argv[1], force=True)"
+    )
     for threads in ("1", "2"):
         environment = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "PATH": ""}
         subprocess.run([sys.executable, "-c", script, str(workdir), json.dumps(SMALL)], env=environment, check=True)
         assert outputs(workdir) == expected
-    quantize(workdir=workdir, **SMALL, seed=1)
+    quantize(QuantizeOptions(**SMALL, seed=1), workdir=workdir)
     assert outputs(workdir) != expected
 
 
@@ -144,7 +149,7 @@ def test_items_without_a_view_share_the_codes_of_its_mean(make_embeddings: MakeE
     brand = vectors(400, 24, 1)
     brand[::4] = np.nan
     workdir = make_embeddings({"title": vectors(400), "brand": brand})
-    result = quantize(workdir=workdir, **SMALL)
+    result = quantize(QuantizeOptions(**SMALL), workdir=workdir)
     codes, _ = read_codes(workdir / names.CODES)
     missing = codes[::4, 4:]
     assert (missing == missing[0]).all()
@@ -160,7 +165,7 @@ def test_items_without_a_view_share_the_codes_of_its_mean(make_embeddings: MakeE
 @pytest.mark.parametrize("size", [2, 3, 10, 300])
 def test_any_codebook_size(make_embeddings: MakeEmbeddings, vectors: Vectors, size: int) -> None:
     workdir = make_embeddings({"title": vectors(300)})
-    result = quantize(workdir=workdir, codebook_size=size, dimension=8, levels=2)
+    result = quantize(QuantizeOptions(codebook_size=size, text_dim=8, levels=2), workdir=workdir)
     codes, read_size = read_codes(workdir / names.CODES)
     assert read_size == size
     assert codes.max() < size
@@ -173,17 +178,17 @@ def test_few_items_are_warned_of_and_too_few_refused(
     make_embeddings: MakeEmbeddings, vectors: Vectors, capfd: pytest.CaptureFixture[str]
 ) -> None:
     workdir = make_embeddings({"title": vectors(300)})
-    result = quantize(workdir=workdir, dimension=16)
+    result = quantize(QuantizeOptions(text_dim=16), workdir=workdir)
     assert "300 items to fit 256 centroids to; 9,984 are wanted" in result.warnings[0]
     assert "training points" not in capfd.readouterr().err
     with pytest.raises(DataError, match=r"fewer than --codebook-size 512\n.*--codebook-size 256"):
-        quantize(workdir=workdir, codebook_size=512)
-    assert not quantize(workdir=workdir, codebook_size=4, dimension=16).warnings
+        quantize(QuantizeOptions(codebook_size=512), workdir=workdir)
+    assert not quantize(QuantizeOptions(codebook_size=4, text_dim=16), workdir=workdir).warnings
 
 
 def test_few_distinct_vectors_are_warned_of(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
     kinds = vectors(10, 24)[np.random.default_rng(0).integers(0, 10, 1000)]
-    result = quantize(workdir=make_embeddings({"kind": kinds}), codebook_size=16, dimension=8, levels=2)
+    result = quantize(QuantizeOptions(codebook_size=16, text_dim=8, levels=2), workdir=make_embeddings({"kind": kinds}))
     assert any("10 distinct vectors" in warning for warning in result.warnings)
     assert any("whitened to 8" in w for w in result.warnings) == (result.facts["views"][0]["dimension"] < 8)
     assert result.facts["views"][0]["relative_error"] < 0.01
@@ -197,7 +202,7 @@ def test_low_rank_keeps_fewer_dimensions_and_says_so(
 ) -> None:
     flat = vectors(400, 5) @ np.random.default_rng(0).standard_normal((5, 30)).astype(np.float32)
     workdir = make_embeddings({"title": flat})
-    result = quantize(workdir=workdir, method=method, **SMALL)
+    result = quantize(QuantizeOptions(method=method, **SMALL), workdir=workdir)
     assert result.facts["views"][0]["dimension"] == kept
     assert any(f"whitened to {kept} dimensions instead of 16" in warning for warning in result.warnings)
 
@@ -205,67 +210,68 @@ def test_low_rank_keeps_fewer_dimensions_and_says_so(
 def test_constant_vectors_are_refused(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
     workdir = make_embeddings({"title": np.repeat(vectors(1), 400, axis=0)})
     with pytest.raises(DataError, match="'title' vary in 0 directions"):
-        quantize(workdir=workdir, **SMALL)
+        quantize(QuantizeOptions(**SMALL), workdir=workdir)
     assert not (workdir / names.CODES).exists()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"levels": 6}, r"--levels 6 does not divide --dimension 128.*\n.*--dimension 126 or 132, or --levels 4 or 8"),
-        ({"levels": 0}, "--levels 0"),
-        ({"levels": 200}, r"--dimension 200, or --levels 64 or 128"),
-        ({"dimension": 0}, "--dimension 0"),
-        ({"codebook_size": 1}, "--codebook-size 1 is not within 2..65536"),
-        ({"codebook_size": 65_537}, "--codebook-size 65537"),
-        ({"method": "vq"}, "--method vq.*\n.*pq, rq"),
-        ({"seed": -1}, "--seed -1"),
+        ({"levels": 6}, r"--levels 6 does not divide --text-dim 128.*\n.*--text-dim 126 or 132, or --levels 4 or 8"),
+        ({"levels": 0}, "--levels must be at least 1, is 0"),
+        ({"levels": 200}, r"--text-dim 200, or --levels 64 or 128"),
+        ({"text_dim": 0}, "--text-dim must be at least 1, is 0"),
+        ({"codebook_size": 1}, "--codebook-size must be at least 2 and at most 65536, is 1"),
+        ({"codebook_size": 65_537}, "--codebook-size must be .* at most 65536, is 65537"),
+        ({"method": "vq"}, "--method 'vq' is unknown.*\n.*pq, rq"),
+        ({"seed": -1}, "--seed must be at least 0, is -1"),
     ],
 )
 def test_options_that_do_not_fit(
     make_embeddings: MakeEmbeddings, vectors: Vectors, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        quantize(workdir=make_embeddings({"title": vectors(300)}), **options)  # type: ignore[arg-type]
+        quantize(QuantizeOptions(**options), workdir=make_embeddings({"title": vectors(300)}))  # type: ignore[arg-type]
 
 
 def test_levels_need_not_divide_for_residual_codes(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
     result = quantize(
-        workdir=make_embeddings({"title": vectors(300)}), method="rq", levels=3, dimension=16, codebook_size=8
+        QuantizeOptions(method="rq", levels=3, text_dim=16, codebook_size=8),
+        workdir=make_embeddings({"title": vectors(300)}),
     )
     assert result.facts["codes_per_item"] == 3
 
 
-@pytest.mark.parametrize("changed", [{"levels": 2}, {"codebook_size": 8}, {"dimension": 8}, {"method": "rq"}])
+@pytest.mark.parametrize("changed", [{"levels": 2}, {"codebook_size": 8}, {"text_dim": 8}, {"method": "rq"}])
 def test_an_option_makes_it_stale(
     make_embeddings: MakeEmbeddings, vectors: Vectors, changed: dict[str, object]
 ) -> None:
     workdir = make_embeddings({"title": vectors(300)})
-    quantize(workdir=workdir, **SMALL)
-    assert not quantize(workdir=workdir, **{**SMALL, **changed}).skipped  # type: ignore[arg-type]
+    quantize(QuantizeOptions(**SMALL), workdir=workdir)
+    assert not quantize(QuantizeOptions(**{**SMALL, **changed}), workdir=workdir).skipped  # type: ignore[arg-type]
 
 
 def test_other_embeddings_or_a_missing_output_make_it_stale(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
     workdir = make_embeddings({"title": vectors(300)})
-    quantize(workdir=workdir, **SMALL)
+    quantize(QuantizeOptions(**SMALL), workdir=workdir)
     (workdir / names.QUANTIZER).unlink()
-    assert not quantize(workdir=workdir, **SMALL).skipped
+    assert not quantize(QuantizeOptions(**SMALL), workdir=workdir).skipped
     make_embeddings({"title": vectors(300, seed=8)})
-    assert not quantize(workdir=workdir, **SMALL).skipped
+    assert not quantize(QuantizeOptions(**SMALL), workdir=workdir).skipped
 
 
 def test_embeddings_of_another_catalogue_are_refused(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
     workdir = make_embeddings({"title": vectors(300)})
     pq.write_table(pa.table({"item": pa.array([1], pa.int32()), "item_id": ["x"]}), workdir / names.ITEMS)
     with pytest.raises(DataError, match=r"another items\.parquet"):
-        quantize(workdir=workdir, **SMALL)
+        quantize(QuantizeOptions(**SMALL), workdir=workdir)
 
 
 def test_embeddings_of_another_tool_are_accepted(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
     workdir = make_embeddings({"title": vectors(300)})
     path = workdir / names.EMBEDDINGS
     pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
-    quantize(workdir=workdir, **SMALL)
+    quantize(QuantizeOptions(**SMALL), workdir=workdir)
     lineage = read_lineage(workdir / names.CODES)
     assert lineage is not None
     assert set(lineage.inputs) == {names.EMBEDDINGS}
@@ -275,26 +281,26 @@ class TestCodebooksThatDoNotFit:
     @pytest.fixture
     def workdir(self, make_embeddings: MakeEmbeddings, vectors: Vectors) -> Path:
         workdir = make_embeddings({"title": vectors(300)})
-        quantize(workdir=workdir, **SMALL)
+        quantize(QuantizeOptions(**SMALL), workdir=workdir)
         return workdir
 
     def test_other_views(self, workdir: Path, make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
         other = make_embeddings({"title": vectors(50), "brand": vectors(50)}, "other")
         with pytest.raises(DataError, match=r"quantizer\.safetensors has codebooks for title; .* has title, brand"):
-            quantize(workdir=other, codebooks=workdir / names.QUANTIZER)
+            quantize(QuantizeOptions(codebooks=workdir / names.QUANTIZER), workdir=other)
 
     def test_other_dimensions(self, workdir: Path, make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
         other = make_embeddings({"title": vectors(50, 24)}, "other")
         with pytest.raises(DataError, match=r"vectors of 32 dimensions; .* has 24"):
-            quantize(workdir=other, codebooks=workdir / names.QUANTIZER)
+            quantize(QuantizeOptions(codebooks=workdir / names.QUANTIZER), workdir=other)
 
     def test_an_option_against_the_file(self, workdir: Path) -> None:
         with pytest.raises(UsageError, match=r"--levels 8: the codebooks .* were made with 4"):
-            quantize(workdir=workdir, codebooks=workdir / names.QUANTIZER, levels=8)
+            quantize(QuantizeOptions(codebooks=workdir / names.QUANTIZER, levels=8), workdir=workdir)
 
     def test_missing_file(self, workdir: Path) -> None:
         with pytest.raises(DataError, match="does not exist"):
-            quantize(workdir=workdir, codebooks=workdir / "nothing.safetensors")
+            quantize(QuantizeOptions(codebooks=workdir / "nothing.safetensors"), workdir=workdir)
 
     @pytest.mark.parametrize("damage", ["truncate", "garbage", "foreign", "shape", "nan", "tensor"])
     def test_damaged_file(self, workdir: Path, tmp_path: Path, damage: str) -> None:
@@ -319,7 +325,7 @@ class TestCodebooksThatDoNotFit:
                 del tensors["title/codebooks"]
             save_file(tensors, path, metadata)
         with pytest.raises(DataError, match=r"old\.safetensors"):
-            quantize(workdir=workdir, codebooks=path)
+            quantize(QuantizeOptions(codebooks=path), workdir=workdir)
 
 
 def test_a_broken_embeddings_file(make_embeddings: MakeEmbeddings, vectors: Vectors, tmp_path: Path) -> None:
@@ -330,4 +336,4 @@ def test_a_broken_embeddings_file(make_embeddings: MakeEmbeddings, vectors: Vect
     content[20_000] ^= 1
     (workdir / names.EMBEDDINGS).write_bytes(content)
     with pytest.raises(DataError, match="damaged"):
-        quantize(workdir=workdir, **SMALL)
+        quantize(QuantizeOptions(**SMALL), workdir=workdir)

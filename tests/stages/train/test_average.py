@@ -1,14 +1,15 @@
 import pytest
 import torch
+from models import config_of
 
-from stages.model import ModelConfig, Recommender
+from stages.model.sasrec import SASRec
 from stages.train.average import WeightAverage
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return Recommender(ModelConfig("sasrec", 5, dim=4, heads=1, ffn_dim=8))
+    return SASRec(config_of("sasrec", 5, dim=4, ffn_dim=8))
 
 
 def step(model):

@@ -1,13 +1,15 @@
+from dataclasses import replace
+
 import pyarrow.parquet as pq
 import pytest
 
 from stages.artifacts.names import HISTORY
 from stages.frame.reporter import Reporter
-from stages.train import train
+from stages.train import TrainOptions, train
 
 
 def test_warm_up_is_linear(structured, small):
-    train(workdir=structured, epochs=1, **{**small, "warmup_steps": 1000})
+    train(TrainOptions(epochs=1, **{**small, "warmup_steps": 1000}), workdir=structured)
     (row,) = pq.read_table(structured / HISTORY).to_pylist()
     assert row["learning_rate"] == pytest.approx(small["learning_rate"] * row["step"] / 1000)
 
@@ -25,12 +27,12 @@ class Hearer(Reporter):
 
 
 def test_a_run_that_goes_on_tells_of_all_its_epochs(structured, small):
-    options = {"workdir": structured, "epochs": 4, "model": "sasrec", **small}
+    options = TrainOptions(epochs=4, model="sasrec", **small)
     first, second = Hearer(2), Hearer(5)
     with pytest.raises(InterruptedError):
-        train(reporter=first, **options)
+        train(options, workdir=structured, reporter=first)
     assert list(first.heard) == [1, 2]
-    train(reporter=second, resume=True, **options)
+    train(replace(options, resume=True), workdir=structured, reporter=second)
     rows = pq.read_table(structured / HISTORY).to_pylist()
     assert second.heard == {row["epoch"]: row["ndcg@10"] for row in rows}
     assert first.heard.items() <= second.heard.items()

@@ -8,7 +8,9 @@ from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.names import CODES, EMBEDDINGS, HISTORY, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
 from stages.artifacts.tables import read_table, write_table
 from stages.frame.reporter import Reporter
-from stages.train import train
+from stages.model.base import LearnedModel
+from stages.model.registry import MODELS, model_class
+from stages.train import TrainOptions, train
 
 FILES = (MODEL_CONFIG, MODEL_WEIGHTS, HISTORY)
 
@@ -36,89 +38,102 @@ def contents(workdir):
     return {name: (workdir / name).read_bytes() for name in FILES}
 
 
-@pytest.mark.parametrize("kind", ["cocorec", "sasrec", "text", "codes"])
-def test_each_kind_learns(structured, small, kind):
-    result = train(workdir=structured, model=kind, epochs=6, **small)
+LEARNED = [name for name in MODELS if issubclass(model_class(name), LearnedModel)]
+
+
+@pytest.mark.parametrize("model", LEARNED)
+def test_each_model_learns(structured, small, model):
+    result = train(TrainOptions(model=model, epochs=6, **small), workdir=structured)
     assert not result.skipped
     history = pq.read_table(structured / HISTORY).to_pylist()
     assert [row["epoch"] for row in history] == list(range(1, len(history) + 1))
     assert history[-1]["rec"] < history[0]["rec"]
     assert result.facts["validation"]["ndcg@10"] == max(row["ndcg@10"] for row in history)
-    assert ("mcm" in history[0]) == (kind in ("cocorec", "codes"))
+    assert ("mcm" in history[0]) == (CODES in model_class(model).reads)
     for name in FILES:
         assert read_lineage(structured / name).stage == "train"
 
 
-@pytest.mark.parametrize("kind", ["cocorec", "sasrec", "text", "codes"])
-def test_each_kind_trains_and_validates_in_bfloat16_as_on_a_gpu(structured, small, kind):
-    exact = train(workdir=structured, model=kind, epochs=2, **small).facts["validation"]["ndcg@10"]
-    coarse = train(workdir=structured, model=kind, epochs=2, precision="bfloat16", **small).facts["validation"]
+@pytest.mark.parametrize("model", LEARNED)
+def test_each_model_trains_and_validates_in_bfloat16_as_on_a_gpu(structured, small, model):
+    exact = train(TrainOptions(model=model, epochs=2, **small), workdir=structured).facts["validation"]["ndcg@10"]
+    coarse = train(TrainOptions(model=model, epochs=2, precision="bfloat16", **small), workdir=structured).facts[
+        "validation"
+    ]
     assert coarse["ndcg@10"] == pytest.approx(exact, abs=0.1)
 
 
+def test_text_and_id_learn_more_than_the_text_of_a_mixture(structured, small):
+    alone = train(TrainOptions(model="unisrec", epochs=2, experts=2, **small), workdir=structured).facts["parameters"]
+    both = train(TrainOptions(model="unisrec", epochs=2, experts=2, with_ids=True, **small), workdir=structured).facts[
+        "parameters"
+    ]
+    assert both == alone + 61 * small["dim"]
+
+
 def test_same_seed_same_bytes_other_seed_other_weights(structured, small):
-    train(workdir=structured, epochs=2, **small)
+    train(TrainOptions(epochs=2, **small), workdir=structured)
     first = contents(structured)
-    train(workdir=structured, epochs=2, force=True, **small)
+    train(TrainOptions(epochs=2, **small), workdir=structured, force=True)
     assert contents(structured) == first
-    train(workdir=structured, epochs=2, seed=1, **small)
+    train(TrainOptions(epochs=2, seed=1, **small), workdir=structured)
     assert contents(structured)[MODEL_WEIGHTS] != first[MODEL_WEIGHTS]
 
 
 @pytest.mark.parametrize("stop", [1, 3])
 def test_interrupted_run_ends_with_the_same_bytes(structured, small, stop):
-    train(workdir=structured, epochs=5, patience=5, **small)
+    train(TrainOptions(epochs=5, patience=5, **small), workdir=structured)
     undisturbed = contents(structured)
     for name in FILES:
         (structured / name).unlink()
     with pytest.raises(KeyboardInterrupt):
-        train(workdir=structured, epochs=5, patience=5, resume=False, reporter=StopAfter(stop), **small)
+        train(TrainOptions(epochs=5, patience=5, resume=False, **small), workdir=structured, reporter=StopAfter(stop))
     assert not (structured / MODEL_WEIGHTS).exists()
     listener = Listener()
     torch.manual_seed(12345)  # the state of the process must not matter
-    train(workdir=structured, epochs=5, patience=5, resume=True, reporter=listener, **small)
+    train(TrainOptions(epochs=5, patience=5, resume=True, **small), workdir=structured, reporter=listener)
     assert contents(structured) == undisturbed
     assert f"continuing the run that came to epoch {stop}" in listener.messages
     assert not any(message.startswith("epoch 1:") for message in listener.messages)
 
 
 def test_more_epochs_go_on_where_fewer_ended(structured, small):
-    train(workdir=structured, epochs=5, patience=5, **small)
+    train(TrainOptions(epochs=5, patience=5, **small), workdir=structured)
     undisturbed = contents(structured)
-    train(workdir=structured, epochs=2, patience=9, force=True, **small)
+    train(TrainOptions(epochs=2, patience=9, **small), workdir=structured, force=True)
     listener = Listener()
-    train(workdir=structured, epochs=5, patience=5, reporter=listener, **small)
+    train(TrainOptions(epochs=5, patience=5, **small), workdir=structured, reporter=listener)
     assert contents(structured) == undisturbed
     assert "continuing the run that came to epoch 2" in listener.messages
 
 
 def test_fewer_epochs_than_were_trained_start_afresh(structured, small):
-    train(workdir=structured, epochs=2, **small)
+    train(TrainOptions(epochs=2, **small), workdir=structured)
     undisturbed = contents(structured)
-    train(workdir=structured, epochs=4, patience=9, **small)
+    train(TrainOptions(epochs=4, patience=9, **small), workdir=structured)
     listener = Listener()
-    train(workdir=structured, epochs=2, reporter=listener, **small)
+    train(TrainOptions(epochs=2, **small), workdir=structured, reporter=listener)
     assert contents(structured) == undisturbed
     assert "the checkpoint of another run (up to epoch 4) will be overwritten" in listener.messages
 
 
 def test_up_to_date_is_skipped_and_says_the_same(structured, small):
-    made = train(workdir=structured, epochs=2, **small)
+    made = train(TrainOptions(epochs=2, **small), workdir=structured)
     before = contents(structured)
-    again = train(workdir=structured, epochs=2, **small)
+    again = train(TrainOptions(epochs=2, **small), workdir=structured)
     assert again.skipped
     assert dict(again.facts) == dict(made.facts)
     assert contents(structured) == before
-    assert not train(workdir=structured, epochs=3, **small).skipped
+    assert not train(TrainOptions(epochs=3, **small), workdir=structured).skipped
 
 
 def test_resume_without_a_run_to_resume(structured, small):
     with pytest.raises(DataError, match="--resume"):
-        train(workdir=structured, resume=True, **small)
+        train(TrainOptions(resume=True, **small), workdir=structured)
 
 
 def test_stops_when_validation_stops_improving(structured, small):
-    result = train(workdir=structured, epochs=200, patience=2, **{**small, "learning_rate": 0.05})
+    result = train(TrainOptions(epochs=200, patience=2, **{**small, "learning_rate": 0.05}), workdir=structured)
     assert result.facts["stopped_early"]
     assert result.facts["epochs"] == result.facts["best_epoch"] + 2
 
@@ -128,7 +143,7 @@ def test_process_state_is_left_alone(structured, small):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    train(workdir=structured, epochs=1, threads=1, **small)
+    train(TrainOptions(epochs=1, threads=1, **small), workdir=structured)
     assert torch.equal(torch.rand(3), expected)
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads, deterministic)
 
@@ -142,6 +157,9 @@ def test_process_state_is_left_alone(structured, small):
         ({"learning_rate": 0}, "--learning-rate"),
         ({"mask_ratio": 0}, "--mask-ratio"),
         ({"model": "bert"}, "--model"),
+        ({"backbone": "rnn"}, "--backbone"),
+        ({"experts": 0}, "--experts"),
+        ({"model": "sasrec", "with_ids": True}, "--with-ids is for models of texts or codes, not for sasrec"),
         ({"device": "tpu"}, "--device"),
         ({"device": "cuda:99"}, "--device"),
         ({"precision": "int8"}, "--precision"),
@@ -151,7 +169,7 @@ def test_process_state_is_left_alone(structured, small):
 )
 def test_wrong_options_are_named(structured, small, options, named):
     with pytest.raises(UsageError, match=named):
-        train(workdir=structured, **{**small, **options})
+        train(TrainOptions(**{**small, **options}), workdir=structured)
 
 
 @pytest.mark.parametrize("name", [SEQUENCES, EMBEDDINGS, CODES])
@@ -159,7 +177,7 @@ def test_missing_input_is_named_with_the_stage_that_makes_it(structured, small, 
     (structured / name).unlink()
     stage = {SEQUENCES: "preprocess", EMBEDDINGS: "embed", CODES: "quantize"}[name]
     with pytest.raises(DataError, match=rf"{name} does not exist\nRun `cocorec {stage}`"):
-        train(workdir=structured, **small)
+        train(TrainOptions(**small), workdir=structured)
 
 
 def test_inputs_that_do_not_belong_together_are_refused(structured, small):
@@ -167,13 +185,13 @@ def test_inputs_that_do_not_belong_together_are_refused(structured, small):
     lineage = Lineage("quantize", {}, {EMBEDDINGS: "sha256:other"}, {"codebook_size": 8})
     write_table(structured / CODES, table, lineage)
     with pytest.raises(DataError, match=r"codes.parquet was made from another embeddings.parquet"):
-        train(workdir=structured, **small)
+        train(TrainOptions(**small), workdir=structured)
 
 
 def test_codes_of_fewer_items_are_refused(structured, small):
     write_table(structured / CODES, read_table(structured / CODES).slice(0, 50), Lineage("quantize", {}, {}))
     with pytest.raises(DataError, match="50 items"):
-        train(workdir=structured, **small)
+        train(TrainOptions(**small), workdir=structured)
 
 
 def test_item_numbers_beyond_the_catalogue_are_refused(structured, small):
@@ -184,15 +202,15 @@ def test_item_numbers_beyond_the_catalogue_are_refused(structured, small):
     table = table.set_column(column, table.schema.field(column), [pa.array(lists, pa.list_(pa.int32()))])
     write_table(structured / SEQUENCES, table, Lineage("preprocess", {}, {}))
     with pytest.raises(DataError, match=r"sequences.parquet.*'items', row 5.*61"):
-        train(workdir=structured, **small)
+        train(TrainOptions(**small), workdir=structured)
 
 
 def test_sasrec_needs_no_texts(structured, small):
     for name in (EMBEDDINGS, CODES):
         (structured / name).unlink()
-    assert train(workdir=structured, model="sasrec", epochs=1, **small).facts["model"] == "sasrec"
+    assert train(TrainOptions(model="sasrec", epochs=1, **small), workdir=structured).facts["model"] == "sasrec"
 
 
 def test_training_needs_no_items_file(structured, small):
     (structured / ITEMS).unlink()
-    assert train(workdir=structured, epochs=1, **small).facts["model"] == "cocorec"
+    assert train(TrainOptions(epochs=1, **small), workdir=structured).facts["model"] == "cocorec"

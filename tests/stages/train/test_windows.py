@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.artifacts.sequences import Sequences
-from stages.train.windows import TARGETS, Sampler, every_position, last_position
+from stages.train.windows import WINDOWS, Sampler, every_position, last_position
 
 
 def sequences_of(lengths: list[int]) -> Sequences:
@@ -24,10 +24,10 @@ def training_targets(sequences: Sequences) -> list[int]:
     ]
 
 
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=12), st.integers(1, 9), st.sampled_from(sorted(TARGETS)))
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=12), st.integers(1, 9), st.sampled_from(sorted(WINDOWS)))
 def test_each_training_item_but_the_first_is_a_target_once(lengths, max_history, kind):
     sequences = sequences_of(lengths)
-    windows = TARGETS[kind](sequences, max_history)
+    windows = WINDOWS[kind](sequences, max_history)
     targets = [
         int(sequences.items[start + position + 1])
         for start, length, counted in zip(windows.start, windows.length, windows.counted_from, strict=True)
@@ -57,20 +57,20 @@ def test_last_position_reads_the_items_before_each_target():
     assert windows.counted_from.tolist() == [0, 1, 1]
 
 
-@pytest.mark.parametrize("kind", sorted(TARGETS))
+@pytest.mark.parametrize("kind", sorted(WINDOWS))
 def test_batches_of_an_epoch_hold_every_target_and_its_history(kind):
     sequences = sequences_of([5, 1, 13, 2, 8])
     items = torch.from_numpy(sequences.items.astype(np.int64))
-    sampler = Sampler(items, TARGETS[kind](sequences, 4), batch_size=3, seed=7)
+    sampler = Sampler(items, WINDOWS[kind](sequences, 4), batch_size=3, seed=7)
     order = sampler.order(epoch=2)
     seen = []
     for index in range(len(sampler)):
         batch = sampler.batch(order, index)
         # Items count up by one in this log, so a target is the item read at its position plus one.
         assert torch.equal(batch.items[batch.counted] + 1, batch.targets)
-        assert batch.layout.batch <= 3
-        starts = batch.layout.columns == 0
-        assert starts.sum() == batch.layout.batch
+        assert batch.packing.batch <= 3
+        starts = batch.packing.columns == 0
+        assert starts.sum() == batch.packing.batch
         seen += batch.targets.tolist()
     assert sorted(seen) == sorted(training_targets(sequences))
 

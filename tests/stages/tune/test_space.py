@@ -1,11 +1,13 @@
 import pytest
 
 from stages.artifacts.errors import UsageError
-from stages.quantize import quantize
-from stages.train import train
-from stages.tune.space import DEFAULT_SPACES, Choice, Range, read_space
+from stages.frame.options import defaults
+from stages.model.registry import MODELS, model_class
+from stages.quantize import QuantizeOptions, quantize
+from stages.train import TrainOptions, train
+from stages.tune.space import Choice, Range, SearchedStage, read_space
 
-STAGES = {"quantize": quantize, "train": train}
+STAGES = {"quantize": SearchedStage(QuantizeOptions, quantize), "train": SearchedStage(TrainOptions, train)}
 
 
 def test_ranges_and_choices():
@@ -28,18 +30,18 @@ def test_what_is_in_it(dimension, inside, outside):
     assert not any(value in dimension for value in outside)
 
 
-@pytest.mark.parametrize("kind", DEFAULT_SPACES)
-def test_default_spaces_hold_the_defaults(kind):
-    import inspect
-
-    for (stage, option), dimension in read_space(DEFAULT_SPACES[kind], STAGES).dimensions.items():
-        assert inspect.signature(STAGES[stage]).parameters[option].default in dimension
+SEARCHED = [name for name in MODELS if model_class(name).searched]
 
 
-def test_there_is_a_default_space_for_each_kind_of_model():
-    from stages.model.config import COUNTING, KINDS
+@pytest.mark.parametrize("model", SEARCHED)
+def test_what_a_model_searches_holds_the_defaults(model):
 
-    assert set(DEFAULT_SPACES) == set(KINDS) - set(COUNTING)
+    for (stage, option), dimension in read_space({"train": model_class(model).searched}, STAGES).dimensions.items():
+        assert defaults(STAGES[stage].options)[option] in dimension
+
+
+def test_models_without_options_have_nothing_to_search():
+    assert set(MODELS) - set(SEARCHED) == {"transitions", "popularity"}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_there_is_a_default_space_for_each_kind_of_model():
     [
         ({}, "search space is empty"),
         ({"evaluate": {"seed": [1]}}, "stage 'evaluate' is unknown"),
-        ({"train": {"dropuot": [0.1]}}, r"no option 'dropuot'\nThere are model, dim, .*dropout"),
+        ({"train": {"dropuot": [0.1]}}, r"no option 'dropuot'\nThere are model, backbone, dim, .*dropout"),
         ({"train": {"seed": [1, 2]}}, r"train.seed cannot be searched\n.*--seeds"),
         ({"train": {"device": ["cpu"]}}, "train.device cannot be searched"),
         ({"train": {"workdir": ["x"]}}, "no option 'workdir'"),

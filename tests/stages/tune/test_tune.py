@@ -11,10 +11,12 @@ from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.names import CODES, EMBEDDINGS, SEQUENCES, STUDY, TRIALS, TUNE_DIR
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import read_table, write_table
-from stages.quantize import quantize
-from stages.train import train
-from stages.tune import check_codes, tune
+from stages.model.registry import model_class
+from stages.quantize import QuantizeOptions, quantize
+from stages.train import TrainOptions, train
+from stages.tune import SearchedStage, TuneOptions, check_codes, tune
 
+TRAIN = {"train": SearchedStage(TrainOptions, train)}
 RATE = {"train": {"rate": {"low": 0.0, "high": 1.0}}}
 SASREC = {"train": {"dropout": {"low": 0.0, "high": 0.5}, "dim": [8, 16]}}
 
@@ -40,7 +42,7 @@ def sasrec(small):
 
 def test_the_best_trial_is_what_training_gives(structured, small):
     fixed = sasrec(small)
-    result = tune(workdir=structured, stages={"train": train}, space=SASREC, fixed=fixed, trials=3)
+    result = tune(TuneOptions(trials=3), workdir=structured, stages=TRAIN, space=SASREC, fixed=fixed)
     found = rows(structured)
     assert [row["trial"] for row in found] == [0, 1, 2]
     assert (found[0]["train.dropout"], found[0]["train.dim"]) == (small["dropout"], small["dim"])
@@ -50,8 +52,18 @@ def test_the_best_trial_is_what_training_gives(structured, small):
     assert result.facts["best_options"] == {name: best[name] for name in ("train.dropout", "train.dim")}
     assert result.facts["trials"] == {"complete": 3, "pruned": 0, "failed": 0, "unfinished": 0}
     options = {name.removeprefix("train."): value for name, value in result.facts["best_options"].items()}
-    trained = train(workdir=structured, **{**fixed["train"], **options})
+    trained = train(TrainOptions(**{**fixed["train"], **options}), workdir=structured)
     assert trained.facts["validation"]["ndcg@10"] == best["ndcg@10"] == max(best["validation"])
+
+
+@pytest.mark.parametrize(("model", "option"), [("cooccurrence", "max_history"), ("unisrec", "experts")])
+def test_the_space_of_a_model_is_its_own(structured, small, model, option):
+    fixed = {"train": {**small, "model": model, "epochs": 2}}
+    result = tune(TuneOptions(trials=3), workdir=structured, stages={"train": train}, fixed=fixed)
+    assert result.facts["trials"]["failed"] == 0
+    assert f"train.{option}" in result.facts["best_options"]
+    values = [row[f"train.{option}"] for row in rows(structured)]
+    assert all(value in model_class(model).searched[option] for value in values)
 
 
 def test_test_items_have_no_part(structured, small, tmp_path):
@@ -59,7 +71,7 @@ def test_test_items_have_no_part(structured, small, tmp_path):
     poison(other)
     assert (structured / SEQUENCES).read_bytes() != (other / SEQUENCES).read_bytes()
     for workdir in (structured, other):
-        tune(workdir=workdir, stages={"train": train}, space=SASREC, fixed=sasrec(small), trials=2)
+        tune(TuneOptions(trials=2), workdir=workdir, stages=TRAIN, space=SASREC, fixed=sasrec(small))
         shown = read_sequences(workdir / TUNE_DIR / SEQUENCES)
         whole = read_sequences(workdir / SEQUENCES)
         assert shown.valid_end.tolist() == whole.valid_end.tolist() == (shown.offsets[1:] - shown.offsets[:-1]).tolist()
@@ -75,21 +87,20 @@ def test_test_items_have_no_part(structured, small, tmp_path):
 def test_codes_are_made_once_for_each_setting(structured, small):
     made = []
 
-    def counted(*, workdir, levels=4, codebook_size=256, dimension=128, codebooks=None, force=False, reporter=None):
-        options = {"levels": levels, "codebook_size": codebook_size, "dimension": dimension}
-        result = quantize(workdir=workdir, **options, reporter=reporter)
+    def counted(options, *, workdir, force=False, reporter=None):
+        result = quantize(options, workdir=workdir, force=force, reporter=reporter)
         if not result.skipped:
-            made.append(levels)
+            made.append(options.levels)
         return result
 
-    fixed = {"train": {**small, "epochs": 1}, "quantize": {"codebook_size": 8, "dimension": 8, "levels": 2}}
+    fixed = {"train": {**small, "epochs": 1}, "quantize": {"codebook_size": 8, "text_dim": 8, "levels": 2}}
     before = (structured / CODES).read_bytes()
     tune(
+        TuneOptions(trials=4),
         workdir=structured,
-        stages={"train": train, "quantize": counted},
+        stages={**TRAIN, "quantize": SearchedStage(QuantizeOptions, counted)},
         space={"quantize": {"levels": [1, 2]}},
         fixed=fixed,
-        trials=4,
     )
     used = [row["quantize.levels"] for row in rows(structured)]
     assert sorted(made) == sorted(set(used))
@@ -102,12 +113,10 @@ def test_codes_are_made_once_for_each_setting(structured, small):
 
 def test_a_trial_that_lags_behind_is_ended_early(structured, training):
     tune(
+        TuneOptions(trials=8, startup_trials=1, warmup_epochs=2),
         workdir=structured,
-        stages={"train": training},
+        stages=training.stages,
         space=RATE,
-        trials=8,
-        startup_trials=1,
-        warmup_epochs=2,
     )
     found = rows(structured)
     assert found[0]["state"] == "complete" and found[0]["train.rate"] == 0.8
@@ -122,15 +131,15 @@ def test_a_trial_that_lags_behind_is_ended_early(structured, training):
 
 
 def test_none_is_ended_before_enough_are_complete(structured, training):
-    result = tune(workdir=structured, stages={"train": training}, space=RATE, trials=4, startup_trials=4)
+    result = tune(TuneOptions(trials=4, startup_trials=4), workdir=structured, stages=training.stages, space=RATE)
     assert result.facts["trials"]["complete"] == 4
 
 
 @pytest.mark.parametrize("after", [1, 9, 14, 20])
 def test_an_interrupted_search_goes_on_as_if_nothing_had_happened(structured, training, tmp_path, after):
     other = shutil.copytree(structured, tmp_path / "other")
-    options = {"stages": {"train": training}, "space": RATE, "trials": 14, "startup_trials": 2, "warmup_epochs": 1}
-    expected = tune(workdir=structured, **options)
+    options = TuneOptions(trials=14, startup_trials=2, warmup_epochs=1)
+    expected = tune(options, workdir=structured, stages=training.stages, space=RATE)
     epochs = 0
 
     def interrupt(epoch):
@@ -141,40 +150,40 @@ def test_an_interrupted_search_goes_on_as_if_nothing_had_happened(structured, tr
 
     training.on_epoch = interrupt
     with pytest.raises(KeyboardInterrupt):
-        tune(workdir=other, **options)
-    result = tune(workdir=other, **options)
+        tune(options, workdir=other, stages=training.stages, space=RATE)
+    result = tune(options, workdir=other, stages=training.stages, space=RATE)
     assert rows(other) == rows(structured)
     assert result.facts == expected.facts
 
 
 def test_a_search_that_is_done_runs_no_more_and_can_be_extended(structured, training):
-    options = {"workdir": structured, "stages": {"train": training}, "space": RATE}
-    first = tune(trials=2, **options)
+    search = {"workdir": structured, "stages": training.stages, "space": RATE}
+    first = tune(TuneOptions(trials=2), **search)
     runs = len(training.calls)
-    assert tune(trials=2, **options).facts == first.facts
+    assert tune(TuneOptions(trials=2), **search).facts == first.facts
     assert len(training.calls) == runs
-    assert tune(trials=3, **options).facts["trials"]["complete"] == 3
+    assert tune(TuneOptions(trials=3), **search).facts["trials"]["complete"] == 3
 
 
 def test_what_a_killed_process_left_is_cleared_away(structured, training):
-    options = {"workdir": structured, "stages": {"train": training}, "space": RATE}
-    tune(trials=2, **options)
+    search = {"workdir": structured, "stages": training.stages, "space": RATE}
+    tune(TuneOptions(trials=2), **search)
     with (structured / STUDY).open("ab") as file:
         file.write(b'{"op_code": 4, "wor')
     lock = structured / f"{STUDY}.lock"
     lock.symlink_to(structured / STUDY)
     began = time.monotonic()
-    assert tune(trials=3, **options).facts["trials"]["complete"] == 3
+    assert tune(TuneOptions(trials=3), **search).facts["trials"]["complete"] == 3
     assert time.monotonic() - began < 20  # Optuna waits 30 s for a lock that nobody holds
     assert not lock.is_symlink()
 
 
 def test_a_damaged_study_is_named(structured, training):
-    options = {"workdir": structured, "stages": {"train": training}, "space": RATE, "trials": 1}
-    tune(**options)
+    search = {"workdir": structured, "stages": training.stages, "space": RATE}
+    tune(TuneOptions(trials=1), **search)
     (structured / STUDY).write_text("not a study\n" + (structured / STUDY).read_text())
     with pytest.raises(DataError, match=r"study.jsonl is damaged.*\n.*--no-resume"):
-        tune(**options)
+        tune(TuneOptions(trials=1), **search)
 
 
 @pytest.mark.parametrize(
@@ -189,31 +198,33 @@ def test_a_damaged_study_is_named(structured, training):
     ],
 )
 def test_another_search_is_refused(structured, training, changed, expected):
-    options = {"workdir": structured, "stages": {"train": training}, "space": RATE, "trials": 1}
-    tune(**options)
+    search = {"workdir": structured, "stages": training.stages, "space": RATE}
+    tune(TuneOptions(trials=1), **search)
     before = (structured / STUDY).read_bytes()
+    search |= {name: value for name, value in changed.items() if name in ("space", "fixed")}
+    options = {name: value for name, value in changed.items() if name not in search}
     with pytest.raises(UsageError, match=rf"of another search: {expected}\n.*--no-resume"):
-        tune(**{**options, **changed})
+        tune(TuneOptions(trials=1, **options), **search)
     assert (structured / STUDY).read_bytes() == before
-    assert tune(**{**options, **changed}, resume=False).facts["trials"]["complete"] == 1
+    assert tune(TuneOptions(trials=1, resume=False, **options), **search).facts["trials"]["complete"] == 1
 
 
 def test_other_inputs_are_refused(structured, training):
-    options = {"workdir": structured, "stages": {"train": training}, "space": RATE, "trials": 1}
-    tune(**options)
+    search = {"workdir": structured, "stages": training.stages, "space": RATE}
+    tune(TuneOptions(trials=1), **search)
     poison(structured)
     with pytest.raises(UsageError, match=r"inputs sequences.parquet was"):
-        tune(**options)
+        tune(TuneOptions(trials=1), **search)
 
 
 def test_there_must_be_a_search_to_resume(structured, training):
     with pytest.raises(DataError, match="--resume"):
-        tune(workdir=structured, stages={"train": training}, space=RATE, trials=1, resume=True)
+        tune(TuneOptions(trials=1, resume=True), workdir=structured, stages=training.stages, space=RATE)
 
 
 def test_values_that_fit_alone_but_not_together(structured, training):
     space = {"train": {"dim": [4, 6, 9], "heads": [2, 3]}}
-    result = tune(workdir=structured, stages={"train": training}, space=space, trials=12)
+    result = tune(TuneOptions(trials=12), workdir=structured, stages=training.stages, space=space)
     found = rows(structured)
     failed = [row for row in found if row["train.dim"] % row["train.heads"]]
     assert failed and result.facts["trials"]["failed"] == len(failed)
@@ -230,7 +241,7 @@ def test_a_model_too_large_fails_its_trial_alone(structured, training, error):
             raise error
 
     training.on_epoch = run_out
-    result = tune(workdir=structured, stages={"train": training}, space=RATE, trials=3)
+    result = tune(TuneOptions(trials=3), workdir=structured, stages=training.stages, space=RATE)
     assert result.facts["trials"] == {"complete": 2, "pruned": 0, "failed": 1, "unfinished": 0}
     assert rows(structured)[1]["reason"].startswith("out of memory: ")
 
@@ -241,24 +252,24 @@ def test_other_errors_end_the_search(structured, training):
 
     training.on_epoch = break_down
     with pytest.raises(RuntimeError, match="a bug"):
-        tune(workdir=structured, stages={"train": training}, space=RATE, trials=3)
+        tune(TuneOptions(trials=3), workdir=structured, stages=training.stages, space=RATE)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"space": {"train": {"rate": {"low": 0.5, "high": 1.5}}}}, r"train.rate 1.5: --rate 1.5 is not within"),
+        (
+            {"space": {"train": {"rate": {"low": 0.5, "high": 1.5}}}},
+            r"train.rate 1.5: --rate must be at least 0 and at most 1, is 1.5",
+        ),
         ({"space": {"train": {"heads": [2, 3]}}}, "train.heads 3: --heads 3 does not divide --dim 4"),
-        ({"fixed": {"train": {"rate": 2}}, "space": {"train": {"dim": [2, 4]}}}, "--rate 2 is not within"),
+        ({"fixed": {"train": {"rate": 2}}, "space": {"train": {"dim": [2, 4]}}}, "--rate must be .*, is 2"),
         ({"fixed": {"train": {"model": "popularity"}}}, "nothing to tune"),
-        ({"trials": 0}, "--trials at least 1"),
-        ({"minutes": 0}, "--minutes above 0"),
-        ({"seeds": 0}, "--seeds must be at least 1"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_first_trial(structured, training, options, expected):
     with pytest.raises(UsageError, match=expected):
-        tune(**{"workdir": structured, "stages": {"train": training}, "space": RATE, **options})
+        tune(TuneOptions(**{"space": RATE, **options}), workdir=structured, stages=training.stages)
     assert not training.calls
     assert not (structured / TUNE_DIR).exists()
 
@@ -267,18 +278,17 @@ def test_what_does_not_fit_is_refused_before_the_first_trial(structured, trainin
 def test_a_missing_input_is_named_before_the_first_trial(structured, training, name):
     (structured / name).unlink()
     with pytest.raises(DataError, match=rf"{structured / name} does not exist"):
-        tune(workdir=structured, stages={"train": training}, space=RATE, trials=1)
+        tune(TuneOptions(trials=1), workdir=structured, stages=training.stages, space=RATE)
     assert not (structured / TUNE_DIR).exists()
 
 
 def test_several_seeds_count_as_their_mean(structured, training):
     result = tune(
+        TuneOptions(trials=1, seeds=3),
         workdir=structured,
-        stages={"train": training},
+        stages=training.stages,
         space={"train": {"rate": [0.25]}},
         fixed={"train": {"seed": 5}},
-        trials=1,
-        seeds=3,
     )
     assert [call["seed"] for call in training.calls] == [5, 6, 7]
     assert len({call["workdir"] for call in training.calls}) == 3
@@ -287,15 +297,15 @@ def test_several_seeds_count_as_their_mean(structured, training):
 
 
 def test_when_the_minutes_are_over_the_trial_waits_for_the_next_search(structured, training):
-    options = {"workdir": structured, "stages": {"train": training}, "space": RATE}
+    search = {"workdir": structured, "stages": training.stages, "space": RATE}
     training.on_epoch = lambda epoch: time.sleep(1.0 if epoch == 2 else 0.0)
     with pytest.raises(DataError, match="no trial is complete"):
-        tune(minutes=0.5 / 60, **options)
+        tune(TuneOptions(minutes=0.5 / 60), **search)
     (row,) = rows(structured)
     assert row["state"] == "unfinished"
     assert 1 <= row["epochs"] <= 2
     training.on_epoch = lambda epoch: None
-    tune(trials=1, **options)
+    tune(TuneOptions(trials=1), **search)
     (row,) = rows(structured)
     assert (row["trial"], row["state"], row["epochs"]) == (0, "complete", 6)
 
@@ -312,4 +322,4 @@ def test_codes_of_another_configuration_are_refused(structured):
 def test_without_optuna_the_extra_is_named(structured, training, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError, match=r"needs the package optuna.*\n.*cocorec\[tune\]"):
-        tune(workdir=structured, stages={"train": training}, space=RATE)
+        tune(workdir=structured, stages=training.stages, space=RATE)

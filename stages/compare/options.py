@@ -1,0 +1,70 @@
+"""The options of ``compare``."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from stages.artifacts.errors import UsageError
+from stages.frame.options import Option, Options
+
+COMPARISON = "Comparison"
+
+
+@dataclass(frozen=True)
+class CompareOptions(Options):
+    """Which runs are compared, and how; see :func:`stages.compare.compare`."""
+
+    runs: Annotated[
+        tuple[str, ...],
+        Option(
+            "Work directories, or tables of ranks kept elsewhere; NAME=PATH gives one a name of its own.",
+            COMPARISON,
+            metavar="RUN...",
+            argument=True,
+        ),
+    ]
+    baseline: Annotated[
+        str | None,
+        Option("Name of the run the others are compared with.", COMPARISON, metavar="NAME", unset="the first"),
+    ] = None
+    metrics: Annotated[
+        tuple[str, ...],
+        Option(
+            "Of recall@K, ndcg@K and mrr, for any K: ndcg@10,recall@50 or given several times.",
+            COMPARISON,
+            metavar="METRIC,...",
+        ),
+    ] = ("ndcg@10", "recall@10")
+    history_buckets: Annotated[
+        tuple[int, ...],
+        Option(
+            "Longest history of each slice by history length, in items; the last slice is open.",
+            COMPARISON,
+            metavar="N,N",
+        ),
+    ] = (5, 10, 20, 50)
+    resamples: Annotated[
+        int,
+        Option(
+            "Resamples for the intervals, and random swaps for p.",
+            COMPARISON,
+            min=1,
+            limit=10_000_000,
+            metavar="N",
+            former=("samples",),
+        ),
+    ] = 10_000
+    seed: Annotated[int, Option("Decides the resamples and swaps.", COMPARISON, min=0, metavar="N")] = 0
+
+    def check(self) -> None:
+        """Refuse no metrics, and buckets that do not ascend.
+
+        Raises:
+            UsageError: naming the option.
+        """
+        if not any(name.strip() for name in self.metrics):
+            raise UsageError("--metrics names no metric", "For example --metrics ndcg@10,recall@10.")
+        bounds = list(self.history_buckets)
+        if bounds != sorted(set(bounds)) or bounds[:1] < [1]:
+            raise UsageError(
+                "--history-buckets must be ascending whole numbers from 1", "For example --history-buckets 5,10."
+            )

@@ -1,0 +1,80 @@
+"""Encodes the distinct texts chunk by chunk; what an interrupted run has finished is kept."""
+
+import hashlib
+import json
+from itertools import pairwise
+
+import numpy as np
+
+from stages import __version__
+from stages.embed.batches import Index, Plan
+from stages.embed.chunks import ChunkStore
+from stages.embed.encoder import Encoder
+from stages.embed.source import Source
+from stages.embed.texts import DistinctTexts
+from stages.frame.reporter import Reporter
+from stages.frame.run import StageRun
+
+_TOKENIZED_AT_ONCE = 4_096
+
+
+def chunks_key(source: Source, encoder: Encoder, run: StageRun, plan: Plan, texts: DistinctTexts) -> str:
+    """Of all that decides every byte of the vectors and the bounds of the chunks."""
+    import sentence_transformers
+    import torch
+
+    bounds = plan.order.tobytes() + plan.batches.tobytes() + plan.chunks.tobytes()
+    settings = {
+        "batches": hashlib.sha256(bounds).hexdigest(),
+        "device": [encoder.device.type, encoder.backend],
+        "model": source.fingerprint,
+        "options": {key: run.recorded[key] for key in ("max_tokens", "normalize", "prompt")},
+        "precision": encoder.precision,
+        "versions": [__version__, sentence_transformers.__version__, torch.__version__],
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(texts.digests[plan.order].tobytes())
+    return digest.hexdigest()[:24]
+
+
+def count_tokens(encoder: Encoder, texts: DistinctTexts, reporter: Reporter) -> Index:
+    """Tokens of each text (T,), before it is cut."""
+    counts = np.empty(len(texts), np.int64)
+    with reporter.track("counting tokens", len(texts), "texts") as advance:
+        for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
+            some = np.arange(start, min(start + _TOKENIZED_AT_ONCE, len(texts)))
+            counts[some] = encoder.count_tokens(texts.take(some))
+            advance(len(some))
+    return counts
+
+
+def encode(
+    encoder: Encoder, plan: Plan, texts: DistinctTexts, store: ChunkStore, reporter: Reporter
+) -> tuple[int, bool]:
+    """Fill the store; returns how many texts were encoded now, and whether all vectors are equal."""
+    encoded = kept = 0
+    low = high = None
+    with reporter.track("encoding", len(texts), "texts") as advance:
+        for chunk in range(len(store)):
+            vectors = store.read(chunk)
+            if vectors is None:
+                if kept and not encoded:
+                    reporter.info(f"continuing an interrupted run: {kept:,} of {len(texts):,} texts are kept")
+                bounds = plan.batches[plan.chunks[chunk] : plan.chunks[chunk + 1] + 1]
+                parts = []
+                for start, end in pairwise(bounds):
+                    parts.append(encoder.encode(texts.take(plan.order[start:end])))
+                    advance(int(end - start))
+                vectors = np.concatenate(parts)
+                store.write(chunk, vectors)
+                encoded += len(vectors)
+            else:
+                kept += len(vectors)
+                advance(len(vectors))
+            bottom, top = vectors.min(axis=0), vectors.max(axis=0)
+            low = bottom if low is None else np.minimum(low, bottom)
+            high = top if high is None else np.maximum(high, top)
+    if not encoded:
+        reporter.info(f"continuing an interrupted run: all {len(texts):,} texts are kept")
+    spread = 0.0 if low is None or high is None else float(np.max(high - low) / max(1e-30, np.abs(high).max()))
+    return encoded, len(texts) > 1 and spread < 1e-5

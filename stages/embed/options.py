@@ -1,0 +1,76 @@
+"""The options of ``embed``."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from stages.frame.machine import MACHINE, Threads
+from stages.frame.options import Option, Options
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+BACKENDS = ("torch", "openvino")
+ENCODER = "Encoder"
+
+
+@dataclass(frozen=True)
+class EmbedOptions(Options):
+    """How texts become vectors; see :func:`stages.embed.embed`.
+
+    ``device``, ``backend`` and ``batch_tokens`` say how, not what: they touch rounding alone and make nothing stale.
+    """
+
+    views: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "Text columns of items.parquet to embed, in this order: title,brand or given several times.",
+            ENCODER,
+            metavar="NAMES",
+            unset="all that hold a text",
+        ),
+    ] = None
+    model: Annotated[
+        str, Option("Sentence-transformers model: its name on the hub, or its folder.", ENCODER, metavar="NAME|FOLDER")
+    ] = DEFAULT_MODEL
+    max_tokens: Annotated[
+        int | None,
+        Option("Tokens at which a text is cut.", ENCODER, min=1, metavar="N", unset="the model's own limit"),
+    ] = None
+    prompt: Annotated[
+        str | None,
+        Option("Text put before every text.", ENCODER, metavar="TEXT", unset="the model's own, if any"),
+    ] = None
+    normalize: Annotated[bool, Option("Scale the vectors to length 1.", ENCODER)] = False
+    trust_remote_code: Annotated[
+        bool, Option("Run Python code that comes with the model.", ENCODER, switch=True, recorded=False)
+    ] = False
+    device: Annotated[
+        str,
+        Option("Where to compute: auto, cpu, cuda, cuda:N or mps.", MACHINE, metavar="DEVICE", recorded=False),
+    ] = "auto"
+    precision: Annotated[
+        str,
+        Option(
+            "Number format of the encoder; auto is float32 on a CPU, bfloat16 on a GPU.", MACHINE, choices=PRECISIONS
+        ),
+    ] = "auto"
+    backend: Annotated[
+        str,
+        Option(
+            "What runs the encoder; openvino is faster on a CPU and needs an extra.",
+            MACHINE,
+            choices=BACKENDS,
+            recorded=False,
+        ),
+    ] = "torch"
+    batch_tokens: Annotated[
+        int | None,
+        Option(
+            "Tokens of a batch, padding included.",
+            MACHINE,
+            min=1,
+            metavar="N",
+            unset="what suits the device",
+            recorded=False,
+        ),
+    ] = None
+    threads: Threads = None

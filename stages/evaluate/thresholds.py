@@ -1,0 +1,52 @@
+"""Quality thresholds: metrics that must not fall below a value, so that a pipeline can stop."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stages.artifacts.errors import QualityError, UsageError
+
+
+def parse_thresholds(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
+    """Read thresholds such as ``ndcg@10=0.05``.
+
+    Args:
+        texts: as typed.
+        known: names of the metrics that are computed.
+
+    Raises:
+        UsageError: naming the threshold that cannot be read and the metrics there are.
+    """
+    parsed = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        name = name.strip().lower()
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not separator or math.isnan(number):
+            raise UsageError(f"--fail-under {text!r} is not of the form METRIC=VALUE", "For example ndcg@10=0.05.")
+        if name not in known:
+            raise UsageError(f"--fail-under: unknown metric {name!r}", f"Choose one of {', '.join(known)}.")
+        parsed[name] = number
+    return parsed
+
+
+def check_thresholds(facts: Mapping[str, Any], thresholds: Mapping[str, float]) -> None:
+    """Hold the metrics of an evaluation against thresholds.
+
+    Args:
+        facts: of :func:`stages.evaluate.evaluate`.
+        thresholds: lowest accepted value by metric.
+
+    Raises:
+        QualityError: naming every metric below its threshold.
+    """
+    below = [
+        f"{name} is {facts['metrics'][name]['mean']:.4f}, below {threshold:g}"
+        for name, threshold in thresholds.items()
+        if not facts["metrics"][name]["mean"] >= threshold
+    ]
+    if below:
+        raise QualityError(f"quality threshold missed on the {facts['split']} split: " + "; ".join(below))

@@ -1,0 +1,18 @@
+"""Options that several stages have, about the machine they run on."""
+
+from typing import Annotated
+
+from stages.frame.options import Option
+
+MACHINE = "Machine"
+"""Help panel of what depends on the machine."""
+
+Device = Annotated[
+    str,
+    Option("auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.", MACHINE, metavar="NAME", searched=False),
+]
+
+Threads = Annotated[
+    int | None,
+    Option("CPU threads.", MACHINE, min=1, limit=1024, metavar="N", unset="all cores", recorded=False, searched=False),
+]

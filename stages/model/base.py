@@ -1,0 +1,160 @@
+"""What every model follows: what it needs, how it is built, how it is fitted, how it scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from stages.artifacts.errors import UsageError
+from stages.artifacts.sequences import Sequences
+from stages.model.batch import Batch
+from stages.model.catalogue import Catalogue
+from stages.model.config import ModelConfig
+from stages.model.objective import Objective
+from stages.model.packing import Packing
+
+Tiles = Callable[[slice], Tensor]
+"""Gives the scores (q, N + 1) of some of the histories, by item number; column 0, no item, means nothing."""
+
+Scorer = Callable[[Tensor, Packing], Tiles]
+"""Reads packed histories (R,) and their packing."""
+
+
+class Fitting(Protocol):
+    """How the train stage fits a model; a model takes the way that is its own."""
+
+    def learn(self, model: LearnedModel) -> Any:
+        """Train the weights by gradient descent on ``model.losses``."""
+
+    def count(self, model: CountingModel) -> Any:
+        """Let the model count, in one pass over the training part of the histories."""
+
+
+class Model(nn.Module, ABC):
+    """A recommender: gives every item a score after a history.
+
+    A model is a class in a file of its own and a line in :data:`stages.model.registry.MODELS`. Its ``state_dict`` is
+    what is saved; what depends on the catalogue alone is not part of it.
+
+    Attributes:
+        reads: the artifacts that describe the items to it: ``embeddings.parquet``, ``codes.parquet``, or
+            ``items.parquet`` alone where it needs no more than their number.
+        takes_ids: it has a place for free item vectors (``--with-ids``).
+        searched: options of ``train`` that ``tune`` varies unless it is told which, with their bounds; empty for a
+            model that has nothing to tune.
+        config: its sizes.
+    """
+
+    reads: ClassVar[tuple[str, ...]]
+    takes_ids: ClassVar[bool] = False
+    searched: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @classmethod
+    def check(cls, config: ModelConfig) -> None:
+        """Refuse options that make no sense for this model.
+
+        Raises:
+            UsageError: naming the option.
+        """
+        if config.with_ids and not cls.takes_ids:
+            raise UsageError(f"--with-ids is for models of texts or codes, not for {config.model}", "Leave it out.")
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:
+        """A model to be fitted; its first weights come from torch's random generator."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, config: ModelConfig, catalogue: Catalogue, tensors: dict[str, Tensor]) -> Self:
+        """A fitted model from its saved tensors.
+
+        Raises:
+            RuntimeError, TypeError, ValueError: when the tensors do not fit the configuration.
+        """
+
+    @abstractmethod
+    def fit(self, fitting: Fitting) -> Any:
+        """Be fitted: call the method of ``fitting`` that suits, and return what it returns."""
+
+    @abstractmethod
+    def scorer(self) -> Scorer:
+        """How the model, in evaluation mode, scores. What depends on the items alone is computed here, once."""
+
+
+class LearnedModel(Model):
+    """A model whose weights are learned by gradient descent.
+
+    Attributes:
+        loss_names: names of the losses that :meth:`losses` may give, in the order in which they are shown.
+    """
+
+    loss_names: ClassVar[tuple[str, ...]] = ("loss", "rec")
+
+    @abstractmethod
+    def losses(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
+        """The losses of a batch by name, scalars; ``loss`` is their weighted sum, which is minimised."""
+
+    @abstractmethod
+    def set_items(self, catalogue: Catalogue) -> None:
+        """Take what describes the items: N of them, the number that the model was built for."""
+
+    @classmethod
+    def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:
+        """See :meth:`Model.build`."""
+        model = cls(config)
+        model.set_items(catalogue)
+        return model
+
+    @classmethod
+    def restore(cls, config: ModelConfig, catalogue: Catalogue, tensors: dict[str, Tensor]) -> Self:
+        """See :meth:`Model.restore`."""
+        model = cls(config)
+        model.load_state_dict(tensors)
+        model.set_items(catalogue)
+        return model
+
+    def fit(self, fitting: Fitting) -> Any:
+        """Learn."""
+        return fitting.learn(self)
+
+
+class CountingModel(Model):
+    """A model that counts and learns no weights; what it counted are its buffers."""
+
+    @abstractmethod
+    def count(self, sequences: Sequences) -> None:
+        """Count in the training part of all histories."""
+
+    @property
+    @abstractmethod
+    def counted(self) -> dict[str, Any]:
+        """What was counted and how much, as JSON values for the facts of the run."""
+
+    @classmethod
+    def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:
+        """See :meth:`Model.build`."""
+        return cls(config)
+
+    def fit(self, fitting: Fitting) -> Any:
+        """Count."""
+        return fitting.count(self)
+
+
+def training_items(sequences: Sequences) -> tuple[Tensor, Tensor]:
+    """The items of the training parts (T,), int64, user after user, and the user of each (T,)."""
+    items = torch.from_numpy(sequences.items.astype("int64"))
+    offsets, train_end = torch.from_numpy(sequences.offsets), torch.from_numpy(sequences.train_end)
+    lengths = offsets.diff()
+    user = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+    place = torch.arange(len(items)) - offsets[user]
+    inside = place < train_end[user]
+    return items[inside], user[inside]

@@ -1,0 +1,35 @@
+"""Which interactions are kept: by moment, k-core and a sample of users."""
+
+from stages.preprocess.histories.interactions import Interactions, filter_log, sample_users
+from stages.preprocess.logs.clock import Clock
+from stages.preprocess.logs.log import Log
+from stages.preprocess.options import PreprocessOptions
+
+K_CORE = 5
+"""The filter for logs without a published split, as in the 5-core data sets that papers report on."""
+
+
+def chosen_k(options: PreprocessOptions, log: Log) -> int:
+    """The k of the k-core filter for a log as read, before its published split is replaced."""
+    if options.k_core is not None:
+        return options.k_core
+    return 0 if log.published_split else K_CORE
+
+
+def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> Interactions:
+    """The interactions that are kept, in order, their users and items numbered.
+
+    Args:
+        options: bounds in time, and the sample of users.
+        log: as read, or without its published split.
+        k: the least number of interactions of a user and of an item; 0 and 1 keep all.
+        clock: the unit of the log's times.
+
+    Raises:
+        UsageError: when a bound does not fit the log.
+        DataError: when no interaction is left.
+    """
+    interactions = filter_log(log.between(options.since, options.until, clock), k)
+    if options.sample_users is not None:
+        interactions = sample_users(interactions, options.sample_users, options.seed)
+    return interactions

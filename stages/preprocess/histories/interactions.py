@@ -1,0 +1,139 @@
+"""From the log as read to filtered interactions with numbered users and items."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from stages.artifacts.errors import DataError
+from stages.preprocess.columns import ITEM, PART, TIME, USER
+from stages.preprocess.histories.grouping import group_by_user
+from stages.preprocess.histories.k_core import k_core
+from stages.preprocess.histories.numbering import encode, ranks, renumber
+from stages.preprocess.histories.order import first_of_equals, move_runs, run_starts
+from stages.preprocess.logs.log import Log
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """What is left of the log, user after user, oldest first.
+
+    Attributes:
+        users: (interactions,) user of each interaction, 0..U-1 in byte order of the ids, ascending.
+        items: (interactions,) item number 1..N in byte order of the ids.
+        times: (interactions,) when it happened; masked where unknown.
+        parts: (interactions,) 0 training, 1 validation, 2 test of a published split, else ``None``.
+        user_ids: (U,) string.
+        item_ids: (N,) string.
+        dropped: how many interactions were left out, by reason.
+        rounds: rounds of k-core filtering.
+    """
+
+    users: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+    times: pl.Series
+    parts: npt.NDArray[np.int8] | None
+    user_ids: pl.Series
+    item_ids: pl.Series
+    dropped: dict[str, int]
+    rounds: int
+
+
+def filter_log(log: Log, k: int) -> Interactions:
+    """Drop repeated rows and what is outside the k-core, number users and items, and sort.
+
+    Equal times keep the order of the file.
+
+    Args:
+        log: the log as read.
+        k: the least number of interactions of a user and of an item; 0 and 1 keep all.
+
+    Raises:
+        DataError: when no interaction is left.
+    """
+    dropped = dict(log.dropped)
+    if not log.frame.height:
+        raise DataError("no interaction is left of the log", f"Rows dropped: {dropped}.")
+    # Without times a repeated row may be a repeated purchase; with them it is the same event twice.
+    timed = log.has_times and not log.published_split
+    with ThreadPoolExecutor(1) as pool:
+        numbered = pool.submit(encode, log.frame[ITEM])
+        times = _comparable(log.frame[TIME]) if timed else np.arange(log.frame.height)
+        rows, users, tied = group_by_user(log.frame[USER], times)
+        items, item_ids = numbered.result()
+    items = items[rows]
+    if timed:
+        first = first_of_equals(tied, items)
+        dropped["repeated rows (user, item and time)"] = len(rows) - int(first.sum())
+        if not first.all():
+            users, items, rows = users[first], items[first], rows[first]
+    rounds = 0
+    if k > 1:
+        mask, rounds = k_core(users, items, k)
+        if not mask.any():
+            raise DataError(
+                f"no interaction is left: no users and items have {k} interactions each with one another "
+                f"({len(rows):,} interactions of {int(users[-1]) + 1:,} users and {item_ids.len():,} items)",
+                "Lower --k-core, or turn the filter off with --k-core 0.",
+            )
+        dropped[f"interactions outside the {k}-core"] = len(rows) - int(mask.sum())
+        if not mask.all():
+            users, items, rows = users[mask], items[mask], rows[mask]
+    # Only ids that are left are put in order: of a large log most are not.
+    with ThreadPoolExecutor(1) as pool:
+        ordered = pool.submit(lambda: ranks(log.frame[USER].gather(rows[run_starts(users)])))
+        compact, item_ids = renumber(items, item_ids)
+        places, item_ids = ranks(item_ids)
+        numbers = (places.astype(np.int32) + 1)[compact]
+        when = _gather(log.frame[TIME], rows)
+        places, user_ids = ordered.result()
+    moved, owners = move_runs(users, places)
+    parts = log.frame[PART].to_numpy()[rows[moved]] if log.published_split else None
+    return Interactions(owners, numbers[moved], _gather(when, moved), parts, user_ids, item_ids, dropped, rounds)
+
+
+def _gather(times: pl.Series, rows: npt.NDArray[np.int64]) -> pl.Series:
+    """Times in another order; numpy has no check of each place to make."""
+    return times.gather(rows) if times.null_count() else pl.Series(times.name, times.to_numpy()[rows])
+
+
+def _comparable(times: pl.Series) -> npt.NDArray[np.int64]:
+    """Times, those that are unknown before all others."""
+    return times.fill_null(np.iinfo(np.int64).min).to_numpy()
+
+
+def subset(interactions: Interactions, kept: npt.NDArray[np.bool_], reason: str) -> Interactions:
+    """Leave out the other interactions, count them under ``reason``, and number users and items anew."""
+    if kept.all():
+        return interactions
+    users, user_ids = renumber(interactions.users[kept], interactions.user_ids)
+    items, item_ids = renumber(interactions.items[kept] - 1, interactions.item_ids)
+    return replace(
+        interactions,
+        users=users,
+        items=(items + 1).astype(np.int32),
+        times=interactions.times.filter(pl.Series(kept)),
+        parts=None if interactions.parts is None else interactions.parts[kept],
+        user_ids=user_ids,
+        item_ids=item_ids,
+        dropped={**interactions.dropped, reason: int((~kept).sum())},
+    )
+
+
+def sample_users(interactions: Interactions, number: int, seed: int) -> Interactions:
+    """Keep ``number`` users drawn without replacement, with all that is theirs; fewer users are all kept."""
+    users = interactions.user_ids.len()
+    if number >= users:
+        return interactions
+    chosen = np.zeros(users, np.bool_)
+    chosen[np.random.default_rng(seed).choice(users, number, replace=False)] = True
+    return subset(interactions, chosen[interactions.users], "interactions of users outside the sample")
+
+
+def add_items(interactions: Interactions, ids: pl.Series) -> Interactions:
+    """Give items without interactions a number as well; ``ids`` may hold the others too."""
+    everything = pl.concat([interactions.item_ids, ids]).unique().sort()
+    numbers = interactions.item_ids.cast(pl.Enum(everything)).to_physical().to_numpy().astype(np.int32) + 1
+    return replace(interactions, items=numbers[interactions.items - 1], item_ids=everything)

@@ -1,0 +1,83 @@
+"""Putting numbered interactions in order."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from stages.preprocess.histories.numbering import Codes
+
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+def ascending(values: npt.NDArray[Any]) -> Index:
+    """The order (rows,) of whole numbers, equal ones as they stand."""
+    low, bits = int(values.min()), max(1, len(values) - 1).bit_length()
+    if (int(values.max()) - low).bit_length() + bits > 64:
+        return np.argsort(values, kind="stable")
+    # Sorting numbers with their places in the low bits is far faster than sorting places by numbers.
+    packed = (values.astype(np.int64) - low).astype(np.uint64) << np.uint64(bits)
+    packed |= np.arange(len(values), dtype=np.uint64)
+    packed = pl.Series(packed).sort().to_numpy() & np.uint64((1 << bits) - 1)
+    return packed.view(np.int64)
+
+
+def first_of_equals(tied: Mask, items: Codes) -> Mask:
+    """All interactions but those whose item was there before, at the same time for the same user.
+
+    Args:
+        tied: (rows,) which of them have user and time of the row before them.
+        items: (rows,) number of the item, in the same order.
+    """
+    first = np.ones(len(items), np.bool_)
+    if tied.any():
+        rows, run = _runs(tied)
+        _, kept = np.unique(run * (int(items.max()) + 1) + items[rows], return_index=True)
+        first[rows] = False
+        first[rows[kept]] = True
+    return first
+
+
+def move_runs(values: npt.NDArray[Any], places: Codes) -> tuple[Index, Index]:
+    """Where the rows of runs of equal values come from when the runs change places.
+
+    Args:
+        values: (rows,) equal ones stand together.
+        places: (runs,) the new place, from 0, of each run in the order of ``values``.
+
+    Returns:
+        The old row of each new one (rows,), and the place of its run (rows,), ascending.
+    """
+    starts = run_starts(values)
+    lengths = np.diff(np.append(starts, len(values)))
+    moved = np.empty(len(places), np.int64)
+    moved[places] = np.arange(len(places))
+    starts, lengths = starts[moved], lengths[moved]
+    return rows_of(starts, lengths), np.repeat(np.arange(len(places)), lengths)
+
+
+def rows_of(starts: Index, lengths: Index) -> Index:
+    """The rows of runs, one run after the other.
+
+    Args:
+        starts: (runs,) the first row of each.
+        lengths: (runs,) how many rows it has.
+    """
+    return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+
+
+def run_starts(*columns: npt.NDArray[Any]) -> Index:
+    """Where runs of rows begin that are equal in all columns (runs,)."""
+    if not len(columns[0]):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.append(True, np.logical_or.reduce([c[1:] != c[:-1] for c in columns])))
+
+
+def _runs(tied: Mask) -> tuple[Index, Index]:
+    """Rows that have the user and time of a neighbour, and numbers of the runs that they form."""
+    member = tied.copy()
+    member[:-1] |= tied[1:]
+    rows = np.flatnonzero(member)
+    return rows, np.cumsum(~tied[rows])

@@ -1,0 +1,1 @@
+"""The item metadata: its formats, the text views, and the cleaning of texts."""

@@ -1,0 +1,131 @@
+"""Item metadata in any table: a column of ids, and text columns that become views."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from stages.artifacts.errors import DataError
+from stages.frame.reporter import Reporter
+from stages.preprocess.columns import ID, ROW
+from stages.preprocess.items.item_table import ItemTable, Wanted, check_views, choose_rows
+from stages.preprocess.items.readers.json_lines import Field, read_json_lines
+from stages.preprocess.items.text import json_to_text, nested_to_text
+from stages.preprocess.sources.sample import Sample
+from stages.preprocess.sources.scan import collect, id_text, scan, schema, types_of
+
+
+@dataclass(frozen=True)
+class TableItemReader:
+    """Reads CSV, TSV, JSON lines, Parquet and Arrow.
+
+    Attributes:
+        name: what ``--items-format`` calls it.
+        summary: the format in a few words.
+        typed: only files whose header names types.
+    """
+
+    name: str
+    summary: str
+    typed: bool = False
+
+    def recognises(self, sample: Sample) -> bool:
+        """Any table will do."""
+        return sample.typed or not self.typed
+
+    def views(self, samples: list[Sample], id_column: str, wanted: Sequence[str] | None) -> list[str]:
+        """The wanted views, or all columns of texts, lists and structures; numbers, dates and flags are no texts.
+
+        Raises:
+            UsageError: when a wanted view does not exist.
+            DataError: when a file is malformed.
+        """
+        types = schema(samples[0]) if samples[0].kind != "parquet" or wanted is None else {}
+        columns = [name for name in (types or samples[0].columns) if name != id_column]
+        if wanted is None:
+            wanted = [name for name in columns if _is_text(types[name])]
+        views = check_views(wanted, columns, samples)
+        for sample in samples[1:]:
+            for view in views if not sample.has_records else []:
+                sample.require(view, "--views")
+        return views
+
+    def read(
+        self, samples: list[Sample], id_column: str, views: list[str], wanted: Wanted, reporter: Reporter
+    ) -> ItemTable:
+        """Read the texts of the wanted items.
+
+        Raises:
+            DataError: when a file is malformed, or none of the items is in it.
+        """
+        kinds = {sample.has_records for sample in samples}
+        if len(kinds) > 1:
+            raise DataError("the files of --items are of different kinds", "Give JSON lines or tables, not both.")
+        if kinds == {True}:
+            fields: dict[str, Field] = {view: lambda record, view=view: record.get(view) for view in views}  # type: ignore[misc]
+            return read_json_lines(samples, id_column, fields, wanted, reporter)
+        return read_rows(samples, id_column, views, _texts, wanted, reporter)
+
+
+def read_rows(
+    samples: list[Sample],
+    id_column: str,
+    views: list[str],
+    texts: Callable[[Sample, list[str]], pl.LazyFrame],
+    wanted: Wanted,
+    reporter: Reporter,
+) -> ItemTable:
+    """Read the texts of the wanted items from tables.
+
+    Args:
+        texts: gives one string column per view for the rows of a file.
+
+    Raises:
+        DataError: when a file is malformed, or none of the items is in it.
+    """
+    label = ", ".join(sample.path.name for sample in samples)
+    with reporter.track(f"reading {label}", unit="rows") as advance:
+        ids = collect(
+            pl.concat([_ids(sample, id_column) for sample in samples]).with_row_index(ROW).select(ROW, ID),
+            samples,
+        )
+        chosen, unused, repeated = choose_rows(ids, wanted, samples, id_column)
+        rows = pl.concat([texts(sample, views) for sample in samples]).with_row_index(ROW)
+        frame = collect(rows.join(chosen.lazy(), on=ROW, how="inner"), samples).sort(ROW)
+        advance(ids.height)
+    return ItemTable(frame.select(ID, *views), views, unused, repeated)
+
+
+def _ids(sample: Sample, id_column: str) -> pl.LazyFrame:
+    frame = scan(sample, [id_column])
+    return frame.select(id_text(id_column, types_of(frame, sample)[id_column]).replace("", None).alias(ID))
+
+
+def _texts(sample: Sample, views: list[str]) -> pl.LazyFrame:
+    frame = scan(sample, views)
+    types = types_of(frame, sample)
+    return frame.select(_text(view, types[view]) for view in views)
+
+
+def _text(view: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(view)
+    if dtype.is_nested():
+        return column.map_batches(nested_to_text, return_dtype=pl.String, is_elementwise=True)
+    text = column.cast(pl.String)
+    nested = text.str.contains(r"^\s*[\[{]")
+    return (
+        pl.when(nested)
+        .then(text.map_batches(_json_to_text, return_dtype=pl.String, is_elementwise=True))
+        .otherwise(text)
+    )
+
+
+def _json_to_text(series: pl.Series) -> pl.Series:
+    return pl.Series(series.name, [json_to_text(text) for text in series.to_list()], pl.String)
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    return dtype.is_nested() or dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+TABLE = TableItemReader("table", "any table with a column of item ids: CSV, TSV, JSON lines, Parquet, Arrow or Feather")

@@ -1,0 +1,115 @@
+"""The files of the item metadata, the format they have, and the columns that the views need."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stages.artifacts.errors import UsageError
+from stages.frame.reporter import Reporter
+from stages.preprocess.items.item_table import ItemReader, ItemTable, Wanted, choose_id_column
+from stages.preprocess.items.readers import ITEM_READERS
+from stages.preprocess.items.views import ViewSelection
+from stages.preprocess.options import PreprocessOptions
+from stages.preprocess.sources.bad_rows import BadRows
+from stages.preprocess.sources.finder import Finder
+from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.sample import Sample
+
+
+@dataclass(frozen=True)
+class ItemSource:
+    """Where the item metadata is read from.
+
+    Attributes:
+        reader: of the format; ``None`` when there is no item metadata.
+        samples: the files.
+        id_column: the column that holds the items' ids.
+    """
+
+    reader: ItemReader | None = None
+    samples: tuple[Sample, ...] = ()
+    id_column: str | None = None
+
+    @property
+    def format(self) -> str | None:
+        """The name of the format."""
+        return self.reader.name if self.reader else None
+
+    def recorded(self) -> dict[str, Any]:
+        """What the lineage records: plain names of the files, the format, the column of the ids."""
+        return {
+            "items": [sample.path.name for sample in self.samples],
+            "items_format": self.format,
+            "items_id_column": self.id_column,
+        }
+
+    def announce(self, reporter: Reporter) -> None:
+        """Say which format was recognised."""
+        if self.reader:
+            reporter.info(f"{self.samples[0].path.name}: read as {self.reader.name} ({self.reader.summary})")
+
+    def choose_views(self, views: ViewSelection, cold: bool, bad_rows: BadRows) -> tuple[ViewSelection, list[str]]:
+        """Name all views, and the columns that they need.
+
+        Args:
+            views: what the user selects.
+            cold: whether items without interactions are wanted, which need a text.
+            bad_rows: which malformed lines are allowed.
+
+        Raises:
+            UsageError: when a column does not exist, or ``cold`` items would have no view.
+            DataError: when a file is malformed.
+        """
+        if self.reader is None:
+            return views, []
+        reader, id_column = self.reader, str(self.id_column)
+
+        def choose(samples: list[Sample]) -> tuple[ViewSelection, list[str]]:
+            picked = reader.views(samples, id_column, views.wanted) if views.wanted != [] else []
+            fields = reader.views(samples, id_column, views.fields) if views.fields else []
+            return views.named(picked), list(dict.fromkeys([*picked, *fields]))
+
+        named, columns = bad_rows.read(list(self.samples), choose)
+        if cold and not columns:
+            raise UsageError(
+                "--keep-cold-items needs a view", "Give item metadata with texts, or name a column in --views."
+            )
+        return named, columns
+
+    def read(self, columns: list[str], wanted: Wanted, bad_rows: BadRows, reporter: Reporter) -> ItemTable | None:
+        """Read the texts of the wanted items; ``None`` where there is no text to read.
+
+        Raises:
+            DataError: when a file is malformed, or none of the items is in it.
+        """
+        if self.reader is None or not columns:
+            return None
+        reader, id_column = self.reader, str(self.id_column)
+        return bad_rows.read(
+            list(self.samples), lambda samples: reader.read(samples, id_column, columns, wanted, reporter)
+        )
+
+
+def find_items(options: PreprocessOptions, item_column: str, finder: Finder) -> ItemSource:
+    """Find the files of the item metadata, and choose their format and the column of the ids.
+
+    Args:
+        options: the files, and the format and column that the user names.
+        item_column: what the column of the ids is called in the log.
+        finder: finds the files.
+
+    Raises:
+        UsageError: when an option needs item metadata, and there is none.
+        DataError: when a file is missing or lacks the column, or files do not belong together.
+    """
+    samples = finder.samples(options.items, "items")
+    if not samples:
+        _refuse_options_of_items(options)
+        return ItemSource()
+    reader = choose_reader(ITEM_READERS, samples, options.items_format, "--items-format")
+    return ItemSource(reader, tuple(samples), choose_id_column(samples, options.items_id_column, item_column))
+
+
+def _refuse_options_of_items(options: PreprocessOptions) -> None:
+    for name in ("views", "view_template", "keep_cold_items"):
+        if getattr(options, name):
+            raise UsageError(f"--{name.replace('_', '-')} needs item metadata", "Give the metadata with --items.")

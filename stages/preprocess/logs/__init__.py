@@ -1,0 +1,1 @@
+"""The interaction log: its formats, its times, and what every reader hands over."""

@@ -1,0 +1,101 @@
+"""The unit of a log's times, and moments that the user names."""
+
+import datetime as dt
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+
+import polars as pl
+
+from stages.artifacts.errors import DataError, UsageError
+from stages.preprocess.columns import TIME, USER
+from stages.preprocess.options import Moment
+
+UNITS: Mapping[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""How many of each are in a second."""
+
+# From 1990 to 2100, in seconds: in these years no number is a plausible date in two units.
+_FIRST, _LAST = 631_152_000, 4_102_444_800
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What the times of a log are.
+
+    Attributes:
+        unit: a key of ``UNITS``, or ``None`` where the times are no dates (positions, counters) or there are none.
+        implausible: times that are not within 1990..2100 although others are; 0 without a unit.
+    """
+
+    unit: str | None
+    implausible: int
+
+    def read(self, moment: Moment, option: str) -> int:
+        """A moment that the user named, in the unit of the log.
+
+        Args:
+            moment: an ISO date or time (UTC where it names no zone), or a number in the unit of the log.
+            option: the option that holds it, for messages.
+
+        Raises:
+            UsageError: when it is neither, a date although the log's times are no dates, or a number such as 2024 that
+                is no time in the unit of the log.
+        """
+        with suppress(ValueError, OverflowError):
+            return self._plausible(int(moment), option)
+        try:
+            time = dt.datetime.fromisoformat(str(moment).strip())
+        except ValueError:
+            raise UsageError(
+                f"{option} {moment} is neither a date nor a whole number",
+                "Give a date such as 2024-05-31 or 2024-05-31T12:00:00Z, or a number in the unit of the log's times.",
+            ) from None
+        if self.unit is None:
+            raise UsageError(
+                f"{option} {moment} is a date, but the times of the log are not",
+                f"Give {option} as a number on the scale of the log's times.",
+            )
+        time = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+        return (time - _EPOCH) // dt.timedelta(microseconds=1) * UNITS[self.unit] // 10**6
+
+    def _plausible(self, number: int, option: str) -> int:
+        if self.unit is not None and not _FIRST <= number // UNITS[self.unit] < _LAST:
+            raise UsageError(
+                f"{option} {number} is not within the years 1990 to 2100 in {self.unit}, the unit of the log's times",
+                "Give a date such as 2024-05-31, or a number in this unit.",
+            )
+        return number
+
+
+def read_clock(frame: pl.DataFrame) -> Clock:
+    """Find the unit of ``TIME`` from the size of the numbers.
+
+    Raises:
+        DataError: when the times are in several units.
+    """
+    time = pl.col(TIME)
+    within = {unit: time.is_between(_FIRST * n, _LAST * n, closed="left") for unit, n in UNITS.items()}
+    counts = frame.select(
+        pl.col(TIME).count().alias("all"), *(test.sum().alias(unit) for unit, test in within.items())
+    ).row(0, named=True)
+    found = [unit for unit in UNITS if counts[unit]]
+    if not found:
+        return Clock(None, 0)
+    if len(found) == 1:
+        return Clock(found[0], counts["all"] - counts[found[0]])
+    # A counter passes through the numbers between two units; dates do not.
+    between = pl.any_horizontal(
+        time.is_between(_LAST * UNITS[low], _FIRST * UNITS[high], closed="left") for low, high in pairwise(found)
+    )
+    if frame.select(between.any()).item():
+        return Clock(None, 0)
+    examples = []
+    for unit in found:
+        row = frame.filter(within[unit]).row(0, named=True)
+        examples.append(f"{counts[unit]:,} in {unit} such as {row[TIME]} of user {row[USER]!r}")
+    raise DataError(
+        f"the times of the log are in different units: {', '.join(examples)}",
+        "Convert them to one unit; ISO dates count as milliseconds.",
+    )

@@ -1,0 +1,131 @@
+"""Logs with one interaction per row: any table, and the data sets that are such tables under names of their own."""
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from stages.artifacts.errors import DataError
+from stages.frame.reporter import Reporter
+from stages.preprocess.columns import ITEM, RATING, TIME, USER
+from stages.preprocess.logs.log import Log, LogColumns
+from stages.preprocess.logs.times import finish_times, quick_time, refuse_texts
+from stages.preprocess.sources.sample import Sample
+from stages.preprocess.sources.scan import collect, id_text, scan, types_of
+
+_NO_RATING = "no_rating"
+
+
+@dataclass(frozen=True)
+class TableLogReader:
+    """Reads a log with one interaction per row.
+
+    Attributes:
+        name: what ``--format`` calls it.
+        summary: the format in a few words.
+        user_columns, item_columns, time_columns, rating_columns: looked for, in this order, when none is named.
+        needs: columns by which a file is recognised; with the following, the signature of a known format.
+        kinds: the kinds of file of a known format, none for any.
+        typed: only files whose header names types.
+    """
+
+    name: str
+    summary: str
+    user_columns: tuple[str, ...] = ("user_id",)
+    item_columns: tuple[str, ...] = ("item_id", "parent_asin", "asin")
+    time_columns: tuple[str, ...] = ("timestamp",)
+    rating_columns: tuple[str, ...] = ("rating",)
+    needs: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    typed: bool = False
+
+    def recognises(self, sample: Sample) -> bool:
+        """Whether the file has the kind and the columns of the format."""
+        kind = not self.kinds or sample.kind in self.kinds
+        return kind and self.needs <= set(sample.columns) and (sample.typed or not self.typed)
+
+    def complete(self, samples: list[Sample]) -> list[Sample]:
+        """The given files: nothing else belongs to them."""
+        return samples
+
+    def resolve(self, samples: list[Sample], columns: LogColumns) -> LogColumns:
+        """Name the columns that will be read.
+
+        Raises:
+            DataError: when a file lacks one that was asked for or is needed.
+        """
+        first = samples[0]
+        time = columns.time or next((name for name in self.time_columns if name in first.columns), None)
+        resolved = replace(
+            columns,
+            user=columns.user or _find(first, self.user_columns),
+            item=columns.item or _find(first, self.item_columns),
+            time=time,
+            rating=columns.rating or _find(first, self.rating_columns),
+        )
+        for sample in samples:
+            sample.require(str(resolved.user), "--user-column")
+            sample.require(str(resolved.item), "--item-column")
+            if time is not None:
+                sample.require(time, "--time-column")
+            if columns.rating_min is not None:
+                sample.require(str(resolved.rating), "--rating-column")
+        return resolved
+
+    def read(self, samples: list[Sample], columns: LogColumns, reporter: Reporter) -> Log:
+        """Read the interactions in the order of the files and their rows.
+
+        Raises:
+            DataError: when a file is malformed or a time or rating cannot be understood.
+        """
+        with reporter.track(f"reading {', '.join(sample.path.name for sample in samples)}", unit="rows") as advance:
+            frame = collect(pl.concat([_interactions(sample, columns) for sample in samples]), samples)
+            advance(frame.height)
+        if not frame.height:
+            raise DataError(
+                f"{samples[0].path} holds no interaction", "Check that the file was downloaded or exported in full."
+            )
+        dropped = {}
+        nameless = pl.any_horizontal(pl.col(USER, ITEM).is_null() | (pl.col(USER, ITEM) == ""))
+        frame, dropped["rows without a user or an item"] = _drop(frame, nameless)
+        if columns.rating_min is not None:
+            refuse_texts(frame[_NO_RATING], samples, columns.rating, "a number")
+            low = pl.col(RATING).is_null() | pl.col(RATING).is_nan() | (pl.col(RATING) < columns.rating_min)
+            frame, dropped[f"rows rated below {columns.rating_min:g} or not rated"] = _drop(frame, low)
+        frame = finish_times(frame, samples, columns.time)
+        has_times = frame[TIME].null_count() < frame.height
+        if has_times:
+            frame, dropped["rows without a time"] = _drop(frame, pl.col(TIME).is_null())
+        return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped)
+
+
+def _interactions(sample: Sample, columns: LogColumns) -> pl.LazyFrame:
+    """The columns of one file under the stage's names; a value that is there but cannot be read is kept as text."""
+    rated = columns.rating_min is not None
+    wanted = [name for name in (columns.user, columns.item, columns.time, columns.rating if rated else None) if name]
+    frame = scan(sample, list(dict.fromkeys(wanted)))
+    types = types_of(frame, sample)
+    selected = [
+        id_text(str(columns.user), types[str(columns.user)]).alias(USER),
+        id_text(str(columns.item), types[str(columns.item)]).alias(ITEM),
+    ]
+    selected += quick_time(columns.time, types[columns.time] if columns.time else None)
+    if rated:
+        text = pl.col(str(columns.rating)).cast(pl.String, strict=False).str.strip_chars().replace("", None)
+        rating = text.cast(pl.Float64, strict=False)
+        selected += [rating.alias(RATING), pl.when(rating.is_null()).then(text).alias(_NO_RATING)]
+    return frame.select(selected)
+
+
+def _find(sample: Sample, names: tuple[str, ...]) -> str:
+    """The first of the names that the file has; if it has none, the one to miss."""
+    return next((name for name in names if name in sample.columns), names[0])
+
+
+def _drop(frame: pl.DataFrame, condition: pl.Expr) -> tuple[pl.DataFrame, int]:
+    if not frame.select(condition.any()).item():
+        return frame, 0  # as in most logs, and without a copy
+    kept = frame.filter(~condition)
+    return kept, frame.height - kept.height
+
+
+TABLE = TableLogReader("table", "one interaction per row: CSV, TSV, JSON lines, Parquet, Arrow or Feather")

@@ -1,0 +1,73 @@
+"""The files of the log, the format they have, and the columns that are read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stages.frame.reporter import Reporter
+from stages.preprocess.logs.log import Log, LogColumns, LogReader
+from stages.preprocess.logs.readers import LOG_READERS
+from stages.preprocess.options import PreprocessOptions
+from stages.preprocess.sources.bad_rows import BadRows
+from stages.preprocess.sources.finder import Finder
+from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.sample import Sample
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """Where the log is read from, with every choice made.
+
+    Attributes:
+        reader: of the format.
+        samples: all files that belong to the log, in reading order.
+        columns: the columns that are read.
+    """
+
+    reader: LogReader
+    samples: list[Sample]
+    columns: LogColumns
+
+    def recorded(self) -> dict[str, Any]:
+        """What the lineage records: plain names of the files, the format, the columns."""
+        rated = self.columns.rating_min is not None
+        return {
+            "inputs": [sample.path.name for sample in self.samples],
+            "format": self.reader.name,
+            "user_column": self.columns.user,
+            "item_column": self.columns.item,
+            "time_column": self.columns.time,
+            "rating_column": self.columns.rating if rated else None,
+            "rating_min": self.columns.rating_min,
+        }
+
+    def announce(self, reporter: Reporter) -> None:
+        """Say which format was recognised."""
+        reporter.info(f"{self.samples[0].path.name}: read as {self.reader.name} ({self.reader.summary})")
+
+    def read(self, bad_rows: BadRows, reporter: Reporter) -> Log:
+        """Read the log without the malformed lines that ``bad_rows`` allows.
+
+        Raises:
+            DataError: when a file is malformed.
+        """
+        return bad_rows.read(self.samples, lambda samples: self.reader.read(samples, self.columns, reporter))
+
+
+def find_log(options: PreprocessOptions, finder: Finder) -> LogSource:
+    """Find the files of the log, and choose its format and columns.
+
+    Args:
+        options: the files, and the format and columns that the user names.
+        finder: finds the files.
+
+    Raises:
+        UsageError: when the files are not of the format that is named.
+        DataError: when a file is missing or lacks a column, or files do not belong together.
+    """
+    samples = finder.samples(options.inputs, "log")
+    reader = choose_reader(LOG_READERS, samples, options.format, "--format")
+    columns = LogColumns(
+        options.user_column, options.item_column, options.time_column, options.rating_column, options.rating_min
+    )
+    samples = reader.complete(samples)
+    return LogSource(reader, samples, reader.resolve(samples, columns))

@@ -1,0 +1,174 @@
+"""The two ways to fit a model: by gradient descent, and by counting."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from stages.artifacts.errors import DataError
+from stages.artifacts.sequences import Sequences
+from stages.frame.run import StageRun
+from stages.metrics.accuracy import mean_metrics
+from stages.model.base import CountingModel, LearnedModel
+from stages.model.masking import CodeMasking
+from stages.model.objective import Objective
+from stages.model.ranking import Queries, target_ranks
+from stages.train.adamw import AdamW
+from stages.train.average import WeightAverage
+from stages.train.checkpoint import Checkpoints, Progress
+from stages.train.loop import Loop
+from stages.train.options import TrainOptions
+from stages.train.windows import Sampler, Windows
+
+SHOWN = ("recall@10", "ndcg@10", "mrr")
+"""Validation metrics among the facts."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of fitting a model, which holds the weights to keep.
+
+    Attributes:
+        facts: what the run reports, as JSON values.
+        history: one row of losses and metrics per epoch.
+        rates: seconds of an epoch, targets per second.
+    """
+
+    facts: dict[str, Any]
+    history: list[dict[str, Any]]
+    rates: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How the stage fits a model; a model calls the method that suits it, see :meth:`stages.model.base.Model.fit`.
+
+    Attributes:
+        run: of the stage.
+        options: of the stage.
+        sequences: all histories.
+        windows: the training rows.
+        validation: targets of the validation split.
+        device: where to compute.
+        restart: start afresh, whatever checkpoint there is.
+    """
+
+    run: StageRun
+    options: TrainOptions
+    sequences: Sequences
+    windows: Windows
+    validation: Queries
+    device: torch.device
+    restart: bool
+
+    def learn(self, model: LearnedModel) -> Fitted:
+        """Train a model, from its checkpoint if there is one, and give it the weights of the best epoch."""
+        model.to(self.device)
+        options, checkpoints = self.options, Checkpoints(self.run.workdir)
+        items = torch.from_numpy(self.sequences.items.astype("int64")).to(self.device)
+        optimizer = AdamW(model.parameters(), options.learning_rate, options.weight_decay)
+        average = WeightAverage(model, options.ema)
+        progress = self._resume_or_start(checkpoints, model, average, optimizer)
+        sampler = Sampler(items, self.windows, options.batch_size, options.seed)
+        loop = Loop(
+            model,
+            average,
+            sampler,
+            _objective(options),
+            options,
+            items,
+            self.validation,
+            checkpoints,
+            self.run.reporter,
+        )
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.run.reporter.info(
+            f"{model.config.model} with {parameters:,} weights on {self.device}: {len(self.windows):,} histories, "
+            f"{self.windows.targets:,} targets, {len(sampler)} steps an epoch"
+        )
+        resumed_at = progress.epoch
+        seconds = loop.run(progress, optimizer)
+        model.load_state_dict(checkpoints.best_weights(progress))
+        self.run.seconds |= seconds
+        rates = {}
+        if epochs_run := progress.epoch - resumed_at:
+            rates["epoch"] = seconds["training"] / epochs_run
+            rates["targets_per_second"] = self.windows.targets * epochs_run / seconds["training"]
+        return Fitted(self._facts(model, parameters, progress), progress.history, rates)
+
+    def count(self, model: CountingModel) -> Fitted:
+        """Let a model count and validate it: one epoch, which is the best."""
+        model.count(self.sequences)
+        items = torch.from_numpy(self.sequences.items.astype("int64"))
+        metrics = mean_metrics(target_ranks(model.eval(), items, self.validation), (10,))
+        self.run.reporter.on_epoch(1, metrics["ndcg@10"])
+        facts = {
+            "model": model.config.model,
+            **model.counted,
+            "epochs": 1,
+            "best_epoch": 1,
+            "validation": _shown(metrics),
+        }
+        return Fitted(facts, [{"epoch": 1, "step": 0, **metrics}], {})
+
+    def _resume_or_start(
+        self, checkpoints: Checkpoints, model: LearnedModel, average: WeightAverage, optimizer: AdamW
+    ) -> Progress:
+        key, reporter, resume = self._key(), self.run.reporter, self.options.resume
+        if self.restart or resume is False:
+            checkpoints.clear()
+            return Progress(key)
+        saved = checkpoints.progress()
+        fits = saved is not None and saved.key == key and saved.within(self.options)
+        if resume and not fits:
+            raise DataError(
+                f"{checkpoints.folder}: there is no interrupted run of these options and inputs to --resume",
+                "Repeat the options of the interrupted run, or leave --resume out to start afresh.",
+            )
+        if fits:
+            progress = checkpoints.restore(model, average, optimizer)
+            reporter.info(f"continuing the run that came to epoch {progress.epoch}")
+            return progress
+        if saved is not None:
+            reporter.info(f"the checkpoint of another run (up to epoch {saved.epoch}) will be overwritten")
+        checkpoints.clear()
+        return Progress(key)
+
+    def _key(self) -> str:
+        """Of all that decides the state after an epoch; when to stop does not."""
+        deciding = {name: value for name, value in self.run.recorded.items() if name not in ("epochs", "patience")}
+        return hashlib.sha256(json.dumps([deciding, self.run.inputs], sort_keys=True).encode()).hexdigest()
+
+    def _facts(self, model: LearnedModel, parameters: int, progress: Progress) -> dict[str, Any]:
+        best = progress.history[progress.best_epoch - 1] if progress.best_epoch else progress.history[-1]
+        return {
+            "model": model.config.model,
+            "parameters": parameters,
+            "histories": len(self.windows),
+            "targets": self.windows.targets,
+            "epochs": progress.epoch,
+            "steps": progress.step,
+            "stopped_early": progress.epoch < self.options.epochs,
+            "best_epoch": progress.best_epoch,
+            "validation": _shown(best),
+            "losses": {name: best[name] for name in model.loss_names if name in best},
+        }
+
+
+def _objective(options: TrainOptions) -> Objective:
+    return Objective(
+        temperature=options.temperature,
+        negatives=options.negatives,
+        mcm_weight=options.mcm_weight,
+        msa_weight=options.msa_weight,
+        masking=CodeMasking(options.mask_ratio),
+        mcm_softmax=options.mcm_softmax,
+        msa_same_target=options.msa_same_target,
+    )
+
+
+def _shown(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: metrics[name] for name in SHOWN}

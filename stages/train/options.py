@@ -1,0 +1,173 @@
+"""The options of ``train``."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from stages.artifacts.errors import UsageError
+from stages.frame.machine import MACHINE, Device, Threads
+from stages.frame.options import Option, Options
+from stages.model.registry import BACKBONES, MODELS, choices_help
+
+SELECTION_METRIC = "ndcg@10"
+"""By which the best epoch is chosen, on validation."""
+
+MODEL = "Model"
+LOSSES = "Losses"
+OPTIMIZATION = "Optimization"
+TARGETS = ("all", "last")
+SOFTMAXES = ("position", "table")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainOptions(Options):
+    """Which model, of which sizes, and how it is trained; see :func:`stages.train.train`."""
+
+    model: Annotated[
+        str,
+        Option(
+            choices_help(MODELS),
+            MODEL,
+            choices=tuple(MODELS),
+        ),
+    ] = "cocorec"
+    backbone: Annotated[
+        str, Option(f"What reads the history. {choices_help(BACKBONES)}", MODEL, choices=tuple(BACKBONES))
+    ] = "transformer"
+    dim: Annotated[int, Option("Width of the model, in dimensions.", MODEL, min=1, limit=65536, metavar="D")] = 64
+    layers: Annotated[
+        int, Option("Layers of the backbone, which reads the history.", MODEL, min=1, limit=1024, metavar="N")
+    ] = 2
+    heads: Annotated[int, Option("Attention heads of the backbone.", MODEL, min=1, limit=65536, metavar="N")] = 2
+    ffn_dim: Annotated[
+        int,
+        Option("Hidden dimensions of the backbone's feed-forward part.", MODEL, min=1, limit=1 << 20, metavar="D"),
+    ] = 256
+    fusion_layers: Annotated[
+        int, Option("Layers of the code-guided fusion.", MODEL, min=1, limit=1024, metavar="N")
+    ] = 1
+    fusion_heads: Annotated[int, Option("Attention heads of the fusion.", MODEL, min=1, limit=65536, metavar="N")] = 2
+    fusion_ffn_dim: Annotated[
+        int, Option("Hidden dimensions of the fusion's feed-forward part.", MODEL, min=1, limit=1 << 20, metavar="D")
+    ] = 256
+    experts: Annotated[int, Option("Experts of the mixture in unisrec.", MODEL, min=1, limit=1024, metavar="N")] = 8
+    text_dim: Annotated[
+        int,
+        Option("Dimensions to which each view's vectors are whitened.", MODEL, min=1, limit=65536, metavar="D"),
+    ] = 128
+    max_history: Annotated[
+        int,
+        Option("Longest history read, in items; older ones are left out.", MODEL, min=1, limit=1 << 20, metavar="N"),
+    ] = 20
+    dropout: Annotated[float, Option("Dropout probability of the backbone.", MODEL, min=0, below=1, metavar="P")] = 0.3
+    fusion_dropout: Annotated[
+        float, Option("Dropout probability of the item encoder.", MODEL, min=0, below=1, metavar="P")
+    ] = 0.1
+    learnable_mask: Annotated[bool, Option("Train [MASK] as an input; the authors' code does not.", MODEL)] = True
+    repeat_bias: Annotated[
+        bool, Option("Learn by how much items of the history rank lower or higher; the paper does not.", MODEL)
+    ] = True
+    text_residual: Annotated[
+        bool,
+        Option(
+            "Let the texts reach an item's vector directly too, not through the codes alone as in the paper.", MODEL
+        ),
+    ] = True
+    with_ids: Annotated[
+        bool, Option("Add a free vector per item; helps where items are warm, and cannot rank new items.", MODEL)
+    ] = False
+    negatives: Annotated[
+        int,
+        Option(
+            "Items drawn per step to rank against, beside the batch's targets; 0 is the whole catalogue.",
+            LOSSES,
+            min=0,
+            metavar="N",
+        ),
+    ] = 0
+    temperature: Annotated[float, Option("Divides the cosines in all losses.", LOSSES, above=0, metavar="T")] = 0.07
+    mcm_weight: Annotated[float, Option("Weight of masked code modelling (a).", LOSSES, min=0, metavar="A")] = 0.1
+    msa_weight: Annotated[float, Option("Weight of masked sequence alignment (b).", LOSSES, min=0, metavar="B")] = 0.1
+    mask_ratio: Annotated[
+        float, Option("Probability that a code is chosen for masking.", LOSSES, above=0, limit=1, metavar="P")
+    ] = 0.5
+    mcm_softmax: Annotated[
+        str,
+        Option(
+            "Rank a masked code against the codes of its position, or all codes as the authors do.",
+            LOSSES,
+            choices=SOFTMAXES,
+        ),
+    ] = "position"
+    msa_same_target: Annotated[
+        bool,
+        Option("Keep histories with the same next item as negatives of each other, as the authors do.", LOSSES),
+    ] = False
+    targets: Annotated[
+        str,
+        Option(
+            "All positions of a history are targets in one pass, or one row per prefix.", OPTIMIZATION, choices=TARGETS
+        ),
+    ] = "all"
+    batch_size: Annotated[int, Option("Histories per step.", OPTIMIZATION, min=1, metavar="N")] = 512
+    epochs: Annotated[int, Option("Maximum number of epochs.", OPTIMIZATION, min=1, metavar="N")] = 200
+    patience: Annotated[
+        int,
+        Option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
+    ] = 10
+    learning_rate: Annotated[
+        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X")
+    ] = 0.004
+    warmup_steps: Annotated[
+        int, Option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
+    ] = 100
+    weight_decay: Annotated[float, Option("Weight decay of AdamW.", OPTIMIZATION, min=0, limit=1e6, metavar="X")] = 1e-4
+    ema: Annotated[
+        float,
+        Option(
+            "Decay per step of the moving average of the weights, which is validated and kept; 0 turns it off.",
+            OPTIMIZATION,
+            min=0,
+            below=1,
+            metavar="X",
+        ),
+    ] = 0.98
+    seed: Annotated[
+        int,
+        Option("Decides initial weights, order, masks and dropout.", OPTIMIZATION, min=0, metavar="N", searched=False),
+    ] = 0
+    resume: Annotated[
+        bool | None,
+        Option(
+            "Insist on continuing an interrupted run, or on starting afresh.",
+            OPTIMIZATION,
+            unset="continue if there is one of the same options and inputs",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
+    device: Device = "auto"
+    precision: Annotated[
+        str,
+        Option(
+            "Of matrix products; auto is bfloat16 on a GPU, else float32.",
+            MACHINE,
+            choices=PRECISIONS,
+            searched=False,
+        ),
+    ] = "auto"
+    threads: Threads = None
+
+    def check(self) -> None:
+        """Refuse options that do not fit each other.
+
+        Raises:
+            UsageError: naming the option.
+        """
+        for heads, flag in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
+            if self.dim % heads:
+                raise UsageError(f"{flag} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
+
+    def over(self, epoch: int, best_epoch: int) -> bool:
+        """Whether a run ends after ``epoch`` epochs, the best of which was ``best_epoch`` (0 before the first)."""
+        return epoch >= self.epochs or (epoch > 0 and epoch - best_epoch >= self.patience)
