@@ -139,7 +139,7 @@ from cocorec_cli.main import main
 code = main(sys.argv[1:])
 sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name in sys.modules] or 0)
 """
-    for command in (["train", "--epochs=2", *options], ["evaluate", "--bootstrap=10"]):
+    for command in (["train", "--epochs=2", *options], ["evaluate", "--resamples=10"]):
         done = _without((), code, *command, f"--workdir={structured}", "--quiet")
         assert (done.returncode, done.stderr) == (0, "")
 

@@ -28,7 +28,7 @@ def evaluate(
     """Rank the whole catalogue for every user and measure where the next item stands.
 
     Reads model/, sequences.parquet, items.parquet, embeddings.parquet and codes.parquet; makes metrics.json,
-    ranks.parquet and recommendations.parquet.
+    ranks.parquet and backtest.parquet.
     """
     thresholds = _parse(fail_under or [], ctx.params["cutoffs"])
 

@@ -24,7 +24,7 @@ PIPELINE = (
         (names.SEQUENCES, names.EMBEDDINGS, names.CODES),
         (names.MODEL_CONFIG, names.MODEL_WEIGHTS, names.HISTORY),
     ),
-    Stage("evaluate", (names.SEQUENCES, names.MODEL_CONFIG), (names.METRICS, names.RANKS, names.RECOMMENDATIONS)),
+    Stage("evaluate", (names.SEQUENCES, names.MODEL_CONFIG), (names.METRICS, names.RANKS, names.BACKTEST)),
 )
 
 STAGES = {stage.name: stage for stage in PIPELINE}

@@ -68,7 +68,25 @@ def read_sequences(path: Path, *, items: int | None = None, user_ids: bool = Fal
     for name in columns:
         if table[name].null_count:
             raise DataError(f"{path}: column {name!r} has nulls", "Every user needs all columns but timestamps.")
-    lists = table[Columns.ITEMS].combine_chunks()
+    numbers, offsets = item_lists(table[Columns.ITEMS], path, items)
+    train_end = table[Columns.TRAIN_END].to_numpy().astype(np.int64)
+    valid_end = table[Columns.VALID_END].to_numpy().astype(np.int64)
+    lengths = np.diff(offsets)
+    _refuse(path, Columns.TRAIN_END, (train_end < 0) | (train_end > valid_end), "not within 0..valid_end")
+    _refuse(path, Columns.VALID_END, valid_end > lengths, "beyond the user's items")
+    ids = table[Columns.USER_ID] if user_ids else None
+    return Sequences(numbers, offsets, train_end, valid_end, ids)
+
+
+def item_lists(
+    column: pa.ChunkedArray, path: Path, items: int | None
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """A column of lists of items as flat item numbers (interactions,) and where each list begins (rows + 1,).
+
+    Raises:
+        DataError: naming the row of the first number that is none, or is not within 1..``items``.
+    """
+    lists = column.combine_chunks()
     lists = pa.concat_arrays(lists.chunks) if isinstance(lists, pa.ChunkedArray) else lists
     offsets = lists.offsets.to_numpy().astype(np.int64)
     values = lists.values.slice(offsets[0], offsets[-1] - offsets[0])
@@ -76,11 +94,6 @@ def read_sequences(path: Path, *, items: int | None = None, user_ids: bool = Fal
         raise DataError(f"{path}: column {Columns.ITEMS!r} has null items", "Item numbers are 1..N.")
     numbers = values.to_numpy()
     offsets = offsets - offsets[0]
-    train_end = table[Columns.TRAIN_END].to_numpy().astype(np.int64)
-    valid_end = table[Columns.VALID_END].to_numpy().astype(np.int64)
-    lengths = np.diff(offsets)
-    _refuse(path, Columns.TRAIN_END, (train_end < 0) | (train_end > valid_end), "not within 0..valid_end")
-    _refuse(path, Columns.VALID_END, valid_end > lengths, "beyond the user's items")
     wrong = (numbers < 1) | (numbers > (items if items is not None else np.iinfo(np.int32).max))
     if wrong.any():
         position = int(np.flatnonzero(wrong)[0])
@@ -89,11 +102,12 @@ def read_sequences(path: Path, *, items: int | None = None, user_ids: bool = Fal
             f"{path}: column {Columns.ITEMS!r}, row {row}: item {numbers[position]} is not within 1..{items or 'N'}",
             "Item numbers are those of items.parquet; 0 never occurs.",
         )
-    ids = table[Columns.USER_ID] if user_ids else None
-    return Sequences(numbers.astype(np.int32), offsets, train_end, valid_end, ids)
+    return numbers.astype(np.int32), offsets
 
 
 def _refuse(path: Path, column: str, wrong: npt.NDArray[np.bool_], what: str) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0]) + 1
-        raise DataError(f"{path}: column {column!r}, row {row}: {what}", "The README documents the columns.")
+        raise DataError(
+            f"{path}: column {column!r}, row {row}: {what}", "stages/artifacts/README.md documents the columns."
+        )

@@ -12,13 +12,13 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.items import read_item_ids
 from stages.artifacts.lineage import KEY
 from stages.artifacts.names import (
+    BACKTEST,
     EMBEDDINGS,
     ITEMS,
     METRICS,
     MODEL_CONFIG,
     MODEL_WEIGHTS,
     RANKS,
-    RECOMMENDATIONS,
     SEQUENCES,
 )
 from stages.artifacts.sequences import Sequences, read_sequences
@@ -48,7 +48,7 @@ def evaluate(
 
     Args:
         options: by default all defaults.
-        workdir: the work directory; ``metrics.json``, ``ranks.parquet`` and ``recommendations.parquet`` are written
+        workdir: the work directory; ``metrics.json``, ``ranks.parquet`` and ``backtest.parquet`` are written
             there.
         force: evaluate even when the metrics are up to date.
         reporter: is told about progress.
@@ -99,7 +99,7 @@ def evaluate(
             counts = occurrences(sequences, n, TRAINING)
             facts = {"split": options.split, "model": model, **_facts(run, options, sequences, wanted, ranking, counts)}
     lineage = run.lineage(facts)
-    write_user_lists(run.path(RECOMMENDATIONS), sequences, wanted, ranking, item_ids, lineage)
+    write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)
     write_ranks(run.path(RANKS), sequences, wanted, ranking, counts, lineage)
     write_json(run.path(METRICS), {**facts, KEY: lineage.metadata()})
     return run.result(facts, rates={"targets_per_second": len(ranking.ranks) / run.seconds["ranking"]})

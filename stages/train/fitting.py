@@ -43,8 +43,8 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """How the stage fits a model; a model calls the method that suits it, see :meth:`stages.model.base.Model.fit`.
+class TrainingRun:
+    """One run of the stage; a model calls the method that suits it, see :meth:`stages.model.base.Model.fit`.
 
     Attributes:
         run: of the stage.

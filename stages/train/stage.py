@@ -24,7 +24,7 @@ from stages.model.device import resolve_device
 from stages.model.files import model_tensors, save_model
 from stages.model.ranking import queries
 from stages.model.registry import model_class
-from stages.train.fitting import Fitted, Fitting
+from stages.train.fitting import Fitted, TrainingRun
 from stages.train.options import TrainOptions
 from stages.train.windows import WINDOWS
 
@@ -72,8 +72,10 @@ def train(
             if not len(validation.user):
                 raise DataError(f"{run.path(SEQUENCES)}: no user has an item to validate on", "Choose another split.")
             model = known.build(config, catalogue)
-        fitting = Fitting(run, options, sequences, windows, validation, device, restart=force and not options.resume)
-        fitted: Fitted = model.fit(fitting)
+        training = TrainingRun(
+            run, options, sequences, windows, validation, device, restart=force and not options.resume
+        )
+        fitted: Fitted = model.fit(training)
         with run.measure("write"):
             lineage = run.lineage(fitted.facts)
             write_table(run.path(HISTORY), pa.Table.from_pylist(fitted.history), lineage)

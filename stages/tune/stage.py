@@ -57,6 +57,7 @@ def tune(
     workdir, reporter, fixed = Path(workdir), reporter or Reporter(), fixed or {}
     trials, minutes, seed = options.trials, options.minutes, options.seed
     _require_optuna()
+    from stages.model.device import resolve_device
     from stages.tune.study import FINISHED, next_trial, open_study
     from stages.tune.table import facts, trials_table
     from stages.tune.trials import OutOfTimeError, Trials, best_trial
@@ -64,6 +65,7 @@ def tune(
     began = time.monotonic()
     standing = {name: {**defaults(stage.options), **fixed.get(name, {})} for name, stage in stages.items()}
     model = standing["train"]["model"]
+    resolve_device(standing["train"].get("device", "auto"))  # else each trial would find that it is not there
     searched = model_class(model).searched
     if not searched:
         raise UsageError(f"{model} has no options: there is nothing to tune", "Choose another --model of train.")
@@ -173,7 +175,7 @@ def _describe(
     codes_vary = "quantize" in space.stages
     wanted = [SEQUENCES, EMBEDDINGS, ITEMS, *([] if codes_vary else [CODES])]
     needed = {SEQUENCES, *needed_files(standing["train"]["model"])}
-    # What a trial would not read counts all the same where it is there: the kind of model may vary.
+    # What a trial would not read counts all the same where it is there: the model may vary.
     files = [name for name in wanted if name in needed or (workdir / name).exists()]
     fingerprints = Fingerprints(workdir)
     inputs = {name: fingerprints.of_contents(workdir / name) for name in files}

@@ -132,7 +132,7 @@ FILES = {
     "embed": ("embeddings.parquet",),
     "quantize": ("codes.parquet", "quantizer.safetensors"),
     "train": ("model/config.json", "model/model.safetensors", "model/history.parquet"),
-    "evaluate": ("metrics.json", "ranks.parquet", "recommendations.parquet"),
+    "evaluate": ("metrics.json", "ranks.parquet", "backtest.parquet"),
 }
 
 

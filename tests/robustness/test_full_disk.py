@@ -23,7 +23,7 @@ REFUSED = {
     "embed": [".cocorec", "*.f32", names.EMBEDDINGS],
     "quantize": [names.QUANTIZER],
     "train": ["best-*.safetensors", "last.safetensors"],
-    "evaluate": [names.RANKS, names.RECOMMENDATIONS],
+    "evaluate": [names.RANKS, names.BACKTEST],
 }
 """The writes of each stage that a disk of some size has no room for; smaller ones fit wherever these do."""
 

@@ -78,7 +78,7 @@ def test_a_server_without_ranges_sends_the_file_again(games, fetch, train, arriv
 
 @pytest.mark.parametrize("if_range", [True, False])
 def test_a_file_that_changed_meanwhile_is_fetched_anew(games, fetch, train, arrived, if_range):
-    """Also from a server that does not heed If-Range; parts of two versions are never joined."""
+    """Also from a server that ignores If-Range; parts of two versions are never joined."""
     changed = gzip.compress(bytes(255 - byte for byte in gzip.decompress(train)), 1, mtime=0)
     assert len(changed) == len(train)  # so that only the ETag tells them apart
     games.if_range = if_range

@@ -9,6 +9,7 @@ import pytest
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.names import (
+    BACKTEST,
     CODES,
     EMBEDDINGS,
     ITEMS,
@@ -16,7 +17,6 @@ from stages.artifacts.names import (
     MODEL_CONFIG,
     MODEL_WEIGHTS,
     RANKS,
-    RECOMMENDATIONS,
     SEQUENCES,
 )
 from stages.artifacts.sequences import read_sequences
@@ -75,7 +75,7 @@ def test_evaluation_of_a_trained_model(trained):
 
 def test_same_bytes_skipped_when_fresh_and_valid_split_differs(trained):
     evaluate(EvaluateOptions(resamples=50, device="cpu"), workdir=trained)
-    files = [trained / name for name in (METRICS, RANKS, RECOMMENDATIONS)]
+    files = [trained / name for name in (METRICS, RANKS, BACKTEST)]
     first = [path.read_bytes() for path in files]
     assert evaluate(EvaluateOptions(resamples=50, device="cpu"), workdir=trained).skipped
     assert not evaluate(EvaluateOptions(resamples=50, device="cpu"), workdir=trained, force=True).skipped
@@ -96,12 +96,12 @@ def test_models_are_evaluated_alike(structured, small, model):
 
 
 def _lists(folder):
-    return {row["user_id"]: row["item_ids"] for row in pq.read_table(folder / RECOMMENDATIONS).to_pylist()}
+    return {row["user_id"]: row["item_ids"] for row in pq.read_table(folder / BACKTEST).to_pylist()}
 
 
 def test_lists_agree_with_the_ranks_and_carry_original_ids(trained):
     facts = evaluate(EvaluateOptions(top=7, resamples=10, device="cpu"), workdir=trained).facts
-    table = pq.read_table(trained / RECOMMENDATIONS)
+    table = pq.read_table(trained / BACKTEST)
     assert table.column_names == ["user_id", "item_ids", "scores"]
     ranks = pq.read_table(trained / RANKS)
     assert table["user_id"].to_pylist() == ranks["user_id"].to_pylist()
@@ -164,7 +164,7 @@ def test_several_targets_of_a_user_share_a_list(trained, small):
     pq.write_table(table.replace_schema_metadata(None), trained / SEQUENCES)
     train(TrainOptions(epochs=1, **small), workdir=trained)
     facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=trained).facts
-    assert facts["targets"] == 3 * facts["users"] == 3 * pq.read_table(trained / RECOMMENDATIONS).num_rows
+    assert facts["targets"] == 3 * facts["users"] == 3 * pq.read_table(trained / BACKTEST).num_rows
 
 
 def test_no_lists(trained):
@@ -175,7 +175,7 @@ def test_no_lists(trained):
     facts = evaluate(EvaluateOptions(top=0, resamples=10, device="cpu"), workdir=trained).facts
     assert facts["beyond_accuracy"] == {}
     # The lists of an earlier run do not stay beside metrics that know none.
-    assert pq.read_table(trained / RECOMMENDATIONS).num_rows == 0
+    assert pq.read_table(trained / BACKTEST).num_rows == 0
     assert evaluate(EvaluateOptions(top=0, resamples=10, device="cpu"), workdir=trained).skipped
 
 
