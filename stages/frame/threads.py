@@ -14,7 +14,7 @@ _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
-    """Let OpenMP and BLAS (numpy, faiss, torch) and Arrow compute with at most ``count`` threads inside the block.
+    """Let OpenMP and BLAS (numpy, faiss, torch) and Arrow compute with ``count`` threads inside the block.
 
     It holds for what is loaded already and for what is loaded inside the block. Afterwards all is as it was, but for a
     BLAS that was loaded inside. Polars has a pool of its own, whose size is fixed when it is imported: set
@@ -30,7 +30,7 @@ def threads(count: int | None) -> Iterator[None]:
 
     outside = _allowed.set(count)
     try:
-        with _environment(count), threadpool_limits(count), _torch(count), _arrow(count):
+        with _torch(count), _environment(count), threadpool_limits(count), _arrow(count):
             yield
     finally:
         _allowed.reset(outside)
