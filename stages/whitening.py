@@ -1,4 +1,8 @@
-"""PCA whitening of text vectors in plain numpy: the same matrix gives the same projection on every run."""
+"""PCA whitening of text vectors in plain numpy: the same matrix gives the same projection on every run.
+
+Own code, because faiss' ``PCAMatrix`` gives covariances that are wrong by 2e-4 (here 1e-8), and NaN for vectors of low
+rank.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
