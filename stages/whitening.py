@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stages.frame.threads import threads
+
 FloatMatrix = npt.NDArray[np.float32]
 
 TRAINING_ROWS = 262_144
@@ -81,7 +83,8 @@ def whiten(
         chunk -= mean
         covariance += chunk.T @ chunk
     covariance /= max(1, count - 1)
-    variances, directions = np.linalg.eigh(covariance)
+    with threads(1):  # LAPACK's last digits depend on their number
+        variances, directions = np.linalg.eigh(covariance)
     variances, directions = variances[::-1], directions[:, ::-1]
     total = float(np.trace(covariance))
     largest = float(variances[0]) if d else 0.0
