@@ -80,7 +80,7 @@ class _Column:
         elif kind in ("int", "float", "bool"):
             width = {"int": pa.int64(), "float": pa.float32(), "bool": pa.uint8()}[kind]
             self._hash(2 * depth, values.is_valid().cast(pa.uint8()))
-            self._hash(2 * depth + 1, values.drop_null().cast(width))
+            self._hash(2 * depth + 1, values.drop_null().cast(width, safe=False))  # of uint64, the same bits
         else:
             for value in values.to_pylist():
                 self._update(2 * depth, repr(value).encode())

@@ -6,10 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import torch
 
 from stages.artifacts.errors import DataError
+from stages.artifacts.history import history_table
 from stages.artifacts.names import HISTORY, SEQUENCES
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
@@ -78,7 +78,7 @@ def train(
         fitted: Fitted = model.fit(training)
         with run.measure("write"):
             lineage = run.lineage(fitted.facts)
-            write_table(run.path(HISTORY), pa.Table.from_pylist(fitted.history), lineage)
+            write_table(run.path(HISTORY), history_table(fitted.history), lineage)
             save_model(run.workdir, config, model_tensors(model, catalogue), lineage)
     return run.result(fitted.facts, rates=fitted.rates)
 
