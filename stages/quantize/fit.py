@@ -1,8 +1,8 @@
 """Fitting a view's quantizer: PCA whitening, then k-means per slice or per residual (faiss).
 
-The levels are own code around faiss' k-means: its ``ProductQuantizer`` has the same error (0.729) and codebooks of powers
-of two alone; its ``ResidualQuantizer``, whose beam search has 8 % less error in three times the time, has other bytes
-for other numbers of threads.
+The levels are own code around faiss' k-means: its ``ProductQuantizer`` has the same error (0.729) and codebooks of
+powers of two alone; its ``ResidualQuantizer``, whose beam search has 8 % less error in three times the time, has other
+bytes for other numbers of threads.
 """
 
 from collections.abc import Callable
