@@ -94,10 +94,11 @@ def test_each_offence_is_seen(line: str) -> None:
 
 
 def test_remote_code_is_off_unless_asked_for() -> None:
-    from inspect import signature
+    from typer.main import get_command
 
-    from cocorec_cli.commands.embed import embed as command
-    from stages.embed import embed as stage
+    from cocorec_cli.main import app
+    from stages.embed.options import EmbedOptions
 
-    for function in (command, stage):
-        assert signature(function).parameters["trust_remote_code"].default is False
+    assert EmbedOptions().trust_remote_code is False
+    [option] = [found for found in get_command(app).commands["embed"].params if found.name == "trust_remote_code"]
+    assert option.default is False
