@@ -260,7 +260,9 @@ def test_tensors_count_and_what_stands_beside_them_does_not(tmp_path):
 def test_damaged_tensors(tmp_path, data):
     path = tmp_path / "model.safetensors"
     path.write_bytes(data)
-    with pytest.raises(DataError, match=r"model\.safetensors is not a readable safetensors file"):
+    with pytest.raises(
+        DataError, match=r"model\.safetensors is not a readable safetensors file(.|\n)*Run `cocorec train --force`"
+    ):
         of(path)
 
 
@@ -280,7 +282,7 @@ def test_json_counts_without_its_lineage_and_layout(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_damaged_json(tmp_path, data):
     (tmp_path / "config.json").write_bytes(data)
-    with pytest.raises(DataError, match=r"config\.json is not a readable JSON file"):
+    with pytest.raises(DataError, match=r"config\.json is not a readable JSON file(.|\n)*Run `cocorec train --force`"):
         of(tmp_path / "config.json")
 
 
