@@ -94,11 +94,10 @@ def test_each_offence_is_seen(line: str) -> None:
 
 
 def test_remote_code_is_off_unless_asked_for() -> None:
-    from typer.main import get_command
+    from inspect import signature
 
-    from cocorec_cli.main import app
-    from stages.embed.options import EmbedOptions
+    from cocorec_cli.commands.embed import embed as command
+    from stages.embed import EmbedOptions
 
+    assert signature(command).parameters["trust_remote_code"].default is False
     assert EmbedOptions().trust_remote_code is False
-    [option] = [found for found in get_command(app).commands["embed"].params if found.name == "trust_remote_code"]
-    assert option.default is False

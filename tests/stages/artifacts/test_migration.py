@@ -69,7 +69,9 @@ def test_a_changed_input_is_noticed(workdir, tmp_path):
     shutil.copy(DATA / "log.csv", tmp_path / "log.csv")
     with (tmp_path / "log.csv").open("a") as file:
         file.write("u99,i01,1600000000\n")
-    (workdir / EMBEDDINGS).write_bytes((workdir / CODES).read_bytes())
+    content = bytearray((workdir / EMBEDDINGS).read_bytes())
+    content[40] ^= 1
+    (workdir / EMBEDDINGS).write_bytes(content)
     reasons = {found.file: found.reason for found in workdir_status(workdir, raw_folders=[tmp_path])}
     assert reasons[ITEMS] == reasons[SEQUENCES] == "log.csv has changed since"
     assert reasons[CODES] == "embeddings.parquet is damaged"
