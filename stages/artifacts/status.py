@@ -113,7 +113,8 @@ class _Examination:
             return ArtifactStatus(file, stage, "damaged", error.message, size)
         if lineage is None:
             return ArtifactStatus(file, stage, "fresh", "made by another tool, taken as it is", size)
-        reason = self._option_difference(stage, lineage) or self._input_difference(lineage)
+        reason = f"made by `cocorec {lineage.stage}` of version 1" if lineage.stage != stage else None
+        reason = reason or self._option_difference(stage, lineage) or self._input_difference(lineage)
         state: State = "stale" if reason else "fresh"
         reason = reason or self._why_fresh(lineage)
         if self._verify and not has_digest(path):

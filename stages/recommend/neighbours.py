@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from stages.artifacts.items import item_views
 from stages.artifacts.names import ITEMS
 from stages.frame.reporter import Reporter
+from stages.frame.threads import threads
 from stages.recommend.options import SimilarOptions
 from stages.recommend.output import list_writer
 from stages.recommend.recommender import Recommender
@@ -34,11 +34,13 @@ def similar(options: SimilarOptions, *, workdir: Path, reporter: Reporter | None
         UsageError: for options that do not fit, an unknown item, or a model whose items have no vectors.
         DataError: for artifacts that are missing, damaged or do not belong together.
     """
-    reporter = reporter or Reporter()
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    with threads(options.threads):
+        yield from _similar(options, Path(workdir), reporter or Reporter())
+
+
+def _similar(options: SimilarOptions, workdir: Path, reporter: Reporter) -> Iterator[pa.Table]:
     recommender = Recommender.load(workdir, device=options.device, reporter=reporter)
-    views = list(options.with_views) or [view for view in item_views(Path(workdir) / ITEMS) if view == "title"]
+    views = list(options.with_views) or [view for view in item_views(workdir / ITEMS) if view == "title"]
     ids = recommender.items.ids if options.all else pa.chunked_array([pa.array(options.item_ids)])
     numbers = recommender.items.known_numbers(ids)
     tables = _tables(options, recommender, ids, numbers, views, reporter)

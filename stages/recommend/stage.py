@@ -14,6 +14,7 @@ from stages.artifacts.names import HISTORIES, ITEMS, RECOMMENDATIONS, Columns
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
+from stages.frame.threads import threads
 from stages.recommend.chunks import ChunkStore
 from stages.recommend.files import (
     Readers,
@@ -71,12 +72,8 @@ def recommend(
         _note_inputs(options, run, histories)
         if options.output is None and (done := run.fresh()) and not force:
             return done
-        threads_before = torch.get_num_threads()
-        torch.set_num_threads(options.threads or threads_before)
-        try:
+        with threads(options.threads):
             return _recommend(options, run, histories, readers, stdout)
-        finally:
-            torch.set_num_threads(threads_before)
 
 
 def _recommend(

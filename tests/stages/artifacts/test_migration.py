@@ -8,7 +8,18 @@ import pytest
 
 from stages.artifacts.lineage import CONTRACT_VERSION, read_lineage
 from stages.artifacts.migration import RENAMED, current_options
-from stages.artifacts.names import BACKTEST, CODES, EMBEDDINGS, ITEMS, METRICS, MODEL_CONFIG, RANKS, SEQUENCES
+from stages.artifacts.names import (
+    BACKTEST,
+    CODES,
+    EMBEDDINGS,
+    HISTORIES,
+    ITEMS,
+    METRICS,
+    MODEL_CONFIG,
+    RANKS,
+    RECOMMENDATIONS,
+    SEQUENCES,
+)
 from stages.artifacts.pipeline import STAGES
 from stages.artifacts.status import workdir_status
 from stages.evaluate import EvaluateOptions, evaluate
@@ -38,7 +49,7 @@ def workdir(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DATA / "workdir", tmp_path / "workdir"))
 
 
-LATER = {BACKTEST}
+LATER = {BACKTEST, HISTORIES}
 """What version 1 had not, or under another name."""
 
 
@@ -55,7 +66,9 @@ def test_the_files_are_of_version_1(workdir):
 def test_all_is_fresh(workdir, verify):
     statuses = workdir_status(workdir, raw_folders=[DATA], verify=verify)
     assert [found.file for found in statuses] == [name for stage in STAGES.values() for name in stage.outputs]
-    there = [found for found in statuses if found.file not in LATER]
+    [lists] = [found for found in statuses if found.file == RECOMMENDATIONS]
+    assert (lists.state, lists.reason) == ("stale", "made by `cocorec evaluate` of version 1")
+    there = [found for found in statuses if found.file not in {*LATER, RECOMMENDATIONS}]
     assert {(found.state, found.version) for found in there} == {("fresh", "0.1.0")}
     assert {found.state for found in statuses if found.file in LATER} == {"missing"}
 
@@ -63,7 +76,7 @@ def test_all_is_fresh(workdir, verify):
 def test_options_are_compared_under_their_present_names(workdir):
     def states(**options: object) -> dict[str, str]:
         found = workdir_status(workdir, options={name: vars(value) for name, value in options.items()})
-        return {one.file: one.reason for one in found if one.state == "stale"}
+        return {one.file: one.reason for one in found if one.state == "stale" and one.file != RECOMMENDATIONS}
 
     assert states(quantize=QUANTIZE, train=TRAIN, evaluate=EVALUATE) == {}
     found = states(quantize=QuantizeOptions(text_dim=16, levels=2, codebook_size=4))
@@ -110,7 +123,7 @@ def test_training_goes_on_from_earlier_files(workdir):
     assert train(TRAIN, workdir=workdir).skipped
     assert not evaluate(EVALUATE, workdir=workdir).skipped
     states = {found.file: found.state for found in workdir_status(workdir)}
-    assert set(states.values()) == {"fresh"}
+    assert {state for file, state in states.items() if file not in {HISTORIES, RECOMMENDATIONS}} == {"fresh"}
 
 
 def test_options_have_their_present_names():
