@@ -25,7 +25,7 @@ ARGUMENTS = {
         *("--threads", "1", "--device", "cpu"),
     ],
     "evaluate": ["--cutoffs", "5,10", "--resamples", "100", "--threads", "1", "--device", "cpu"],
-    "recommend": ["--with", "title", "--threads", "1", "--device", "cpu"],
+    "recommend": ["--top", "20", "--threads", "1", "--device", "cpu"],
 }
 """The command line of each stage, in order."""
 

@@ -141,7 +141,7 @@ def test_whoever_reads_it_refuses_it(folder, damaged, warm, arguments):
         (names.CODES, names.HISTORY),
         (names.QUANTIZER, names.MODEL_WEIGHTS),
         (names.MODEL_WEIGHTS, names.QUANTIZER),
-        (names.HISTORIES, names.SEQUENCES),
+        (names.HISTORIES, names.ITEMS),
         (names.HISTORIES, names.RECOMMENDATIONS),
         (names.MODEL_CONFIG, names.METRICS),
         (names.METRICS, names.MODEL_CONFIG),
