@@ -89,6 +89,6 @@ def test_a_temporal_split_counts_the_targets_that_lost_their_history(run: Run, w
 
 def test_a_share_that_leaves_no_training(run: Run, write: Write) -> None:
     log = write("log.csv", ["user_id,item_id,timestamp", "u,a,1", "u,a,2", "u,a,3"])
-    with pytest.raises(DataError, match="--cold-items 0.5 takes all 1 interactions out of training") as caught:
+    with pytest.raises(DataError, match=r"--cold-items 0\.5 takes all 1 interactions out of training") as caught:
         run(log, k_core=0, cold_items=0.5)
     assert caught.value.hint == "Lower the share."
