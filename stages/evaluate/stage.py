@@ -30,10 +30,15 @@ from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.model.device import autocast, resolve_device
-from stages.model.files import load_model, read_config
+from stages.model.files import added_items, grown_note, load_model, read_config
 from stages.model.popularity import BEFORE_SPLIT, TRAINING, occurrences, popularity_ranks
 from stages.model.ranking import Queries, Ranking, queries, rank
 from stages.model.registry import needed_files
+
+_LATER = (
+    "the histories are later than those it was trained on: mind that what it learnt from is no target of this split"
+)
+"""Said of a catalogue that grew, since other histories came with it."""
 
 
 def evaluate(
@@ -59,11 +64,16 @@ def evaluate(
     options = options or EvaluateOptions()
     device = resolve_device(options.device)
     run = StageRun("evaluate", options, workdir, reporter)
-    model = read_config(run.workdir).model
-    run.read(*_files(run, model, options.top))
+    config = read_config(run.workdir)
+    run.read(*_files(run, config.model, options.top))
+    added = added_items(run.workdir)
+    run.read(MODEL_CONFIG, MODEL_WEIGHTS, earlier=added > 0)
     if (done := run.fresh()) and not force:
         return done
 
+    if said := grown_note(config, added):
+        run.warn(said)
+        run.warn(_LATER)
     keep_freed_memory()
     threads_before = torch.get_num_threads()
     torch.set_num_threads(options.threads or threads_before)
@@ -98,7 +108,13 @@ def evaluate(
             raise DataError(f"{run.path(MODEL_WEIGHTS)}: scores are not finite", "Train with a lower --learning-rate.")
         with run.measure("metrics"):
             counts = occurrences(sequences, n, TRAINING)
-            facts = {"split": options.split, "model": model, **_facts(run, options, sequences, wanted, ranking, counts)}
+            grown = {"items_added_since_training": added} if added else {}
+            facts = {
+                "split": options.split,
+                "model": config.model,
+                **grown,
+                **_facts(run, options, sequences, wanted, ranking, counts),
+            }
     finally:
         torch.set_num_threads(threads_before)
     lineage = run.lineage(facts)
@@ -110,7 +126,7 @@ def evaluate(
 
 def _files(run: StageRun, model: str, top: int) -> tuple[str, ...]:
     """The artifacts that are read: what the model needs, and for lists the item ids and, where they are, the texts."""
-    files = [SEQUENCES, *needed_files(model), MODEL_CONFIG, MODEL_WEIGHTS]
+    files = [SEQUENCES, *needed_files(model)]
     if top:
         if not run.path(ITEMS).exists():
             raise DataError(

@@ -55,14 +55,19 @@ class StageRun:
         """Where an artifact of this name lies."""
         return self.workdir / name
 
-    def read(self, *names: str) -> None:
+    def read(self, *names: str, earlier: bool = False) -> None:
         """Note artifacts as inputs.
+
+        Args:
+            names: of the artifacts.
+            earlier: they were made from earlier states of the other files, and it was seen to that they still fit.
 
         Raises:
             DataError: when one is missing or damaged, or when they do not belong together.
         """
         self.inputs |= {name: self.fingerprints.of_contents(self.path(name)) for name in names}
-        require_consistent(self.workdir, names, self.fingerprints)
+        if not earlier:
+            require_consistent(self.workdir, names, self.fingerprints)
 
     def read_raw(self, name: str, fingerprint: str) -> None:
         """Note an input from outside the work directory; several of one name are numbered."""

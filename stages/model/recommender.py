@@ -1,6 +1,7 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ class Recommender(LearnedModel):
     """
 
     encoder: nn.Module
+    item_rows: ClassVar[str] = "encoder.ids"
+    """The weights that have a row for each item (N + 1, d), if the model has any."""
 
     def __init__(self, config: ModelConfig, encoder: nn.Module) -> None:
         super().__init__(config)
@@ -39,6 +42,19 @@ class Recommender(LearnedModel):
 
     def set_items(self, catalogue: Catalogue) -> None:
         """See :meth:`LearnedModel.set_items`; here nothing but the number of items is needed."""
+
+    @classmethod
+    def with_new_items(cls, tensors: dict[str, Tensor], added: int) -> dict[str, Tensor]:
+        """See :meth:`Model.with_new_items`: their free vectors, if items have such, are zero."""
+        if cls.item_rows not in tensors:
+            return tensors
+        return {**tensors, cls.item_rows: F.pad(tensors[cls.item_rows], (0, 0, 0, added))}
+
+    @classmethod
+    def on_new_items(cls, config: ModelConfig) -> str:
+        """See :meth:`Model.on_new_items`."""
+        said = super().on_new_items(config)
+        return f"{said}, with free vectors of zero" if config.with_ids else said
 
     def encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors of items (n,) as part of a history and as candidates, each (n, d)."""

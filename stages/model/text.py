@@ -47,6 +47,7 @@ class TextModel(Recommender):
     encoder: TextEncoder
     reads = (EMBEDDINGS,)
     takes_ids = True
+    ranks_new_items = True
     searched: ClassVar[Mapping[str, Any]] = {**ranges.BACKBONE, **ranges.ENCODER}
 
     def __init__(self, config: ModelConfig) -> None:

@@ -94,6 +94,7 @@ class UniSRec(Recommender):
     encoder: ExpertEncoder
     reads = (EMBEDDINGS,)
     takes_ids = True
+    ranks_new_items = True
     searched: ClassVar[Mapping[str, Any]] = {**ranges.BACKBONE, **ranges.ENCODER, "experts": [4, 8, 16]}
 
     def __init__(self, config: ModelConfig) -> None:

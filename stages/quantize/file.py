@@ -29,12 +29,18 @@ class SavedQuantizer:
 
     @property
     def fingerprint(self) -> str:
-        """Of the tensors and the order of the views; where the file comes from does not count."""
-        digest = hashlib.sha256(json.dumps([self.options["method"], list(self.views)]).encode())
-        for name, tensor in _tensors(self.views).items():
-            digest.update(json.dumps([name, tensor.shape]).encode())
-            digest.update(np.ascontiguousarray(tensor).data)
-        return "sha256:" + digest.hexdigest()
+        """See :func:`quantizer_fingerprint`."""
+        return quantizer_fingerprint(self.views)
+
+
+def quantizer_fingerprint(views: Mapping[str, ViewQuantizer]) -> str:
+    """Of the tensors and the order of the views; where a file comes from does not count."""
+    method = next(iter(views.values())).method
+    digest = hashlib.sha256(json.dumps([method, list(views)]).encode())
+    for name, tensor in _tensors(views).items():
+        digest.update(json.dumps([name, tensor.shape]).encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return "sha256:" + digest.hexdigest()
 
 
 def save_quantizer(path: Path, views: Mapping[str, ViewQuantizer], lineage: Lineage) -> None:

@@ -14,9 +14,8 @@ from stages.artifacts.vectors import codes_schema, embedding_views, to_fixed_siz
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
-from stages.quantize.codebooks import Codes
 from stages.quantize.coding import CatalogueCoder
-from stages.quantize.file import SavedQuantizer, load_quantizer, save_quantizer
+from stages.quantize.file import SavedQuantizer, load_quantizer, quantizer_fingerprint, save_quantizer
 from stages.quantize.options import QuantizeOptions
 
 
@@ -67,7 +66,7 @@ def quantize(
     with run.measure("write"):
         lineage = run.lineage(coder.facts())
         save_quantizer(run.path(QUANTIZER), coder.quantizers, lineage)
-        write_table(run.path(CODES), _codes_table(coder.codes(), options.codebook_size), lineage)
+        write_table(run.path(CODES), _codes_table(coder, options.codebook_size), lineage)
     return run.result(lineage.facts)
 
 
@@ -78,8 +77,9 @@ def _name_items(run: StageRun) -> None:
         run.inputs[ITEMS] = source.inputs[ITEMS]
 
 
-def _codes_table(codes: Codes, codebook_size: int) -> pa.Table:
-    schema = codes_schema(codes.shape[1], codebook_size)
+def _codes_table(coder: CatalogueCoder, codebook_size: int) -> pa.Table:
+    codes = coder.codes()
+    schema = codes_schema(codes.shape[1], codebook_size, quantizer_fingerprint(coder.quantizers))
     numbers = pa.array(np.arange(1, len(codes) + 1, dtype=np.int32))
     columns = {Columns.ITEM: numbers, Columns.CODES: to_fixed_size_list(codes).cast(schema.field(1).type)}
     return pa.table(columns, schema=schema)

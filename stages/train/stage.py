@@ -23,6 +23,7 @@ from stages.model.device import resolve_device
 from stages.model.files import model_tensors, save_model
 from stages.model.ranking import queries
 from stages.model.registry import model_class
+from stages.model.trained_items import TrainedItems
 from stages.train.fitting import Fitted, Fitting
 from stages.train.options import TrainOptions
 from stages.train.windows import WINDOWS
@@ -76,7 +77,8 @@ def train(
         with run.measure("write"):
             lineage = run.lineage(fitted.facts)
             write_table(run.path(HISTORY), pa.Table.from_pylist(fitted.history), lineage)
-            save_model(run.workdir, config, model_tensors(model, catalogue), lineage)
+            items = TrainedItems.read(run.workdir, known.reads, catalogue.items)
+            save_model(run.workdir, config, model_tensors(model, catalogue), lineage, items)
     return run.result(fitted.facts, rates=fitted.rates)
 
 
