@@ -11,7 +11,7 @@ from stages.model.registry import BACKBONES, MODELS, require_known
 _RENAMED = {"kind": "model", "text_dimension": "text_dim"}
 """Names of attributes in files of version 0.1, and what they are called now."""
 
-_ADDED = {"backbone": "transformer", "experts": 8}
+_ADDED = {"backbone": "transformer", "experts": 8, "id_dropout": 0.0}
 """Attributes that files of version 0.1 lack, and what its models, which had no such choice, count as."""
 
 
@@ -42,6 +42,7 @@ class ModelConfig:
         repeat_bias: items of the history rank higher or lower by what training shows; ``False`` as in the paper.
         text_residual: the texts reach an item's vector directly too; ``False`` as in the paper.
         with_ids: a free vector per item beside its texts or codes; ``False`` as in the paper.
+        id_dropout: probability that an item is read without its free vector in training.
     """
 
     model: str
@@ -66,6 +67,7 @@ class ModelConfig:
     repeat_bias: bool
     text_residual: bool
     with_ids: bool
+    id_dropout: float
 
     def __post_init__(self) -> None:
         """Refuse sizes that fit no model.
@@ -78,7 +80,8 @@ class ModelConfig:
         for heads, option in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if heads < 1 or self.dim % heads:
                 raise UsageError(f"{option} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
-        for value, option in ((self.dropout, "--dropout"), (self.fusion_dropout, "--fusion-dropout")):
+        rates = ("dropout", "fusion_dropout", "id_dropout")
+        for value, option in ((getattr(self, name), "--" + name.replace("_", "-")) for name in rates):
             if not 0 <= value < 1:
                 raise UsageError(f"{option} {value} is not within 0..1", "A usual value is 0.3.")
         for name in ("layers", "fusion_layers", "ffn_dim", "fusion_ffn_dim", "experts", "max_history", "dim"):

@@ -131,7 +131,7 @@ class Recommender(LearnedModel):
             return None, None
         seen = seen_items(batch.items, batch.packing, batch.counted)
         if candidates is None:
-            return (seen.rows, seen.items - 1), self.repeats(seen)
+            return (seen.rows, torch.searchsorted(items, seen.items)), self.repeats(seen)
         drawn = items[candidates]
         column = torch.searchsorted(drawn, seen.items).clamp_(max=len(drawn) - 1)
         among = (drawn[column] == seen.items).nonzero().squeeze(1)
@@ -176,10 +176,14 @@ class Recommender(LearnedModel):
 
 def _items_needed(batch: Batch, n: int, negatives: int) -> tuple[Tensor, Tensor | None, Tensor]:
     """Sorted items to encode, rows of them that are candidates (``None`` for all), each target's candidate."""
-    device = batch.items.device
-    if not negatives or negatives >= n:
-        return torch.arange(1, n + 1, device=device), None, batch.targets - 1
-    drawn = torch.randint(1, n + 1, (negatives,), device=device)
+    device, known = batch.items.device, batch.candidates
+    if not negatives or negatives >= (n if known is None else len(known)):
+        everything = torch.arange(1, n + 1, device=device) if known is None else known
+        return everything, None, torch.searchsorted(everything, batch.targets)
+    if known is None:
+        drawn = torch.randint(1, n + 1, (negatives,), device=device)
+    else:
+        drawn = known[torch.randint(len(known), (negatives,), device=device)]
     candidates = torch.unique(torch.cat([drawn, batch.targets]), sorted=True)
     items = torch.unique(torch.cat([candidates, batch.items]), sorted=True)
     return items, torch.searchsorted(items, candidates), torch.searchsorted(candidates, batch.targets)

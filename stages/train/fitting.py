@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.sequences import Sequences
 from stages.frame.run import StageRun
 from stages.metrics.accuracy import mean_metrics
-from stages.model.base import CountingModel, LearnedModel
+from stages.model.base import CountingModel, LearnedModel, training_items
 from stages.model.masking import CodeMasking
 from stages.model.objective import Objective
 from stages.model.ranking import Queries, target_ranks
@@ -73,7 +74,7 @@ class Fitting:
         )
         average = WeightAverage(model, options.ema)
         progress = self._resume_or_start(checkpoints, model, average, optimizer)
-        sampler = Sampler(items, self.windows, options.batch_size, options.seed)
+        sampler = Sampler(items, self.windows, options.batch_size, options.seed, self._candidates(model))
         loop = Loop(
             model,
             average,
@@ -114,6 +115,17 @@ class Fitting:
             "validation": _shown(metrics),
         }
         return Fitted(facts, [{"epoch": 1, "step": 0, **metrics}], {})
+
+    def _candidates(self, model: LearnedModel) -> Tensor | None:
+        """What a target is ranked against, if not the whole catalogue.
+
+        An item that training never sees is never a target there: as a negative it would only be pushed away, its free
+        vector most of all, and rank last where it is the right one. A model that cannot rank such items had better.
+        """
+        if self.options.unseen_negatives or not model.ranks_new_items:
+            return None
+        seen = torch.unique(training_items(self.sequences)[0], sorted=True)
+        return None if len(seen) == model.config.items else seen.to(self.device)
 
     def _resume_or_start(
         self, checkpoints: Checkpoints, model: LearnedModel, average: WeightAverage, optimizer: torch.optim.Optimizer

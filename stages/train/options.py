@@ -76,6 +76,25 @@ class TrainOptions(Options):
     with_ids: Annotated[
         bool, Option("Add a free vector per item; helps where items are warm, and cannot rank new items.", MODEL)
     ] = False
+    id_dropout: Annotated[
+        float,
+        Option(
+            "Probability that an item is read without its free vector in a step, so that texts and codes learn to do "
+            "without.",
+            MODEL,
+            min=0,
+            below=1,
+            metavar="P",
+        ),
+    ] = 0.0
+    unseen_negatives: Annotated[
+        bool,
+        Option(
+            "Rank also against items that training never sees, which pushes them away. Without, models of texts or "
+            "codes can rank them; sasrec, which cannot, always does.",
+            LOSSES,
+        ),
+    ] = False
     negatives: Annotated[
         int,
         Option(
