@@ -132,15 +132,18 @@ class Saved:
         """Its ``config.json``."""
         return self.workdir / MODEL_CONFIG
 
-    def tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def tensors(self, *, of_this_run: bool = True) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The weights, and the whitening of the texts by view.
+
+        Args:
+            of_this_run: refuse weights of another training run than ``config.json``.
 
         Raises:
             DataError: when the weights are missing, damaged, or of another training run.
         """
         weights = self.workdir / MODEL_WEIGHTS
         tensors, _ = load_tensors(weights)
-        if read_lineage(self.path) != read_lineage(weights):
+        if of_this_run and read_lineage(self.path) != read_lineage(weights):
             raise DataError(f"{self.path} and {weights} are of different training runs", "Run `cocorec train` again.")
         whitening = {k.removeprefix(_WHITENING): v for k, v in tensors.items() if k.startswith(_WHITENING)}
         return {k: v for k, v in tensors.items() if not k.startswith(_WHITENING)}, whitening

@@ -1,7 +1,5 @@
 """The two ways to fit a model: by gradient descent, and by counting."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +16,7 @@ from stages.model.masking import CodeMasking
 from stages.model.objective import Objective
 from stages.model.ranking import Queries, target_ranks
 from stages.train.average import WeightAverage
-from stages.train.checkpoint import Checkpoints, Progress
+from stages.train.checkpoint import Checkpoints, Progress, run_key
 from stages.train.loop import Loop
 from stages.train.options import TrainOptions
 from stages.train.windows import Sampler, Windows
@@ -130,7 +128,7 @@ class Fitting:
     def _resume_or_start(
         self, checkpoints: Checkpoints, model: LearnedModel, average: WeightAverage, optimizer: torch.optim.Optimizer
     ) -> Progress:
-        key, reporter, resume = self._key(), self.run.reporter, self.options.resume
+        key, reporter, resume = run_key(self.run), self.run.reporter, self.options.resume
         if self.restart or resume is False:
             checkpoints.clear()
             return Progress(key)
@@ -149,11 +147,6 @@ class Fitting:
             reporter.info(f"the checkpoint of another run (up to epoch {saved.epoch}) will be overwritten")
         checkpoints.clear()
         return Progress(key)
-
-    def _key(self) -> str:
-        """Of all that decides the state after an epoch; when to stop does not."""
-        deciding = {name: value for name, value in self.run.recorded.items() if name not in ("epochs", "patience")}
-        return hashlib.sha256(json.dumps([deciding, self.run.inputs], sort_keys=True).encode()).hexdigest()
 
     def _facts(self, model: LearnedModel, parameters: int, progress: Progress) -> dict[str, Any]:
         best = progress.history[progress.best_epoch - 1] if progress.best_epoch else progress.history[-1]

@@ -1,6 +1,7 @@
 """The options of ``train``."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from stages.artifacts.errors import UsageError
@@ -122,6 +123,19 @@ class TrainOptions(Options):
         bool,
         Option("Keep histories with the same next item as negatives of each other, as the authors do.", LOSSES),
     ] = False
+    init_from: Annotated[
+        Path | None,
+        Option(
+            "Start from the weights of the model in this work directory, which may be the same one; items are matched "
+            "by their ids.",
+            OPTIMIZATION,
+            metavar="FOLDER",
+            files="folder",
+            unset="random weights",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
     targets: Annotated[
         str,
         Option(
