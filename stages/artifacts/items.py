@@ -9,8 +9,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.artifacts.errors import DataError
+from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import RESERVED_VIEW_NAMES, Columns
 from stages.artifacts.tables import open_table, require_column
+
+EXTENDED = "extended"
+"""Name of the fact in the lineage of ``items.parquet`` that says how the catalogue has grown."""
+
+
+def was_extended(path: Path) -> bool:
+    """Whether a catalogue, if it is there, kept the numbers of an earlier one.
+
+    Raises:
+        DataError: when the file is damaged.
+    """
+    lineage = read_lineage(path) if path.exists() else None
+    return lineage is not None and EXTENDED in lineage.facts
 
 
 def items_schema(views: list[str]) -> pa.Schema:

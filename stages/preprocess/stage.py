@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from stages.artifacts.errors import DataError
+from stages.artifacts.items import EXTENDED
 from stages.artifacts.names import HISTORIES, ITEMS, SEQUENCES
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
@@ -20,7 +21,7 @@ from stages.preprocess.histories.interactions import with_catalogue
 from stages.preprocess.histories.split import divided, with_split_of
 from stages.preprocess.items.file import describe, write_items
 from stages.preprocess.items.item_table import ItemTable, Wanted
-from stages.preprocess.items.known import EXTENDED, KnownItems, read_known
+from stages.preprocess.items.known import KnownItems, read_known
 from stages.preprocess.items.source import find_items
 from stages.preprocess.items.views import select_views
 from stages.preprocess.logs.clock import read_clock

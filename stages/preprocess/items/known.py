@@ -7,14 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.items import item_views, read_item_ids
+from stages.artifacts.items import EXTENDED, item_views, read_item_ids
 from stages.artifacts.lineage import RAW, difference, read_lineage
 from stages.artifacts.names import ITEMS, Columns
 from stages.artifacts.tables import read_table
 from stages.frame.run import StageRun
-
-EXTENDED = "extended"
-"""The fact that tells how many items were kept, and how many are new."""
 
 _INPUT = "extended catalogue"
 _BEFORE = "before"
