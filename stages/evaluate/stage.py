@@ -1,5 +1,6 @@
 """The entry point of evaluation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,17 @@ def _facts(
         **({"seen_targets": int((ranking.ranks > n).sum())} if options.exclude_seen else {}),
         "metrics": with_intervals(ranking.ranks, wanted.user, *how),
         "popularity": with_intervals(popular, wanted.user, *how),
+        **_unseen(ranking, wanted, counts, how),
         "popularity_cut": BEFORE_SPLIT,
         "beyond_accuracy": beyond_accuracy(run, ranking.items[first], counts, options.top) if options.top else {},
         "popularity_groups": popularity_groups(counts, counts[wanted.target - 1]),
     }
+
+
+def _unseen(ranking: Ranking, wanted: Queries, counts: Integers, how: tuple[Sequence[int], int, int]) -> dict[str, Any]:
+    """The metrics of targets that training never saw, where there are any."""
+    unseen = counts[wanted.target - 1] == 0
+    if not unseen.any():
+        return {}
+    metrics = with_intervals(ranking.ranks[unseen], wanted.user[unseen], *how)
+    return {"unseen_targets": int(unseen.sum()), "unseen_metrics": metrics}

@@ -25,11 +25,17 @@ from stages.quantize.options import QuantizeOptions
 from stages.quantize.samples import Index, ViewVectors
 from stages.whitening import training_rows
 
-POOR_FIT = 1.5
-"""New texts whose error is so many times the held-out error are of another kind than those fitted to."""
+ENOUGH_NEW = 30
+"""Fewer new texts say little."""
 
-ENOUGH_NEW = 100
-"""Fewer new texts say little: their error scatters too much."""
+_POOR_FIT = 1.1
+_DOUBT = 3.0
+"""New texts are of another kind when their error is above the held-out error by a tenth and by three standard errors.
+
+A random tenth of a catalogue of 4,385 items, left out of the fit, passes for that in at most 14 of 10,000 draws of 30
+of its texts, in any of three views; titles of two other domains have 1.18 times the held-out error, brands of one 1.8
+times, categories 3.5 times.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class _Coded:
         texts: (N,) a number for each distinct vector, -1 where the item lacks the view.
         error: relative squared error of all vectors.
         error_of_marked: of those that were asked about.
+        doubt: standard error of that.
         error_of_others: of those that were not.
     """
 
@@ -48,6 +55,7 @@ class _Coded:
     texts: npt.NDArray[np.int32]
     error: float
     error_of_marked: float
+    doubt: float
     error_of_others: float
 
 
@@ -57,7 +65,7 @@ def _code(quantizer: ViewQuantizer, vectors: ViewVectors, marked: Mask | None) -
     codes = np.empty((len(present), quantizer.levels), np.uint16)
     codes[~present] = quantizer.encode(np.zeros((1, quantizer.whitening.dimension), np.float32))
     keys = RowKeys()
-    squares = np.zeros((2, 2))
+    squares, products = np.zeros((2, 2)), np.zeros((2, 2))
     for place, matrix in vectors.chunks():
         whitened = quantizer.whitening.apply(matrix)
         own = quantizer.encode(whitened)
@@ -66,13 +74,19 @@ def _code(quantizer: ViewQuantizer, vectors: ViewVectors, marked: Mask | None) -
         lost = quantizer.squares(whitened, own)
         squares[0] += lost.sum(axis=0)
         if marked is not None:
-            squares[1] += lost[marked[place][present[place]]].sum(axis=0)
+            of_marked = lost[marked[place][present[place]]]
+            squares[1] += of_marked.sum(axis=0)
+            products += of_marked.T @ of_marked
     texts = np.full(len(present), -1, np.int32)
     texts[present] = row_numbers(keys.rows())
-    error, of_marked, of_others = (
-        float(lost / kept) if kept else 0.0 for lost, kept in (*squares, squares[0] - squares[1])
-    )
-    return _Coded(codes, texts, error, of_marked, of_others)
+    everything, asked, others = (_ratio(*sums) for sums in (*squares, squares[0] - squares[1]))
+    # Of a ratio of sums, from the squares of what each vector deviates by.
+    doubt = _ratio(float(np.sqrt(max(0.0, np.array([1, -asked]) @ products @ np.array([1, -asked])))), squares[1, 1])
+    return _Coded(codes, texts, everything, asked, doubt, others)
+
+
+def _ratio(lost: float, kept: float) -> float:
+    return float(lost / kept) if kept else 0.0
 
 
 class CatalogueCoder:
@@ -165,7 +179,9 @@ class CatalogueCoder:
                 HELD_OUT_ERROR: held_out,
             }
         )
-        if held_out and new >= ENOUGH_NEW and coded.error_of_marked > POOR_FIT * held_out:
+        if not held_out or new < ENOUGH_NEW:
+            return
+        if coded.error_of_marked > max(_POOR_FIT * held_out, held_out + _DOUBT * coded.doubt):
             self._run.warn(
                 f"view {view!r}: the codebooks no longer fit; they lose {coded.error_of_marked:.0%} of the {new:,} new "
                 f"texts, where {held_out:.0%} were to be expected (fit new ones with --refit, and train again)"
