@@ -15,7 +15,7 @@ _MAX_ROWS = 2_048
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """In which order texts are encoded, and where batches and chunks begin; a function of the texts alone.
 
     Attributes:
@@ -36,7 +36,7 @@ class Plan:
 
 def plan_batches(
     digests: npt.NDArray[np.uint64], lengths: Index, batch_tokens: int, numbers: Index | None = None
-) -> Plan:
+) -> BatchPlan:
     """Order texts by length and cut them into batches and chunks.
 
     Args:
@@ -58,4 +58,4 @@ def plan_batches(
         if in_chunk >= chunk_tokens or batches[-1] == len(order):
             chunks.append(len(batches) - 1)
             in_chunk = 0
-    return Plan(order if numbers is None else numbers[order], np.array(batches), np.array(chunks))
+    return BatchPlan(order if numbers is None else numbers[order], np.array(batches), np.array(chunks))

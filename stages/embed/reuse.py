@@ -18,7 +18,7 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import EMBEDDINGS, ITEMS
 from stages.artifacts.vectors import embedding_views, iterate_view
-from stages.embed.batches import Plan
+from stages.embed.batches import BatchPlan
 from stages.embed.chunks import ChunkStore, Matrix
 from stages.embed.encoder import Encoder
 from stages.embed.source import Source
@@ -154,7 +154,7 @@ def find_earlier(workdir: Path, source: Source, encoder: Encoder, options: Mappi
 
 @contextmanager
 def text_vectors(
-    plan: Plan, store: ChunkStore, earlier: Earlier | None, match: Index, workdir: Path
+    plan: BatchPlan, store: ChunkStore, earlier: Earlier | None, match: Index, workdir: Path
 ) -> Iterator[Callable[[Index], Matrix]]:
     """What gives the vectors (n, D) of texts (n,) by their numbers, encoded now or earlier.
 

@@ -22,7 +22,7 @@ TABLE = pa.table({"item": pa.array([1, 2, 3], pa.int32()), "item_id": ["self-sha
 DIGEST = re.compile(rb"self-sha256:([0-9a-f]{64})")
 
 
-def sealed(folder: Path, suffix: str) -> Path:
+def with_digest(folder: Path, suffix: str) -> Path:
     """A small artifact of each kind."""
     path = folder / f"a{suffix}"
     lineage = Lineage("preprocess", {"view": "self-sha256:"}, {})
@@ -38,7 +38,7 @@ def sealed(folder: Path, suffix: str) -> Path:
 
 @pytest.fixture(params=[".parquet", ".json", ".safetensors"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return sealed(tmp_path, request.param)
+    return with_digest(tmp_path, request.param)
 
 
 def test_the_digest_is_what_its_note_says(path: Path) -> None:
@@ -69,7 +69,7 @@ def test_equal_content_has_equal_bytes(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
     for suffix in (".parquet", ".json", ".safetensors"):
-        one, two = (sealed(tmp_path / folder, suffix) for folder in ("one", "two"))
+        one, two = (with_digest(tmp_path / folder, suffix) for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
 
 
@@ -119,3 +119,10 @@ def test_metadata_are_json_of_the_lineage_and_two_fields() -> None:
     assert json.loads(lineage.metadata_text()) == metadata
     assert list(metadata)[-2:] == ["digest", "digest_of"]
     assert {key: metadata[key] for key in list(metadata)[:-2]} == json.loads(lineage.to_json())
+
+
+def test_a_column_that_looks_like_a_digest_takes_no_place(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.parquet"
+    pq.write_table(pa.table({"self-sha256:" + "a" * 64: [1]}), path)
+    assert not has_digest(path)
+    check_digest(path)
