@@ -1,7 +1,7 @@
 """The steps around the work of every stage: fingerprints, consistency, freshness, timings, lineage, result."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,13 @@ class StageRun:
             key, number = f"{RAW}{name}#{number}", number + 1
         self.inputs[key] = fingerprint
 
-    def fresh(self) -> Result | None:
-        """The result of an earlier run with the same options and inputs, whose artifacts are all there."""
-        lineage, _ = fresh_lineage(self.workdir, self.stage, self.recorded, self.inputs, self.fingerprints)
+    def fresh(self, without: Collection[str] = ()) -> Result | None:
+        """The result of an earlier run with the same options and inputs, whose artifacts are all there.
+
+        Args:
+            without: artifacts that do not count, such as those that earlier versions did not make.
+        """
+        lineage, _ = fresh_lineage(self.workdir, self.stage, self.recorded, self.inputs, self.fingerprints, without)
         return Result(self.stage, self._outputs(), lineage.facts, skipped=True) if lineage else None
 
     def warn(self, message: str) -> None:

@@ -11,7 +11,10 @@ from stages.model.registry import BACKBONES, MODELS, require_known
 _RENAMED = {"kind": "model", "text_dimension": "text_dim"}
 """Names of attributes in files of version 0.1, and what they are called now."""
 
-_ADDED = {"backbone": "transformer", "experts": 8, "id_dropout": 0.0}
+_ADDED_SINCE_0_2 = {"id_dropout": 0.0}
+"""Attributes that files of version 0.2.0 lack, and what its models count as."""
+
+_ADDED = {"backbone": "transformer", "experts": 8}
 """Attributes that files of version 0.1 lack, and what its models, which had no such choice, count as."""
 
 
@@ -101,7 +104,7 @@ class ModelConfig:
         """
         try:
             named = {_RENAMED.get(name, name): value for name, value in values.items()}
-            return cls(**(_ADDED | named if "kind" in values else named))
+            return cls(**(_ADDED_SINCE_0_2 | (_ADDED | named if "kind" in values else named)))
         except (TypeError, UsageError) as error:
             raise DataError(
                 f"{path}: not the configuration of a model this version knows ({error})",

@@ -77,6 +77,7 @@ def preprocess(
     for sample in (*log_source.samples, *item_source.samples):
         run.read_raw(sample.path.name, run.fingerprints.of(sample.path))
     known = read_known(options.extend, run)
+    earlier = not force and not run.path(HISTORIES).exists() and run.fresh(without=[HISTORIES])
     if (done := run.fresh()) and not force:
         return replace(done, warnings=tuple(warnings_about(done.facts)))
 
@@ -124,12 +125,15 @@ def preprocess(
         run.warn(warning)
     if gone := [view for view in known.views if view not in described.frame.columns] if known else []:
         run.warn(f"the catalogue that is extended also has {', '.join(map(repr, gone))}; see --views to keep its texts")
+    # Files of a version that had no histories stay as they are, and with them all that was made from them.
     with run.measure("write"):
-        write_items(run.path(ITEMS), described.frame, run.lineage(facts))
+        if not earlier:
+            write_items(run.path(ITEMS), described.frame, run.lineage(facts))
         # Sequences and histories name the very items.parquet whose numbers they use.
         run.inputs[ITEMS] = run.fingerprints.of_contents(run.path(ITEMS))
         write_histories(run.path(HISTORIES), histories, run.lineage(facts))
-        write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
+        if not earlier:
+            write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
     return run.result(facts)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import MACHINE, Device, Threads
@@ -18,6 +18,9 @@ OPTIMIZATION = "Optimization"
 TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
+
+_AS_BEFORE = {"id_dropout": 0.0, "unseen_negatives": True}
+"""How versions up to 0.2.0 trained, whose lineages say nothing of these options."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,14 @@ class TrainOptions(Options):
         for heads, flag in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if self.dim % heads:
                 raise UsageError(f"{flag} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
+
+    def recorded(self) -> dict[str, Any]:
+        """What the lineage records; options of later versions are left out where they change nothing."""
+        found = super().recorded()
+        for name, value in _AS_BEFORE.items():
+            if found[name] == value:
+                del found[name]
+        return found
 
     def over(self, epoch: int, best_epoch: int) -> bool:
         """Whether a run ends after ``epoch`` epochs, the best of which was ``best_epoch`` (0 before the first)."""

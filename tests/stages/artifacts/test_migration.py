@@ -2,15 +2,27 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stages.artifacts.lineage import CONTRACT_VERSION, read_lineage
 from stages.artifacts.migration import RENAMED, current_options
-from stages.artifacts.names import BACKTEST, CODES, EMBEDDINGS, ITEMS, METRICS, MODEL_CONFIG, RANKS, SEQUENCES
+from stages.artifacts.names import (
+    BACKTEST,
+    CODES,
+    EMBEDDINGS,
+    HISTORIES,
+    ITEMS,
+    METRICS,
+    MODEL_CONFIG,
+    RANKS,
+    SEQUENCES,
+)
 from stages.artifacts.pipeline import STAGES
 from stages.artifacts.status import workdir_status
+from stages.artifacts.tables import read_table
 from stages.evaluate import EvaluateOptions, evaluate
 from stages.frame.options import Options, declarations
 from stages.preprocess import PreprocessOptions, preprocess
@@ -22,7 +34,7 @@ DATA = Path(__file__).resolve().parents[2] / "data" / "v1"
 PREPROCESS = PreprocessOptions([DATA / "log.csv"], items=[DATA / "texts.jsonl"], k_core=2)
 QUANTIZE = QuantizeOptions(text_dim=8, levels=2, codebook_size=4)
 SIZES = {"dim": 8, "heads": 2, "ffn_dim": 8, "fusion_ffn_dim": 8, "text_dim": 4, "layers": 1}
-TRAIN = TrainOptions(**SIZES, epochs=2, batch_size=32, device="cpu", threads=1)
+TRAIN = TrainOptions(**SIZES, epochs=2, batch_size=32, unseen_negatives=True, device="cpu", threads=1)
 EVALUATE = EvaluateOptions(resamples=20, device="cpu", threads=1)
 
 RUNS = {
@@ -38,7 +50,7 @@ def workdir(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DATA / "workdir", tmp_path / "workdir"))
 
 
-LATER = {BACKTEST}
+LATER = {BACKTEST, HISTORIES}
 """What version 1 had not, or under another name."""
 
 
@@ -110,7 +122,27 @@ def test_training_goes_on_from_earlier_files(workdir):
     assert train(TRAIN, workdir=workdir).skipped
     assert not evaluate(EVALUATE, workdir=workdir).skipped
     states = {found.file: found.state for found in workdir_status(workdir)}
-    assert set(states.values()) == {"fresh"}
+    assert {state for file, state in states.items() if file != HISTORIES} == {"fresh"}
+
+
+def test_histories_are_added_and_all_else_stays(workdir):
+    before = {
+        path: path.read_bytes() for path in workdir.rglob("*.*") if path.is_file() and ".cocorec" not in path.parts
+    }
+    assert not preprocess(PREPROCESS, workdir=workdir).skipped
+    assert {path: path.read_bytes() for path in before} == before
+    assert preprocess(PREPROCESS, workdir=workdir).skipped
+    histories, sequences = (read_table(workdir / name) for name in (HISTORIES, SEQUENCES))
+    assert set(sequences["user_id"].to_pylist()) <= set(histories["user_id"].to_pylist())
+    states = {found.file: found.state for found in workdir_status(workdir, raw_folders=[DATA])}
+    assert {state for file, state in states.items() if file != BACKTEST} == {"fresh"}
+    assert train(TRAIN, workdir=workdir).skipped
+
+
+def test_models_are_trained_anew_by_default_and_say_why(workdir):
+    states = workdir_status(workdir, options={"train": {"unseen_negatives": True}})
+    assert {found.file: found.state for found in states}[MODEL_CONFIG] == "fresh"
+    assert not train(replace(TRAIN, unseen_negatives=False), workdir=workdir).skipped
 
 
 def test_options_have_their_present_names():
