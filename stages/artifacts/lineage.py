@@ -1,7 +1,7 @@
 """Where an artifact comes from: stage, version, options and the fingerprints of what it was made of."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -173,6 +173,7 @@ def fresh_lineage(
     options: Mapping[str, Any],
     inputs: Mapping[str, str],
     fingerprints: Fingerprints,
+    without: Collection[str] = (),
 ) -> tuple[Lineage | None, str]:
     """Tell whether a stage need not run: all its outputs are there, of the same options and inputs.
 
@@ -182,13 +183,15 @@ def fresh_lineage(
         options: the options that it would run with.
         inputs: the fingerprints of what it would read; its own outputs are not among them.
         fingerprints: of the work directory.
+        without: outputs that do not count.
 
     Returns:
         The lineage of the stage's first output, or ``None``, and in words why.
     """
     lineage: Lineage | None = None
     own: set[str] = set()
-    for output in STAGES[stage].outputs:
+    outputs = [output for output in STAGES[stage].outputs if output not in without]
+    for output in outputs:
         path = Path(workdir) / output
         if not path.exists():
             return None, f"{output} is missing"
@@ -205,7 +208,7 @@ def fresh_lineage(
         own |= set(found.inputs) & set(STAGES[stage].outputs)
     if own:
         try:
-            require_consistent(workdir, STAGES[stage].outputs, fingerprints)
+            require_consistent(workdir, outputs, fingerprints)
         except DataError as error:
             return None, error.message
     return lineage, "up to date"

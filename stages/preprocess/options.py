@@ -117,6 +117,19 @@ class PreprocessOptions(Options):
             separated=False,
         ),
     ] = ()
+    extend: Annotated[
+        Path | None,
+        Option(
+            "Keep the numbers that items have in the items.parquet of this work directory, which may be the same one, "
+            "and let new items come after them.",
+            FILES,
+            metavar="FOLDER",
+            files="folder",
+            unset="number items anew",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
     keep_cold_items: Annotated[
         bool,
         Option(

@@ -11,7 +11,7 @@ from stages.artifacts.errors import DataError
 from stages.preprocess.columns import ITEM, PART, TIME, USER
 from stages.preprocess.histories.grouping import group_by_user
 from stages.preprocess.histories.k_core import k_core
-from stages.preprocess.histories.numbering import Codes, encode, ranks, renumber
+from stages.preprocess.histories.numbering import Codes, encode, numbers_in, ranks, renumber
 from stages.preprocess.histories.order import first_of_equals, move_runs, run_starts
 from stages.preprocess.logs.log import Log
 
@@ -22,7 +22,7 @@ class Interactions:
 
     Attributes:
         users: (interactions,) user of each interaction, 0..U-1 in byte order of the ids, ascending.
-        items: (interactions,) item number 1..N in byte order of the ids.
+        items: (interactions,) item number 1..N, in byte order of the ids unless a catalogue gave them theirs.
         times: (interactions,) when it happened; masked where unknown.
         parts: (interactions,) 0 training, 1 validation, 2 test of a published split, else ``None``.
         user_ids: (U,) string.
@@ -161,8 +161,7 @@ def sample_users(interactions: Interactions, number: int, seed: int) -> Interact
     return subset(interactions, chosen[interactions.users], "interactions of users outside the sample")
 
 
-def add_items(interactions: Interactions, ids: pl.Series) -> Interactions:
-    """Give items without interactions a number as well; ``ids`` may hold the others too."""
-    everything = pl.concat([interactions.item_ids, ids]).unique().sort()
-    numbers = interactions.item_ids.cast(pl.Enum(everything)).to_physical().to_numpy().astype(np.int32) + 1
-    return replace(interactions, items=numbers[interactions.items - 1], item_ids=everything)
+def with_catalogue(interactions: Interactions, item_ids: pl.Series) -> Interactions:
+    """Number the items as they stand in a catalogue of distinct ids (N,), which holds them all and maybe others."""
+    numbers = numbers_in(item_ids, interactions.item_ids)
+    return replace(interactions, items=numbers[interactions.items - 1], item_ids=item_ids)

@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from stages.preprocess.columns import ID, TIME, USER
+from stages.preprocess.columns import TIME, USER
 from stages.preprocess.histories.interactions import Grouped, gather_times
-from stages.preprocess.histories.numbering import Codes, ranks, renumber
+from stages.preprocess.histories.numbering import Codes, numbers_in, ranks, renumber
 from stages.preprocess.histories.order import move_runs, run_starts
 from stages.preprocess.logs.log import Log
-
-_NUMBER = "number"
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,3 @@ class WholeLog:
         times = self.times if kept.all() else self.times.filter(pl.Series(kept))
         other = len(kept) - len(moved)
         return WholeHistories(user_ids, offsets, items[kept][moved], gather_times(times, moved), other)
-
-
-def numbers_in(catalogue: pl.Series, ids: pl.Series) -> npt.NDArray[np.int32]:
-    """The number from 1 of each id (I,) in a catalogue of distinct ids (N,); 0 for ids that it lacks."""
-    known = pl.DataFrame({ID: catalogue}).with_row_index(_NUMBER, offset=1)
-    found = pl.DataFrame({ID: ids}).join(known, on=ID, how="left", maintain_order="left")[_NUMBER]
-    return found.fill_null(0).cast(pl.Int32).to_numpy()

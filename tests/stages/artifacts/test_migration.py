@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from stages.artifacts.names import (
 )
 from stages.artifacts.pipeline import STAGES
 from stages.artifacts.status import workdir_status
+from stages.artifacts.tables import read_table
 from stages.evaluate import EvaluateOptions, evaluate
 from stages.frame.options import Options, declarations
 from stages.preprocess import PreprocessOptions, preprocess
@@ -33,7 +35,7 @@ DATA = Path(__file__).resolve().parents[2] / "data" / "v1"
 PREPROCESS = PreprocessOptions([DATA / "log.csv"], items=[DATA / "texts.jsonl"], k_core=2)
 QUANTIZE = QuantizeOptions(text_dim=8, levels=2, codebook_size=4)
 SIZES = {"dim": 8, "heads": 2, "ffn_dim": 8, "fusion_ffn_dim": 8, "text_dim": 4, "layers": 1}
-TRAIN = TrainOptions(**SIZES, epochs=2, batch_size=32, device="cpu", threads=1)
+TRAIN = TrainOptions(**SIZES, epochs=2, batch_size=32, unseen_negatives=True, device="cpu", threads=1)
 EVALUATE = EvaluateOptions(resamples=20, device="cpu", threads=1)
 
 RUNS = {
@@ -124,6 +126,26 @@ def test_training_goes_on_from_earlier_files(workdir):
     assert not evaluate(EVALUATE, workdir=workdir).skipped
     states = {found.file: found.state for found in workdir_status(workdir)}
     assert {state for file, state in states.items() if file not in {HISTORIES, RECOMMENDATIONS}} == {"fresh"}
+
+
+def test_histories_are_added_and_all_else_stays(workdir):
+    before = {
+        path: path.read_bytes() for path in workdir.rglob("*.*") if path.is_file() and ".cocorec" not in path.parts
+    }
+    assert not preprocess(PREPROCESS, workdir=workdir).skipped
+    assert {path: path.read_bytes() for path in before} == before
+    assert preprocess(PREPROCESS, workdir=workdir).skipped
+    histories, sequences = (read_table(workdir / name) for name in (HISTORIES, SEQUENCES))
+    assert set(sequences["user_id"].to_pylist()) <= set(histories["user_id"].to_pylist())
+    states = {found.file: found.state for found in workdir_status(workdir, raw_folders=[DATA])}
+    assert {state for file, state in states.items() if file not in {BACKTEST, RECOMMENDATIONS}} == {"fresh"}
+    assert train(TRAIN, workdir=workdir).skipped
+
+
+def test_models_are_trained_anew_by_default_and_say_why(workdir):
+    states = workdir_status(workdir, options={"train": {"unseen_negatives": True}})
+    assert {found.file: found.state for found in states}[MODEL_CONFIG] == "fresh"
+    assert not train(replace(TRAIN, unseen_negatives=False), workdir=workdir).skipped
 
 
 def test_options_have_their_present_names():

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from stages.artifacts.fingerprints import Fingerprints
@@ -12,7 +11,6 @@ from stages.artifacts.histories import read_histories
 from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import HISTORIES, ITEMS
 from stages.artifacts.tables import read_table
-from stages.preprocess.histories.whole import numbers_in
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
@@ -109,8 +107,3 @@ def test_the_lineage_names_the_items(run: Run, log: Path, tmp_path: Path) -> Non
     lineage = read_lineage(tmp_path / "work" / HISTORIES)
     assert lineage and lineage.stage == "preprocess"
     assert lineage.inputs[ITEMS] == Fingerprints(tmp_path).of_contents(tmp_path / "work" / ITEMS)
-
-
-def test_numbers_in_a_catalogue() -> None:
-    found = numbers_in(pl.Series(["b", "a", "ü"]), pl.Series(["ü", "c", "b", "a"]))
-    assert found.tolist() == [3, 0, 1, 2]
