@@ -147,8 +147,8 @@ FILES = {
     "quantize": ("codes.parquet", "quantizer.safetensors"),
     "train": ("model/config.json", "model/model.safetensors", "model/history.parquet"),
     "evaluate": ("metrics.json", "ranks.parquet", "backtest.parquet"),
-    "recommend": ("recommendations.parquet",),
 }
+"""Of the stages that each follow on the one before; recommend does not read what evaluate makes."""
 
 
 @pytest.mark.parametrize(
