@@ -147,7 +147,7 @@ def best_lists(
     top: int,
     exclude_seen: bool = False,
     allowed: Tensor | None = None,
-    batch_size: int = 2048,
+    batch_size: int = _BATCH,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """The best items after each history; nothing is known of what comes next.
