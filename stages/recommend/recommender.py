@@ -25,6 +25,7 @@ from stages.model.ranking import Spans, best_lists
 from stages.model.registry import needed_files
 from stages.recommend.frames import read_frame
 from stages.recommend.items import Items, Lists, Numbers, id_array
+from stages.recommend.options import RecommendOptions, SimilarOptions
 from stages.recommend.popular import Counts, count_items_taken, most_popular
 from stages.recommend.texts import text_vectors
 
@@ -59,7 +60,7 @@ class Recommender:
         device: torch.device,
         workdir: Path,
         items: Items,
-        batch_size: int = 2048,
+        batch_size: int = RecommendOptions.batch_size,
         added: int = 0,
     ) -> None:
         if len(items) != trained.catalogue.items:
@@ -80,7 +81,7 @@ class Recommender:
         workdir: str | Path = "artifacts",
         *,
         device: str = "auto",
-        batch_size: int = 2048,
+        batch_size: int = RecommendOptions.batch_size,
         reporter: Reporter | None = None,
     ) -> "Recommender":
         """Load the model of a work directory.
@@ -107,7 +108,7 @@ class Recommender:
     def recommend(
         self,
         histories: Any,
-        top: int = 10,
+        top: int = RecommendOptions.top,
         *,
         exclude_seen: bool | None = None,
         candidates: Iterable[str] | None = None,
@@ -149,7 +150,7 @@ class Recommender:
             return self.items.named(lists)
         return given.give_back(self.items.table(given.user_ids, lists, views))
 
-    def similar(self, item_ids: Any, top: int = 10, *, by: str = "model") -> Any:
+    def similar(self, item_ids: Any, top: int = SimilarOptions.top, *, by: str = SimilarOptions.by) -> Any:
         """The items most like each of some items.
 
         Args:
@@ -169,7 +170,7 @@ class Recommender:
         return self.items.named(self.neighbours(numbers, top=top, by=by))
 
     def neighbours(
-        self, numbers: Numbers, *, top: int, by: str = "model", progress: Callable[[int], None] = lambda done: None
+        self, numbers: Numbers, *, top: int, by: str, progress: Callable[[int], None] = lambda done: None
     ) -> Lists:
         """See :meth:`similar`, by item number (Q,)."""
         self.check_top(top)
