@@ -12,8 +12,9 @@ from stages.preprocess.columns import ITEM, PART, TIME, USER
 from stages.preprocess.histories.grouping import group_by_user
 from stages.preprocess.histories.k_core import k_core
 from stages.preprocess.histories.numbering import encode, ranks, renumber
-from stages.preprocess.histories.order import first_of_equals, move_runs, run_starts
+from stages.preprocess.histories.order import first_of_equals, move_runs, one_of_repeats, run_starts, runs_backwards
 from stages.preprocess.logs.log import Log
+from stages.preprocess.options import ALL
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Interactions:
         item_ids: (N,) string.
         dropped: how many interactions were left out, by reason.
         rounds: rounds of k-core filtering.
+        ties: of the log, how many interactions have user and time of another that stands before them in the file.
+        newest_first: the log has each user's newest interactions first.
     """
 
     users: npt.NDArray[np.int64]
@@ -39,9 +42,11 @@ class Interactions:
     item_ids: pl.Series
     dropped: dict[str, int]
     rounds: int
+    ties: int = 0
+    newest_first: bool = False
 
 
-def filter_log(log: Log, k: int) -> Interactions:
+def filter_log(log: Log, k: int, repeats: str = ALL) -> Interactions:
     """Drop repeated rows and what is outside the k-core, number users and items, and sort.
 
     Equal times keep the order of the file.
@@ -49,6 +54,7 @@ def filter_log(log: Log, k: int) -> Interactions:
     Args:
         log: the log as read.
         k: the least number of interactions of a user and of an item; 0 and 1 keep all.
+        repeats: ``first`` or ``last`` of a user's interactions with one item, or ``all``.
 
     Raises:
         DataError: when no interaction is left.
@@ -64,11 +70,18 @@ def filter_log(log: Log, k: int) -> Interactions:
         rows, users, tied = group_by_user(log.frame[USER], times)
         items, item_ids = numbered.result()
     items = items[rows]
+    ties, newest_first = 0, False
     if timed:
         first = first_of_equals(tied, items)
         dropped["repeated rows (user, item and time)"] = len(rows) - int(first.sum())
         if not first.all():
-            users, items, rows = users[first], items[first], rows[first]
+            users, items, rows, tied = users[first], items[first], rows[first], tied[first]
+        ties = int(tied.sum())
+        newest_first = bool(ties) and runs_backwards(users, rows, tied)
+    if repeats != ALL:
+        kept = one_of_repeats(users, items, repeats)
+        dropped["further interactions of a user with an item"] = len(rows) - int(kept.sum())
+        users, items, rows = users[kept], items[kept], rows[kept]
     rounds = 0
     if k > 1:
         mask, rounds = k_core(users, items, k)
@@ -91,7 +104,9 @@ def filter_log(log: Log, k: int) -> Interactions:
         places, user_ids = ordered.result()
     moved, owners = move_runs(users, places)
     parts = log.frame[PART].to_numpy()[rows[moved]] if log.published_split else None
-    return Interactions(owners, numbers[moved], _gather(when, moved), parts, user_ids, item_ids, dropped, rounds)
+    return Interactions(
+        owners, numbers[moved], _gather(when, moved), parts, user_ids, item_ids, dropped, rounds, ties, newest_first
+    )
 
 
 def _gather(times: pl.Series, rows: npt.NDArray[np.int64]) -> pl.Series:

@@ -39,7 +39,7 @@ def address_of(name: str | Path) -> str | None:
 
 
 def listed(address: str) -> list[str] | None:
-    """The addresses of the files in the folder at ``address``, or of those whose names match it as a pattern, sorted.
+    """The addresses of all files below the folder at ``address``, or of those whose names match it as a pattern, sorted.
 
     Returns:
         ``None`` where the address is that of a file, and over HTTP, where nothing can be listed.
@@ -61,9 +61,11 @@ def listed(address: str) -> list[str] | None:
             path = path.rpartition("/")[0]
         elif kind != fs.FileType.Directory:
             return None
-        found = storage.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    names = sorted(info.base_name for info in found if info.type == fs.FileType.File)
-    chosen = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        below = kind == fs.FileType.Directory
+        found = storage.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=below))
+    above = len(path.rstrip("/")) + 1
+    names = sorted(info.path[above:] for info in found if info.type == fs.FileType.File)
+    chosen = [name for name in names if below or fnmatch.fnmatchcase(name, pattern)]
     return [urlunsplit(parts._replace(path=quote(f"{folder.rstrip('/')}/{name}"))) for name in chosen]
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.preprocess.items.text import clean, decode_entities, json_to_text, to_text
+from stages.preprocess.items.text import clean, decode_entities, nested_text, to_text
 
 
 def cleaned(text: str | None) -> str | None:
@@ -109,7 +109,7 @@ def test_lists_and_objects_become_text(value: object, expected: str | None) -> N
 
 
 def test_only_json_is_taken_for_json() -> None:
-    assert cleaned(json_to_text('["a", "b"]')) == "a, b"
-    assert json_to_text("[2 pack] tape") == "[2 pack] tape"
-    assert json_to_text("{unfinished") == "{unfinished"
-    assert json_to_text(None) is None
+    assert cleaned(nested_text('["a", "b"]')) == "a, b"
+    assert nested_text("[2 pack] tape") == "[2 pack] tape"
+    assert nested_text("{unfinished") == "{unfinished"
+    assert nested_text(None) is None
