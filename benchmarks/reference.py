@@ -143,8 +143,8 @@ class ReferenceStep:
                 row, label = list(self._codes[item]), [IGNORED] * self.shape.codes
                 for j in range(self.shape.codes if item else 0):
                     if random.random() < 0.5:
-                        label[j], fate = row[j], random.random()
-                        row[j] = 0 if fate < 0.8 else random.randint(1, last) if fate < 0.9 else row[j]
+                        label[j], draw = row[j], random.random()
+                        row[j] = 0 if draw < 0.8 else random.randint(1, last) if draw < 0.9 else row[j]
                 masked.append(row)
                 labels.append(label)
         return torch.tensor(masked, device=self.device), torch.tensor(labels, device=self.device)

@@ -140,7 +140,6 @@ def check_table(
     Returns:
         Values by parameter name.
     """
-    from cocorec_cli.from_options import former_names
     from cocorec_cli.options import COMMON
 
     title = title or f"[{command.name}]"
@@ -148,17 +147,15 @@ def check_table(
     context = typer.Context(command, info_name=command.name)
     parameters = {param.name: param for param in command.params if isinstance(param, TyperOption | TyperArgument)}
     known = [name for name in parameters if name not in COMMON]
-    former = former_names(getattr(command, "options", None))
     checked: dict[str, Any] = {}
     for key, value in table.items():
-        name = key.replace("-", "_")
-        if name in former:
-            say(f"{title} {key} is now {former[name]}", "warning: ", "yellow")
-            name = former[name]
+        name = current_name(command, key, title)
         if name == "workdir":
             problems.append(f"{title} {key}: stands above the tables, for all commands")
         elif name in COMMON:
             problems.append(f"{title} {key}: belongs on the command line")
+        elif name in checked:
+            problems.append(f"{title} {key}: given twice")
         elif name not in known:
             problems.append(f"{title} {key}: unknown option; {nearest(name, known)}")
         else:
@@ -169,6 +166,18 @@ def check_table(
                 said = error.message if isinstance(error, typer.BadParameter) else str(error)
                 problems.append(f"{title} {key}: {said}")
     return checked
+
+
+def current_name(command: TyperCommand, key: str, title: str) -> str:
+    """The parameter that a key of a table means; where it is a name of an earlier version, the user is told."""
+    from cocorec_cli.from_options import former_names
+
+    name = key.replace("-", "_")
+    former = former_names(getattr(command, "options", None))
+    if name in former:
+        say(f"{title} {key} is now {former[name]}", "warning: ", "yellow")
+        return former[name]
+    return name
 
 
 def _convert(value: Any, kind: Any, folder: Path) -> Any:

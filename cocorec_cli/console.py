@@ -1,4 +1,4 @@
-"""Progress and messages on stderr: bars for a person at a terminal, plain lines for a log file."""
+"""Progress and messages on stderr: progress bars for a person at a terminal, plain lines for a log file."""
 
 import sys
 import time
@@ -61,7 +61,7 @@ class ConsoleReporter(Reporter):
 
     @contextmanager
     def _bars(self) -> Iterator["Progress"]:
-        """The bars on screen; those of nested work stand below each other."""
+        """The progress bars on screen; those of nested work stand below each other."""
         if self._progress is None:
             self._progress = _make_progress(stderr_console())
         self._tracked += 1
@@ -95,7 +95,7 @@ def say(message: str, prefix: str = "", style: str = "") -> None:
 
 
 def stderr_console() -> "Console":
-    """A rich console on stderr; heeds ``NO_COLOR``."""
+    """A rich console on stderr; respects ``NO_COLOR``."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)

@@ -1,6 +1,7 @@
 """Makes commands from the options of a stage: one parameter for each field, then those that all commands have."""
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Optional
 
@@ -34,7 +35,11 @@ COMMON_PARAMETERS = {
 
 
 def with_options(
-    options: type[Options], *, common: tuple[str, ...] = tuple(COMMON_PARAMETERS), before: tuple[str, ...] = ()
+    options: type[Options],
+    *,
+    common: tuple[str, ...] = tuple(COMMON_PARAMETERS),
+    before: tuple[str, ...] = (),
+    after: tuple[str, ...] = (),
 ) -> Callable[[Command], Command]:
     """Give a command the options of a stage.
 
@@ -42,10 +47,11 @@ def with_options(
         options: whose fields become parameters, in their order.
         common: which of the parameters that commands share it takes.
         before: parameters that it declares itself and that stand before the fields in the help.
+        after: those that stand last, and are read after ``--config`` where both are read before the others.
 
     Returns:
-        A decorator. The function takes the context, and what it declares itself stands in the help after the fields;
-        the others it finds in ``ctx.params``, or with :func:`chosen_options`.
+        A decorator. The function takes the context and what it declares itself, which stands in the help after the
+        fields; the others it finds in ``ctx.params``, or with :func:`given_values`.
     """
 
     def decorate(function: Command) -> Command:
@@ -58,9 +64,10 @@ def with_options(
         def command(ctx: typer.Context, **values: Any) -> None:
             function(ctx, **{name: values[name] for name in names})
 
-        leading = [parameter for parameter in parameters if parameter.name in before]
-        trailing = [parameter for parameter in parameters if parameter.name not in before]
-        everything = [own[0], *leading, *fields, *trailing, *shared]
+        first = [parameter for parameter in parameters if parameter.name in before]
+        last = [parameter for parameter in parameters if parameter.name in after]
+        between = [parameter for parameter in parameters if parameter.name not in before + after]
+        everything = [own[0], *first, *fields, *between, *shared, *last]
         command.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in everything}
         command.__doc__, command.__name__, command.__module__ = function.__doc__, function.__name__, function.__module__
@@ -80,7 +87,14 @@ class OptionsCommand(TyperCommand):
     options: type[Options] | None = None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line, telling the present name of each option that has got a new one."""
+        """Read the command line, telling the present name of each option that has got a new one.
+
+        The variables in the environment are read further on; their names are told here as well.
+        """
+        for old, new in former_names(self.options).items():
+            variable, present = (f"{ctx.auto_envvar_prefix}_{name.upper()}" for name in (old, new))
+            if variable in os.environ:
+                say(f"{variable} in the environment is now {present}", "warning: ", "yellow")
         flags = {spelt(old): spelt(new) for old, new in former_names(self.options).items()}
         end = args.index("--") if "--" in args else len(args)
         for place, arg in enumerate(args[:end]):

@@ -2,11 +2,11 @@
 
 No library at work here can be told to hold less than it needs, and a limit of the operating system would end the
 process without a word. So a thread looks at what the process holds and ends it in good order before it holds too much.
+What is held comes from psutil; the peak is read by hand, because psutil cannot tell or reset it on Linux.
 """
 
 import contextlib
 import ctypes
-import mmap
 import os
 import re
 import resource
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cocorec_cli.console import say
+from stages.artifacts.errors import UsageError
 
 OUT_OF_MEMORY = 1
 """Exit code, as when the system has no memory left."""
@@ -46,9 +47,17 @@ def read_size(text: str) -> int:
 
 
 def held() -> int:
-    """Bytes of memory that only this process keeps from others; pages of mapped files are not among them."""
-    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
-    return (int(resident) - int(shared)) * mmap.PAGESIZE
+    """Bytes of memory that only this process keeps from others; pages of mapped files are not among them.
+
+    Raises:
+        UsageError: when psutil is not installed.
+    """
+    try:
+        import psutil
+    except ImportError as error:
+        raise UsageError("--memory-limit needs psutil, which is not installed", "pip install psutil") from error
+    memory = psutil.Process().memory_info()
+    return int(memory.rss - memory.shared)
 
 
 def reset_peak() -> None:
@@ -76,10 +85,14 @@ def limited(limit: int | None, workdir: Path, command: str) -> Iterator[None]:
         limit: bytes, see :func:`held`; ``None`` for no limit.
         workdir: the work directory, whose lock is held.
         command: what is running, for the message.
+
+    Raises:
+        UsageError: when psutil is not installed.
     """
     if limit is None:
         yield
         return
+    held()  # what is missing is told here, not in the thread
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(limit, workdir, command, ended), daemon=True)
     watch.start()

@@ -24,7 +24,7 @@ from stages.frame.result import Result
 
 
 @dataclass
-class Batch:
+class Series:
     """Several stages in one process, under one lock; found as ``obj`` of their contexts.
 
     Attributes:
@@ -72,11 +72,11 @@ def run_call(
 
     name = str(ctx.command.name)
     workdir: Path = ctx.params["workdir"]
-    batch = ctx.find_object(Batch)
+    series = ctx.find_object(Series)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"])
     warn_of_unknown_variables(ctx, reporter)
     started = time.perf_counter()
-    lock = contextlib.nullcontext() if batch else locked(workdir, name)
+    lock = contextlib.nullcontext() if series else locked(workdir, name)
     # Threads that spin while they wait slow each other down several times over as soon as another program computes
     # on the same cores; sleeping ones cost little when alone. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -88,18 +88,18 @@ def run_call(
     for warning in result.warnings:
         if warning not in reporter.warned:
             say(warning, "warning: ", "yellow")
-    if batch:
-        batch.reports.append(report)
+    if series:
+        series.reports.append(report)
     if not ctx.params["json"]:
         print_report(report)
-    elif not batch:
+    elif not series:
         print_json(report.to_json())
     if check:
         check(result)
 
 
 def stage_context(
-    ctx: typer.Context, name: str, args: Sequence[str] = (), *, batch: Batch | None = None, lenient: bool = False
+    ctx: typer.Context, name: str, args: Sequence[str] = (), *, series: Series | None = None, lenient: bool = False
 ) -> typer.Context:
     """The context that a stage's command would have with these arguments, the environment and the configuration file.
 
@@ -107,7 +107,7 @@ def stage_context(
         ctx: the context of the command that asks.
         name: the stage.
         args: the command line of the stage.
-        batch: where the stage's report goes.
+        series: where the stage's report goes.
         lenient: what is missing or does not fit becomes ``None`` instead of an error.
 
     Raises:
@@ -118,7 +118,7 @@ def stage_context(
     command = root.command.commands[name]
     defaults = ctx.meta.get(CONFIG_KEY, {}).get(name, {})
     made = command.make_context(
-        name, list(args), parent=root, obj=batch, default_map=defaults, resilient_parsing=lenient
+        name, list(args), parent=root, obj=series, default_map=defaults, resilient_parsing=lenient
     )
     return cast(typer.Context, made)
 
@@ -126,13 +126,8 @@ def stage_context(
 def warn_of_unknown_variables(ctx: typer.Context, reporter: Reporter) -> None:
     """Name variables meant for this command that it does not know; a misspelt option must not go unnoticed."""
     prefix = f"{ctx.auto_envvar_prefix}_"
-    known = {prefix + parameter.name.upper() for parameter in ctx.command.params}
-    former = {
-        prefix + old.upper(): prefix + new.upper()
-        for old, new in former_names(getattr(ctx.command, "options", None)).items()
-    }
+    names = [parameter.name for parameter in ctx.command.params]
+    names += former_names(getattr(ctx.command, "options", None))
+    known = {prefix + name.upper() for name in names}
     for variable in sorted(name for name in os.environ if name.startswith(prefix) and name not in known):
-        if variable in former:
-            reporter.warn(f"{variable} in the environment is now {former[variable]}")
-        else:
-            reporter.warn(f"{variable} in the environment is no option of `cocorec {ctx.command.name}`")
+        reporter.warn(f"{variable} in the environment is no option of `cocorec {ctx.command.name}`")

@@ -13,12 +13,11 @@ from typing import Any, get_type_hints
 
 from typer.core import TyperCommand, TyperGroup
 
-from cocorec_cli.config import check_table, nearest
+from cocorec_cli.config import check_table, current_name, nearest
+from cocorec_cli.from_options import former_names
 from stages.artifacts.errors import UsageError
 from stages.frame.options import shown
-
-STAGES = ("quantize", "train")
-"""The commands whose options can be searched."""
+from stages.tune.space import SEARCHED_STAGES
 
 Space = dict[str, dict[str, Any]]
 
@@ -42,11 +41,11 @@ def parse_search(texts: Iterable[str], group: TyperGroup) -> Space:
         name, equals, values = text.partition("=")
         name = name.strip().replace("-", "_")
         stage, _, option = name.rpartition(".")
-        stages = [stage] if stage else [each for each in STAGES if option in _options(group, each)]
+        stages = [stage] if stage else [each for each in SEARCHED_STAGES if option in _names(group, each)]
         if not equals or not values.strip():
             problems.append(f"{text!r} is not OPTION=LOW:HIGH, OPTION=LOW:HIGH:log or OPTION=A,B,C")
         elif len(stages) != 1:
-            known = [each for part in STAGES for each in _options(group, part)]
+            known = [each for part in SEARCHED_STAGES for each in _options(group, part)]
             why = f"say {' or '.join(f'{each}.{option}' for each in stages)}" if stages else nearest(option, known)
             problems.append(f"{name}: {'of several stages' if stages else 'unknown option'}; {why}")
         elif option in tables.get(stages[0], {}):
@@ -82,21 +81,21 @@ def check_space(tables: Any, group: TyperGroup, problems: list[str], *, label: A
         problems.append(f"[tune] space: expected tables, got {shown(tables)}")
         return space
     for stage, table in tables.items():
-        if stage not in STAGES or not isinstance(table, Mapping):
-            problems.append(f"{label(stage)}: not a stage that can be searched; {nearest(stage, STAGES)}")
+        if stage not in SEARCHED_STAGES or not isinstance(table, Mapping):
+            problems.append(f"{label(stage)}: not a stage that can be searched; {nearest(stage, SEARCHED_STAGES)}")
             continue
         command = _command(group, stage)
         types = get_type_hints(command.callback)
         checked = space.setdefault(stage, {})
         for key, spec in table.items():
-            name = key.replace("-", "_")
+            name = current_name(command, key, label(stage))
             before = len(problems)
             values = _ends(spec)
             if values is None:
                 problems.append(f"{label(stage)} {key}: expected a list of values or {{low = ..., high = ...}}")
                 continue
             for value in values:
-                check_table(command, {key: value}, Path(), problems, title=label(stage))
+                check_table(command, {name: value}, Path(), problems, title=label(stage))
                 if len(problems) > before:
                     break
             if len(problems) == before:
@@ -149,6 +148,11 @@ def _command(group: TyperGroup, stage: str) -> TyperCommand:
     command = group.commands[stage]
     assert isinstance(command, TyperCommand)
     return command
+
+
+def _names(group: TyperGroup, stage: str) -> list[str]:
+    """The options of a stage, and their names in earlier versions."""
+    return [*_options(group, stage), *former_names(getattr(_command(group, stage), "options", None))]
 
 
 def _options(group: TyperGroup, stage: str) -> list[str]:

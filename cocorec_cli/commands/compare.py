@@ -10,6 +10,7 @@ from cocorec_cli.console import ConsoleReporter
 from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.options import option
 from cocorec_cli.report import print_json, print_markdown, print_table
+from cocorec_cli.runner import warn_of_unknown_variables
 from stages.artifacts.errors import UsageError
 from stages.compare.options import COMPARISON, CompareOptions
 
@@ -32,7 +33,9 @@ def compare(
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other", "Choose one.")
     options = CompareOptions(**given_values(CompareOptions, ctx.params))
-    found = importlib.import_module("stages.compare").compare(options, reporter=ConsoleReporter(quiet=quiet))
+    reporter = ConsoleReporter(quiet=quiet)
+    warn_of_unknown_variables(ctx, reporter)
+    found = importlib.import_module("stages.compare").compare(options, reporter=reporter)
     if json:
         print_json(found)
     else:

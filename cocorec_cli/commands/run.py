@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG
+from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Workdir, option
 from cocorec_cli.report import print_json
-from cocorec_cli.runner import Batch, stage_context
+from cocorec_cli.runner import Series, stage_context
 from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
 
@@ -41,9 +42,11 @@ def run(
     if not chosen:
         raise UsageError(f"--from {first} comes after --until {last}")
     flags = [flag for flag, given in (("--force", force), ("--json", json), ("--quiet", quiet)) if given]
-    batch = Batch(json)
+    series = Series(json)
     # All options are checked before the first stage runs.
-    contexts = [stage_context(ctx, name, ["--workdir", str(workdir), *flags], batch=batch) for name in chosen]
+    contexts = [stage_context(ctx, name, ["--workdir", str(workdir), *flags], series=series) for name in chosen]
+    for context in contexts:
+        options_of(context)(**given_values(options_of(context), context.params))
     started = time.perf_counter()
     try:
         with locked(workdir, "run"):
@@ -51,6 +54,6 @@ def run(
                 with context:
                     context.command.invoke(context)
     finally:
-        if json and batch.reports:
-            stages = [report.to_json() for report in batch.reports]
+        if json and series.reports:
+            stages = [report.to_json() for report in series.reports]
             print_json({"stages": stages, "seconds": round(time.perf_counter() - started, 3)})

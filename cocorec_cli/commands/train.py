@@ -11,7 +11,7 @@ from cocorec_cli.runner import run_stage
 from stages.train.options import TrainOptions
 
 
-@with_options(TrainOptions)
+@with_options(TrainOptions, after=("preset",))
 def train(
     ctx: typer.Context,
     preset: Annotated[

@@ -28,7 +28,7 @@ FROM_THE_SURROUNDINGS = {"device", "threads", "resume"}
 """Options of ``train`` that say how this machine works; they go into no configuration file."""
 
 
-@with_options(TuneOptions, common=("workdir", "config", "json", "quiet"), before=("search",))
+@with_options(TuneOptions, common=("workdir", "config", "json", "quiet"), before=("search",), after=("force",))
 def tune(
     ctx: typer.Context,
     search: Annotated[

@@ -162,7 +162,7 @@ def _hash(file: BinaryIO, place: int | None) -> tuple[str, bytes]:
 
 
 def _blocks(file: BinaryIO, count: int | None) -> Iterator[bytes]:
-    """The next ``count`` bytes of a file, or all to its end, in pieces."""
+    """The next ``count`` bytes of a file, or all to its end, in blocks."""
     left = count
     while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
         yield block

@@ -1,10 +1,11 @@
 """One run at a time in a work directory."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import Timeout, UnixFileLock
 
 from stages.artifacts.atomic import remove_leftovers
 from stages.artifacts.errors import DataError
@@ -24,31 +25,37 @@ def locked(workdir: Path, command: str, *, option: str = "--workdir") -> Iterato
         option: the option that names the folder, for the hints.
 
     Raises:
-        DataError: when another run holds the lock (naming it), the folder cannot be written, or the disk is full.
+        DataError: when another run holds the lock (naming it), the folder cannot be written or locked, or the disk
+            is full.
     """
     path = Path(workdir) / LOCK
+    holder = f"`cocorec {command}` (process {os.getpid()})\n".encode()
+
+    def name_holder(descriptor: int) -> None:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, holder, 0)
+
+    # The file is kept, so that two runs never lock two files of one name; without flock there is an error, no lock
+    # that a killed process would leave behind.
+    lock = UnixFileLock(path, blocking=False, preserve_lock_file=True, fallback_to_soft=False, on_acquired=name_holder)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        lock.acquire()
+    except Timeout:
+        found = path.read_bytes()[:500].decode(errors="replace").strip() or "another run"
+        raise DataError(
+            f"{workdir} is in use by {found}", f"Wait for it to end, or give this run its own {option}."
+        ) from None
     except OSError as error:
-        raise _cannot_write(workdir, option, error) from error
+        raise DataError(
+            f"cannot write in {workdir}: {error.strerror}",
+            f"Make room, or choose a folder that can be written with {option}.",
+        ) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 500).decode(errors="replace").strip() or "another run"
-            raise DataError(
-                f"{workdir} is in use by {holder}", f"Wait for it to end, or give this run its own {option}."
-            ) from None
-        try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"`cocorec {command}` (process {os.getpid()})\n".encode(), 0)
-        except OSError as error:
-            raise _cannot_write(workdir, option, error) from error
         clear_leftovers(Path(workdir))
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 def clear_leftovers(workdir: Path) -> None:
@@ -57,10 +64,3 @@ def clear_leftovers(workdir: Path) -> None:
     inside = (path for path in own.rglob("*") if path.is_dir())
     for folder in (workdir, workdir / MODEL_DIR, workdir / CHECKPOINT_DIR, own, *inside):
         remove_leftovers(folder)
-
-
-def _cannot_write(workdir: Path, option: str, error: OSError) -> DataError:
-    return DataError(
-        f"cannot write in {workdir}: {error.strerror}",
-        f"Make room, or choose a folder that can be written with {option}.",
-    )

@@ -23,7 +23,13 @@ ADDED: Mapping[str, Mapping[str, Any]] = {"train": {"backbone": "transformer", "
 """By stage, the options that came after version 1, with the value that describes what it did."""
 
 
+EMPTY: Mapping[str, tuple[str, ...]] = {"preprocess": ("views",)}
+"""By stage, the options with several values for which version 1 recorded null where none was given."""
+
+
 def current_options(stage: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that version 1 recorded, as this version would have recorded them."""
-    names = RENAMED.get(stage, {})
-    return {**ADDED.get(stage, {}), **{names.get(name, name): value for name, value in options.items()}}
+    names, empty = RENAMED.get(stage, {}), EMPTY.get(stage, ())
+    current = {names.get(name, name): value for name, value in options.items()}
+    current |= {name: [] for name in empty if current.get(name, ()) is None}
+    return {**ADDED.get(stage, {}), **current}

@@ -66,11 +66,11 @@ def _numbers(schema: pa.Schema) -> dict[str, str]:
 
 @contextmanager
 def table_writer(path: Path, schema: pa.Schema, *, compression: str = "zstd") -> Iterator[TableWriter]:
-    """Write a Parquet artifact piece by piece; it appears at ``path`` when the block ends without an error.
+    """Write a Parquet artifact in chunks of rows; it appears at ``path`` when the block ends without an error.
 
     Args:
         path: where the artifact goes.
-        schema: its columns; every written piece is cast to them.
+        schema: its columns; every written chunk is cast to them.
         compression: ``"none"`` for float vectors, which do not shrink.
 
     Raises:

@@ -46,7 +46,7 @@ def to_matrix(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.generi
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     d = column.type.list_size
     present = ~np.concatenate([np.zeros(0, bool), *(c.is_null().to_numpy(zero_copy_only=False) for c in chunks)])
-    # flatten, unlike values, heeds the offset of a sliced chunk and leaves out null rows.
+    # flatten, unlike values, respects the offset of a sliced chunk and leaves out null rows.
     parts = [
         chunk.flatten().to_numpy(zero_copy_only=False).reshape(len(chunk) - chunk.null_count, d) for chunk in chunks
     ]
@@ -100,16 +100,16 @@ def read_view(path: Path, view: str) -> tuple[Matrix, Mask]:
 
 
 def iterate_view(path: Path, view: str, dimension: int, *, rows: int = 65_536) -> Iterator[tuple[Matrix, Mask]]:
-    """One view of ``embeddings.parquet`` piece by piece, as :func:`read_view` gives the whole.
+    """One view of ``embeddings.parquet`` in chunks of rows, as :func:`read_view` gives the whole.
 
     Args:
         path: the file.
         view: the column.
         dimension: D, as :func:`embedding_views` tells it.
-        rows: of a piece at most.
+        rows: of a chunk at most.
 
     Raises:
-        DataError: as :func:`read_view`, when the piece is reached.
+        DataError: as :func:`read_view`, when the chunk is reached.
     """
     with open_table(path) as file:
         require_column(file.schema_arrow, view, "fixed_size_list<float32>", path)

@@ -6,11 +6,16 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Callable
-from email.message import Message
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _CHUNK = 1 << 20
+
+_MOST_RATIO = 100
+"""Times its size to which no honest file unpacks: deflate ends at 1,032, tables and JSON stay below 30."""
+
+_HARMLESS = 64 << 20
+"""Bytes that any file may unpack to: small ones of few distinct lines do so many times over."""
 
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:?([A-Za-z0-9+/=]+):?\s*(?=,|$)", re.IGNORECASE)
 
@@ -21,7 +26,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def announced_sha256(headers: Message) -> str | None:
+def announced_sha256(headers: Mapping[str, str]) -> str | None:
     """The SHA-256 of the whole file that a server announces (``Repr-Digest``, RFC 9530, or ``Digest``, RFC 3230)."""
     for name in ("Repr-Digest", "Digest"):
         found = _DIGEST.search(headers.get(name) or "")
@@ -44,12 +49,15 @@ def gzip_problem(path: Path, progress: Callable[[int], None]) -> str | None:
     """
     if not path.stat().st_size:
         return "it is empty"
-    at = 0
+    at = unpacked_bytes = 0
     try:
         with path.open("rb") as file, gzip.GzipFile(fileobj=file) as unpacked:
-            while unpacked.read(_CHUNK):
+            while chunk := unpacked.read(_CHUNK):
                 progress(file.tell() - at)
                 at = file.tell()
+                unpacked_bytes += len(chunk)
+                if unpacked_bytes > _HARMLESS + _MOST_RATIO * at:
+                    return f"it unpacks to more than {_MOST_RATIO} times its size"
     except EOFError:
         return "it ends too early"
     except (gzip.BadGzipFile, zlib.error) as error:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from stages.download.amazon import DEFAULT_KIND, KINDS, NAME
 from stages.frame.options import Option, Options
 
 DATA = "Data"
 TRANSFER = "Transfer"
-DATASETS = ("amazon-2023",)
-KINDS = ("last_out_w_his", "timestamp_w_his", "last_out", "timestamp", "rating_only")
+DATASETS = (NAME,)
 BASE_URL = "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_2023"
 
 
@@ -30,9 +30,9 @@ class DownloadOptions(Options):
         Option(
             "The 5-core files: leave-one-out or split by time, with or without histories (w_his), or unsplit.",
             DATA,
-            choices=KINDS,
+            choices=tuple(KINDS),
         ),
-    ] = "last_out_w_his"
+    ] = DEFAULT_KIND
     to: Annotated[
         Path | None,
         Option(

@@ -9,11 +9,12 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import DOWNLOAD
 from stages.download import amazon
+from stages.download.base_url import check_base_url
 from stages.download.manifest import Manifest, Record
 from stages.download.options import BASE_URL, DownloadOptions
 from stages.download.partial import Partial
 from stages.download.transfer import Transfer
-from stages.download.web import NotThereError, check_base_url
+from stages.frame.http import NotThereError
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 

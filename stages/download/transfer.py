@@ -1,20 +1,21 @@
 """Fetches one file: goes on where an earlier attempt stopped, tries again, and checks what arrived."""
 
-import http.client
 import re
 import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
 from stages.artifacts.errors import DataError
 from stages.download.checks import announced_sha256, gzip_problem, sha256_of
 from stages.download.partial import Origin, Partial
-from stages.download.web import PassingError, RangeRefusedError, open_url, passing
+from stages.frame.http import Answer, CutError, PassingError, RangeRefusedError, open_url
 from stages.frame.reporter import Reporter
 
-_CHUNK = 1 << 16
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
+_ELSEWHERE = "Try again later, or name a mirror with --base-url."
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -66,18 +67,22 @@ class Transfer:
             DataError: when it cannot be fetched, is too large, or is damaged.
             OSError: when the partial file cannot be written.
         """
-        wait = _FIRST_WAIT
-        for left in range(self._retries, -1, -1):
-            try:
-                return self._check(self._receive())
-            except PassingError as problem:
-                if not left:
-                    raise self._gave_up(problem) from problem
-                seconds = problem.retry_after or wait
-                self._reporter.info(f"{self._target.name}: {problem}; trying again in {seconds:.0f} s")
-                time.sleep(seconds)
-                wait = min(2 * wait, _LONGEST_WAIT)
-        raise AssertionError("unreachable")
+        attempts = Retrying(
+            retry=retry_if_exception_type(PassingError),
+            stop=stop_after_attempt(self._retries + 1),
+            wait=_seconds_to_wait,
+            before_sleep=self._say,
+            sleep=time.sleep,
+            reraise=True,
+        )
+        try:
+            return self._check(attempts(self._receive))
+        except PassingError as problem:
+            raise self._gave_up(problem) from problem
+
+    def _say(self, state: RetryCallState) -> None:
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        self._reporter.info(f"{self._target.name}: {_problem(state)}; trying again in {seconds:.0f} s")
 
     def _receive(self) -> Origin:
         """One attempt to receive what is still missing."""
@@ -93,24 +98,23 @@ class Transfer:
         if known and received and known.validator:
             headers = {"Range": f"bytes={received}-", "If-Range": known.validator}
         try:
-            response = open_url(self._url, headers, self._timeout)
+            with open_url(self._url, headers, timeout=self._timeout, hint=_ELSEWHERE) as answer:
+                return self._read(answer, known if headers else None, received)
         except RangeRefusedError:
             self._partial.forget()
             raise PassingError("the server cannot go on with the partial file, which is fetched anew") from None
-        with response:
-            return self._read(response, known if headers else None, received)
 
-    def _read(self, response: http.client.HTTPResponse, known: Origin | None, received: int) -> Origin:
+    def _read(self, answer: Answer, known: Origin | None, received: int) -> Origin:
         """Write the body to the partial file.
 
         Args:
-            response: the answer, from the first byte on or, if its status is 206, from ``received`` on.
+            answer: the answer, from the first byte on or, if its status is 206, from ``received`` on.
             known: the version that was asked to be continued, ``None`` where the whole file was asked for.
             received: bytes of it that are there.
         """
-        origin = self._announced(response)
-        if response.status == 206:
-            span = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range") or "")
+        origin = self._announced(answer)
+        if answer.status == 206:
+            span = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range") or "")
             if known is None or span is None or int(span[1]) != received or not origin.is_version_of(known):
                 self._partial.forget()
                 raise PassingError("the server sent another part or another version of the file, which is fetched anew")
@@ -129,29 +133,27 @@ class Transfer:
             self._reporter.track(f"downloading {self._target.name}", origin.size, "bytes") as advance,
         ):
             advance(received)
-            while chunk := self._next(response):
-                received += len(chunk)
-                if received > self._most_bytes:
-                    raise self._too_large(None)
-                file.write(chunk)
-                advance(len(chunk))
+            try:
+                for block in answer.blocks():
+                    received += len(block)
+                    if received > self._most_bytes:
+                        raise self._too_large(None)
+                    file.write(block)
+                    advance(len(block))
+            except CutError as error:
+                of = "" if origin.size is None else f" of {origin.size:,}"
+                raise PassingError(f"the connection was cut after {received:,}{of} bytes") from error
         if origin.size is not None and received != origin.size:
-            raise PassingError(f"the connection was cut after {received:,} of {origin.size:,} bytes")
+            raise PassingError(f"the server sent {received:,} bytes instead of {origin.size:,}")
         return origin
 
-    def _next(self, response: http.client.HTTPResponse) -> bytes:
-        try:
-            return response.read(_CHUNK)
-        except (OSError, http.client.HTTPException) as error:
-            raise passing(error) from error
-
-    def _announced(self, response: http.client.HTTPResponse) -> Origin:
-        headers = response.headers
-        if response.status == 206:
+    def _announced(self, answer: Answer) -> Origin:
+        headers = answer.headers
+        if answer.status == 206:
             span = _CONTENT_RANGE.fullmatch(headers.get("Content-Range") or "")
             size = int(span[3]) if span and span[3] != "*" else None
         else:
-            size = response.length  # what is left to read; None without a valid Content-Length
+            size = answer.size
         etag = headers.get("ETag")
         strong = etag if etag and etag.startswith('"') else None
         return Origin(self._url, strong, headers.get("Last-Modified"), size, announced_sha256(headers))
@@ -204,3 +206,14 @@ class Transfer:
             "See whether this machine reaches the server (HTTPS_PROXY names a proxy), and type the same command again; "
             f"--base-url names a mirror.{kept}",
         )
+
+
+def _problem(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _seconds_to_wait(state: RetryCallState) -> float:
+    """What the server asks for, else twice as long after each attempt."""
+    problem = _problem(state)
+    asked = problem.retry_after if isinstance(problem, PassingError) else None
+    return asked or min(_FIRST_WAIT * 2 ** (state.attempt_number - 1), _LONGEST_WAIT)

@@ -15,7 +15,7 @@ _MAX_ROWS = 2_048
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """In which order texts are encoded, and where batches and chunks begin; a function of the texts alone.
 
     Attributes:
@@ -34,7 +34,7 @@ class Plan:
         return self.batches[self.chunks]
 
 
-def plan_batches(digests: npt.NDArray[np.uint64], lengths: Index, batch_tokens: int) -> Plan:
+def plan_batches(digests: npt.NDArray[np.uint64], lengths: Index, batch_tokens: int) -> BatchPlan:
     """Order texts by length and cut them into batches and chunks.
 
     Args:
@@ -55,4 +55,4 @@ def plan_batches(digests: npt.NDArray[np.uint64], lengths: Index, batch_tokens: 
         if in_chunk >= chunk_tokens or batches[-1] == len(order):
             chunks.append(len(batches) - 1)
             in_chunk = 0
-    return Plan(order, np.array(batches), np.array(chunks))
+    return BatchPlan(order, np.array(batches), np.array(chunks))

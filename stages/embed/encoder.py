@@ -214,10 +214,10 @@ def _load(folder: Path, name: str, device: "torch.device", trust_remote_code: bo
 @contextmanager
 def _quiet_loading(chatty: bool) -> Iterator[None]:
     """Without the progress bar that transformers draws over ours, nor the remarks of those who compile a model."""
-    import transformers.utils.logging as bars
+    import transformers.utils.logging as transformers_logging
 
-    shown, disabled = bars.is_progress_bar_enabled(), logging.root.manager.disable
-    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    shown, disabled = transformers_logging.is_progress_bar_enabled(), logging.root.manager.disable
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
             if chatty:
@@ -227,4 +227,4 @@ def _quiet_loading(chatty: bool) -> Iterator[None]:
     finally:
         logging.disable(disabled)
         if shown:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from stages import __version__
-from stages.embed.batches import Index, Plan
+from stages.embed.batches import BatchPlan, Index
 from stages.embed.chunks import ChunkStore
 from stages.embed.encoder import Encoder
 from stages.embed.source import Source
@@ -18,7 +18,7 @@ from stages.frame.run import StageRun
 _TOKENIZED_AT_ONCE = 4_096
 
 
-def chunks_key(source: Source, encoder: Encoder, run: StageRun, plan: Plan, texts: DistinctTexts) -> str:
+def chunks_key(source: Source, encoder: Encoder, run: StageRun, plan: BatchPlan, texts: DistinctTexts) -> str:
     """Of all that decides every byte of the vectors and the bounds of the chunks."""
     import sentence_transformers
     import torch
@@ -49,7 +49,7 @@ def count_tokens(encoder: Encoder, texts: DistinctTexts, reporter: Reporter) -> 
 
 
 def encode(
-    encoder: Encoder, plan: Plan, texts: DistinctTexts, store: ChunkStore, reporter: Reporter
+    encoder: Encoder, plan: BatchPlan, texts: DistinctTexts, store: ChunkStore, reporter: Reporter
 ) -> tuple[int, bool]:
     """Fill the store; returns how many texts were encoded now, and whether all vectors are equal."""
     encoded = kept = 0

@@ -9,7 +9,7 @@ from stages.artifacts.lineage import Lineage
 from stages.artifacts.names import Columns
 from stages.artifacts.tables import table_writer
 from stages.artifacts.vectors import embeddings_schema, to_fixed_size_list
-from stages.embed.batches import Plan
+from stages.embed.batches import BatchPlan
 from stages.embed.chunks import ChunkStore
 from stages.embed.texts import DistinctTexts
 
@@ -17,7 +17,7 @@ _ROW_GROUP_BYTES = 64 << 20
 
 
 def write_embeddings(
-    path: Path, texts: DistinctTexts, views: list[str], plan: Plan, store: ChunkStore, lineage: Lineage
+    path: Path, texts: DistinctTexts, views: list[str], plan: BatchPlan, store: ChunkStore, lineage: Lineage
 ) -> None:
     """Give each item the vector of its text in each view, null where it has none.
 

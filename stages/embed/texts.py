@@ -80,7 +80,7 @@ def choose_views(path: Path, asked: Sequence[str] | None) -> list[str]:
 
 
 def collect(path: Path, views: Sequence[str], text_file: TextFile) -> DistinctTexts:
-    """Read the views piece by piece and bring equal texts together; null and blank texts count as none.
+    """Read the views in chunks of rows and bring equal texts together; null and blank texts count as none.
 
     Texts are told apart by 128 bits of a cryptographic hash.
 
@@ -111,7 +111,7 @@ def collect(path: Path, views: Sequence[str], text_file: TextFile) -> DistinctTe
                 parts.append(pc.add(encoded.indices, count).fill_null(-1).to_numpy().astype(np.int32))
                 count += len(texts)
             entries[view] = np.concatenate(parts)
-    # So far a text was brought together with its likes of the same piece alone.
+    # So far a text was brought together with equal texts of the same chunk alone.
     joined = np.concatenate([np.zeros((0, 2), np.uint64), *digests])
     digests.clear()
     first, number_of = _first_of_equals(joined)

@@ -90,7 +90,9 @@ class Declared:
 
     @property
     def flag(self) -> str:
-        """How errors and messages name it: ``--text-dim``."""
+        """How errors and messages name it: ``--text-dim``, or ``DATASET`` where it is given by place."""
+        if self.option.argument:
+            return self.name.upper()
         return next(iter(self.option.flags), "--" + self.name.replace("_", "-"))
 
     @property

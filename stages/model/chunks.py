@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+
+from stages.model.recompute import recomputed
 
 Encoded = tuple[Tensor, Tensor]
 
@@ -44,7 +45,7 @@ def in_chunks(encode: Callable[..., Encoded], items: Tensor, *others: Tensor, wi
     done = []
     for start, end in pairwise(bounds):
         chunk = [tensor[start:end] for tensor in (items, *others)]
-        done.append(encode(*chunk) if start < first else checkpoint(encode, *chunk, use_reentrant=False))
+        done.append(encode(*chunk) if start < first else recomputed(encode, *chunk))
     one, two = zip(*done, strict=True)
     return torch.cat(one), torch.cat(two)
 

@@ -1,4 +1,4 @@
-"""Stage train: the recommender, by gradient descent or by counting."""
+"""Training: batches, loop, checkpoints (torch, pyarrow)."""
 
 from typing import TYPE_CHECKING
 

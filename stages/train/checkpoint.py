@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from stages.artifacts.digest import OPEN_DIGEST
@@ -14,6 +13,7 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.names import CHECKPOINT_DIR
 from stages.model.base import LearnedModel
 from stages.model.files import load_tensors, save_tensors
+from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.options import SELECTION_METRIC, TrainOptions
 
@@ -66,9 +66,7 @@ class Checkpoints:
     def __init__(self, workdir: Path) -> None:
         self.folder = Path(workdir) / CHECKPOINT_DIR
 
-    def save(
-        self, model: LearnedModel, average: WeightAverage, optimizer: torch.optim.Optimizer, progress: Progress
-    ) -> None:
+    def save(self, model: LearnedModel, average: WeightAverage, optimizer: AdamW, progress: Progress) -> None:
         """Write the state after an epoch; when the epoch is the best so far, its averaged weights as well, first.
 
         Raises:
@@ -82,7 +80,7 @@ class Checkpoints:
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         for parameter, values in optimizer.state.items():
             for kind, value in values.items():
-                state[f"optimizer.{kind}.{names[id(parameter)]}"] = torch.as_tensor(value)
+                state[f"optimizer.{kind}.{names[id(parameter)]}"] = value
         save_tensors(self.folder / _STATE, state, meta)
         # Only now, so that the state of a run that is killed in between finds its own best weights.
         for path in self.folder.glob(_ANY_BEST):
@@ -104,7 +102,7 @@ class Checkpoints:
             raise DataError(f"{best} is of another run than {path} (it came to epoch {found.epoch})", _AFRESH)
         return saved
 
-    def restore(self, model: LearnedModel, average: WeightAverage, optimizer: torch.optim.Optimizer) -> Progress:
+    def restore(self, model: LearnedModel, average: WeightAverage, optimizer: AdamW) -> Progress:
         """Put the saved state into model, average and optimizer.
 
         Raises:

@@ -16,6 +16,7 @@ from stages.model.base import CountingModel, LearnedModel
 from stages.model.masking import CodeMasking
 from stages.model.objective import Objective
 from stages.model.ranking import Queries, target_ranks
+from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.loop import Loop
@@ -42,8 +43,8 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """How the stage fits a model; a model calls the method that suits it, see :meth:`stages.model.base.Model.fit`.
+class TrainingRun:
+    """One run of the stage; a model calls the method that suits it, see :meth:`stages.model.base.Model.fit`.
 
     Attributes:
         run: of the stage.
@@ -68,9 +69,7 @@ class Fitting:
         model.to(self.device)
         options, checkpoints = self.options, Checkpoints(self.run.workdir)
         items = torch.from_numpy(self.sequences.items.astype("int64")).to(self.device)
-        optimizer = torch.optim.AdamW(
-            model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
-        )
+        optimizer = AdamW(model.parameters(), options.learning_rate, options.weight_decay)
         average = WeightAverage(model, options.ema)
         progress = self._resume_or_start(checkpoints, model, average, optimizer)
         sampler = Sampler(items, self.windows, options.batch_size, options.seed)
@@ -116,7 +115,7 @@ class Fitting:
         return Fitted(facts, [{"epoch": 1, "step": 0, **metrics}], {})
 
     def _resume_or_start(
-        self, checkpoints: Checkpoints, model: LearnedModel, average: WeightAverage, optimizer: torch.optim.Optimizer
+        self, checkpoints: Checkpoints, model: LearnedModel, average: WeightAverage, optimizer: AdamW
     ) -> Progress:
         key, reporter, resume = self._key(), self.run.reporter, self.options.resume
         if self.restart or resume is False:

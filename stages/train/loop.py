@@ -14,6 +14,7 @@ from stages.model.base import LearnedModel
 from stages.model.device import autocast
 from stages.model.objective import Objective
 from stages.model.ranking import Queries, target_ranks
+from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.options import SELECTION_METRIC, TrainOptions
@@ -48,7 +49,7 @@ class Loop:
     checkpoints: Checkpoints
     reporter: Reporter
 
-    def run(self, progress: Progress, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    def run(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:
         """Train from ``progress`` on until the epochs are over or validation stops improving.
 
         Returns:
@@ -78,7 +79,7 @@ class Loop:
             self.reporter.on_epoch(progress.epoch, metrics[SELECTION_METRIC])
         return seconds
 
-    def _epoch(self, progress: Progress, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    def _epoch(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:
         self.model.train()
         order = self.sampler.order(progress.epoch)
         sums: dict[str, Tensor] = {}
@@ -86,13 +87,12 @@ class Loop:
         with self.reporter.track(f"epoch {progress.epoch + 1}", len(self.sampler), "steps") as advance:
             for index in range(len(self.sampler)):
                 rate = self._learning_rate(progress.step)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
+                optimizer.learning_rate = rate
                 torch.manual_seed(_step_seed(self.options.seed, progress.step))
                 batch = self.sampler.batch(order, index)
                 with autocast(self.items.device, self.options.precision):
                     losses = self.model.losses(batch, self.objective)
-                optimizer.zero_grad(set_to_none=True)
+                optimizer.zero_grad()
                 losses["loss"].backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 self.average.update(self.model)

@@ -12,7 +12,7 @@ from stages.frame.result import Result
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-STAGES = ("quantize", "train")
+SEARCHED_STAGES = ("quantize", "train")
 """The stages whose options can be searched, in the order in which they run."""
 
 
@@ -97,7 +97,7 @@ class Space:
 
     def suggest(self, trial: "Trial") -> dict[str, dict[str, Any]]:
         """The options of a trial, by stage."""
-        options: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
+        options: dict[str, dict[str, Any]] = {stage: {} for stage in SEARCHED_STAGES}
         for (stage, option), dimension in self.dimensions.items():
             options[stage][option] = dimension.suggest(trial, f"{stage}.{option}")
         return options

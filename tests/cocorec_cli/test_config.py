@@ -16,16 +16,16 @@ def _option(calls: Any, name: str) -> Any:
 
 
 def test_command_line_wins_over_environment_over_file_over_default(cli, quantize_calls, tmp_path, monkeypatch):
-    path = _write(tmp_path, "[quantize]\nlevels = 5\n")
+    path = _write(tmp_path, "[quantize]\nlevels = 8\n")
     assert cli("quantize").code == 0
     assert _option(quantize_calls, "levels") == 4
     assert cli("quantize", "--config", path).code == 0
-    assert _option(quantize_calls, "levels") == 5
-    monkeypatch.setenv("COCOREC_QUANTIZE_LEVELS", "6")
+    assert _option(quantize_calls, "levels") == 8
+    monkeypatch.setenv("COCOREC_QUANTIZE_LEVELS", "16")
     assert cli("quantize", "--config", path).code == 0
-    assert _option(quantize_calls, "levels") == 6
-    assert cli("quantize", "--levels", "7", "--config", path).code == 0
-    assert _option(quantize_calls, "levels") == 7
+    assert _option(quantize_calls, "levels") == 16
+    assert cli("quantize", "--levels", "32", "--config", path).code == 0
+    assert _option(quantize_calls, "levels") == 32
 
 
 def test_the_same_holds_for_the_work_directory(cli, quantize_calls, tmp_path, monkeypatch):
@@ -42,9 +42,9 @@ def test_the_same_holds_for_the_work_directory(cli, quantize_calls, tmp_path, mo
 
 
 def test_the_file_can_be_named_by_the_environment(cli, quantize_calls, tmp_path, monkeypatch):
-    monkeypatch.setenv("COCOREC_CONFIG", str(_write(tmp_path, "[quantize]\nlevels = 5\n")))
+    monkeypatch.setenv("COCOREC_CONFIG", str(_write(tmp_path, "[quantize]\nlevels = 8\n")))
     assert cli("quantize").code == 0
-    assert _option(quantize_calls, "levels") == 5
+    assert _option(quantize_calls, "levels") == 8
 
 
 def test_paths_are_relative_to_the_file(cli, quantize_calls, tmp_path):

@@ -76,6 +76,15 @@ def test_in_the_configuration_and_in_the_environment(cli, tmp_path, monkeypatch)
     assert "'lots' is not a size such as 2GiB or 500MB" in outcome.err
 
 
+def test_without_psutil_a_limit_is_refused_and_nothing_is_run(cli, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    (tmp_path / "log.csv").write_text("user_id,item_id\nu,a\nu,b\nu,c\n")
+    outcome = cli("preprocess", "log.csv", "--memory-limit=4GiB")
+    assert (outcome.code, "pip install psutil" in outcome.err) == (2, True)
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert cli("preprocess", "log.csv", "--k-core=0").code == 0
+
+
 def test_what_is_held_and_the_peak_of_it(tmp_path):
     run = [sys.executable, "-c", MEASURED]
     ended = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)

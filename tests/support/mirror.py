@@ -39,7 +39,7 @@ class Mirror:
         files: by path below the base URL.
         faults: by path; one is used up per request.
         ranges: it sends parts of files.
-        if_range: it heeds If-Range.
+        if_range: it respects If-Range.
         validators: which of ETag and Last-Modified it sends.
         requests: path and headers of each request.
         sent: bytes of bodies sent, by path.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import polars as pl
 
@@ -16,6 +17,8 @@ _ROW = "row"
 _ZONES = ("%z", "%:z", "%#z")
 _HOURS = ("%H", "%I", "%k", "%l", "%T", "%R", "%X", "%s", "%c", "%r")
 _LIMIT = 2**63 - 1
+
+TimeUnit = Literal["ns", "us", "ms"]
 
 _DECIMAL = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$"
 _FLOAT = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+$"
@@ -45,8 +48,9 @@ def quick_time(column: str | None, dtype: pl.DataType | None, layout: str | None
         whole = pl.when(value.is_finite() & (value == value.floor())).then(value.cast(pl.Int64, strict=False))
         return [whole.alias(TIME), none, _left(whole, value)]
     if isinstance(dtype, pl.Datetime | pl.Date):
-        per_second = {"ms": 10**3, "us": 10**6, "ns": _BILLION}[getattr(dtype, "time_unit", "ms")]
-        number = value.cast(pl.Datetime("ms") if isinstance(dtype, pl.Date) else dtype).dt.timestamp(_unit(dtype))
+        unit: TimeUnit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "ms"
+        per_second = {"ms": 10**3, "us": 10**6, "ns": _BILLION}[unit]
+        number = value.cast(pl.Datetime("ms") if isinstance(dtype, pl.Date) else dtype).dt.timestamp(unit)
         part = (number % per_second) * (_BILLION // per_second)
         return [(number // per_second).alias(TIME), part.cast(pl.Int32).alias(_PART), _left(number, value)]
     if dtype.is_temporal() or dtype.is_nested() or layout is not None:
@@ -103,10 +107,6 @@ def refuse_texts(texts: pl.Series, samples: Sequence[Sample], column: str | None
         raise DataError(
             f"{files}: column {column!r} holds {texts[0]!r}, which is not {what} ({texts.len():,} such rows)", hint
         )
-
-
-def _unit(dtype: pl.DataType) -> str:
-    return getattr(dtype, "time_unit", "ms")
 
 
 def _left(time: pl.Expr, value: pl.Expr) -> pl.Expr:
@@ -216,12 +216,12 @@ def _scaled(frame: pl.DataFrame, samples: Sequence[Sample], column: str | None) 
                 "bits",
                 "Give these times with fewer decimals.",
             )
-    scale = pl.when(is_date).then(date_scale).otherwise(number_scale).fill_null(number_scale)
-    return frame.with_columns((pl.col(TIME) * scale + billionths.cast(pl.Int64) * scale // _BILLION).alias(TIME)), (
+    factor = pl.when(is_date).then(date_scale).otherwise(number_scale).fill_null(number_scale)
+    return frame.with_columns((pl.col(TIME) * factor + billionths.cast(pl.Int64) * factor // _BILLION).alias(TIME)), (
         number_scale
     )
 
 
 def _needed(billionths: pl.Series) -> int:
     """The smallest power of a thousand that keeps all decimals."""
-    return next(scale for scale in (1, 10**3, 10**6, _BILLION) if not (billionths % (_BILLION // scale)).any())
+    return next(scale for scale in (1, 10**3, 10**6, _BILLION) if not (billionths % (_BILLION // scale) != 0).any())

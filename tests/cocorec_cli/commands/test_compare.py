@@ -29,7 +29,7 @@ def test_tables(cli, runs):
     assert ["ndcg@10", "new", "0.0000", "1.0000", "+1.0000", "+1.0000 to +1.0000", "-", "0.0010", "0.0020"] in lines
     assert ["1-5", "20", "ndcg@10", "new", "0.0000", "1.0000"] in [line[:6] for line in lines]
     assert "differences from old by history length" in outcome.out
-    assert "two-sided paired randomization test over users, 999 samples; Holm" in outcome.out
+    assert "two-sided paired randomization test over users, 999 resamples; Holm" in outcome.out
     assert "no slices by item popularity" in outcome.out
 
 
@@ -52,7 +52,7 @@ def test_markdown_escapes_what_would_end_a_cell(capsys):
 def test_json_is_one_object(cli, runs):
     outcome = cli("compare", *runs, "--json", "--resamples", "99", "--baseline", "new", "--history-buckets", "4")
     value = json.loads(outcome.out)
-    assert (value["baseline"], value["method"]["samples"]) == ("new", 99)
+    assert (value["baseline"], value["method"]["resamples"]) == ("new", 99)
     assert {row["slice"] for row in value["slices"]} == {"1-4", "5+"}
     assert [row["p"] for row in value["differences"]] == [0.01, 0.01]
 

@@ -111,6 +111,8 @@ def test_a_missed_quality_bar_comes_after_the_results(cli, calls, config):
         ("[embed]\nviews = ['title']\n", "Missing argument 'LOG...'"),
         (CONFIG.replace("views", "veiws"), "did you mean views?"),
         (CONFIG + "[train]\nepochs = 0\n", "greater than or equal to 1"),
+        (CONFIG + "[train]\ndropout = 1.0\n", "--dropout must be at least 0 and below 1, is 1"),
+        (CONFIG + "[train]\ndim = 15\n", "--heads 2 does not divide --dim 15"),
     ],
 )
 def test_options_are_checked_before_the_first_stage_runs(cli, calls, config, text, expected):

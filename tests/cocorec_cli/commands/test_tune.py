@@ -119,7 +119,7 @@ def test_a_preset_counts(cli, config, structured, monkeypatch):
 
 
 def test_without_a_configuration_file(cli, structured, small):
-    texts = [f"{name.replace('_', '-')}={value}" for name, value in small.items() if name != "device"]
+    texts = [f"train.{name.replace('_', '-')}={value}" for name, value in small.items() if name != "device"]
     search = [part for text in [*texts, "epochs=1", "model=sasrec"] for part in ("--search", text)]
     assert cli("tune", *search, "--trials", "1", "--device", "cpu", "--threads", "1", "-q").code == 0
     content = tomllib.loads(Path("best.toml").read_text())
@@ -167,7 +167,7 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(cli, config, structu
     ("args", "expected"),
     [
         (["--search", "dropuot=0.1:0.5"], "did you mean dropout?"),
-        (["--search", "dropout=0.1:1.5"], "--dropout 1.5 is not within"),
+        (["--search", "dropout=0.1:1.5"], "train.dropout 1.5: --dropout must be at least 0 and below 1, is 1.5"),
         (["--search", "seed=1,2"], "seed: of several stages"),
         (["--search", "train.seed=1,2"], "train.seed cannot be searched"),
         (["--search", "train.dim=15,16"], "train.dim 15: --heads 2 does not divide --dim 15"),

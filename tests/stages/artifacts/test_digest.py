@@ -22,7 +22,7 @@ TABLE = pa.table({"item": pa.array([1, 2, 3], pa.int32()), "item_id": ["self-sha
 DIGEST = re.compile(rb"self-sha256:([0-9a-f]{64})")
 
 
-def sealed(folder: Path, suffix: str) -> Path:
+def with_digest(folder: Path, suffix: str) -> Path:
     """A small artifact of each kind."""
     path = folder / f"a{suffix}"
     lineage = Lineage("preprocess", {"view": "self-sha256:"}, {})
@@ -38,7 +38,7 @@ def sealed(folder: Path, suffix: str) -> Path:
 
 @pytest.fixture(params=[".parquet", ".json", ".safetensors"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return sealed(tmp_path, request.param)
+    return with_digest(tmp_path, request.param)
 
 
 def test_the_digest_is_what_its_note_says(path: Path) -> None:
@@ -69,7 +69,7 @@ def test_equal_content_has_equal_bytes(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
     for suffix in (".parquet", ".json", ".safetensors"):
-        one, two = (sealed(tmp_path / folder, suffix) for folder in ("one", "two"))
+        one, two = (with_digest(tmp_path / folder, suffix) for folder in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
 
 

@@ -269,3 +269,14 @@ def test_wrong_options_are_named(tmp_path, options, said):
     runs = [str(_foreign(tmp_path / f"{name}.parquet")) for name in ("one", "two")]
     with pytest.raises(UsageError, match=said):
         compare(CompareOptions(**{"runs": runs, **options}))
+
+
+def test_a_model_that_counts_beside_one_that_learns(tmp_path, make_structured):
+    for model in ("cooccurrence", "unisrec"):
+        workdir = make_structured(tmp_path / model)
+        train(TrainOptions(model=model, epochs=1, **SMALL), workdir=workdir)
+        evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=workdir)
+    found = compare(CompareOptions(runs=_runs(tmp_path, "cooccurrence", "unisrec"), resamples=10))
+    facts = json.loads((tmp_path / "unisrec" / METRICS).read_text())
+    row = next(row for row in found["differences"] if row["metric"] == "ndcg@10")
+    assert (row["run"], row["mean"]) == ("unisrec", pytest.approx(facts["metrics"]["ndcg@10"]["mean"]))

@@ -11,6 +11,7 @@ import pytest
 from mirror import Mirror
 
 from stages.download import DownloadOptions, download
+from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 
 CATEGORY = "Video_Games"
@@ -44,9 +45,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def fetch(games: Mirror, tmp_path: Path, waits: list[float]) -> Callable[..., Result]:
     """Download the category into ``here``."""
 
-    def run(**options: Any) -> Result:
-        options = {"base_url": games.url, "to": tmp_path / "here", **options}
-        return download(DownloadOptions(dataset="amazon-2023", category=options.pop("category", CATEGORY), **options))
+    def run(*, force: bool = False, reporter: Reporter | None = None, **changed: Any) -> Result:
+        options = {"dataset": "amazon-2023", "category": CATEGORY, "base_url": games.url, "to": tmp_path / "here"}
+        return download(DownloadOptions(**{**options, **changed}), force=force, reporter=reporter)
 
     return run
 

@@ -6,16 +6,13 @@ import hashlib
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.message import Message
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.request import Request
 
 import pytest
 from mirror import Fault
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.download import web
 from stages.frame.reporter import Reporter
 
 CATEGORY = "Video_Games"
@@ -81,7 +78,7 @@ def test_a_server_without_ranges_sends_the_file_again(games, fetch, train, arriv
 
 @pytest.mark.parametrize("if_range", [True, False])
 def test_a_file_that_changed_meanwhile_is_fetched_anew(games, fetch, train, arrived, if_range):
-    """Also from a server that does not heed If-Range; parts of two versions are never joined."""
+    """Also from a server that ignores If-Range; parts of two versions are never joined."""
     changed = gzip.compress(bytes(255 - byte for byte in gzip.decompress(train)), 1, mtime=0)
     assert len(changed) == len(train)  # so that only the ETag tells them apart
     games.if_range = if_range
@@ -165,6 +162,7 @@ def test_without_a_length_the_end_is_checked_by_unpacking(games, fetch, train, a
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
+        (lambda whole: gzip.compress(bytes(1 << 27)), "it unpacks to more than 100 times its size"),
         (lambda whole: whole[:-100], "it ends too early"),
         (lambda whole: b"<!DOCTYPE html><title>Log in</title>", "Not a gzipped file"),
         (lambda whole: b"", "it is empty"),
@@ -271,17 +269,19 @@ def test_redirects_stay_on_the_web(games, fetch, target):
         fetch()
 
 
-def test_redirects_do_not_give_encryption_up():
-    redirects = web._Redirects()
-    with pytest.raises(DataError, match="which is no https address"):
-        redirects.redirect_request(Request("https://a/x"), None, 302, "", Message(), "http://a/x")
-    assert redirects.redirect_request(Request("http://a/x"), None, 302, "", Message(), "https://a/x")
-
-
-def test_other_schemes_cannot_be_opened(tmp_path):
-    (tmp_path / "x").write_text("x")
-    with pytest.raises(web.PassingError, match="unknown url type"):
-        web.open_url((tmp_path / "x").as_uri(), {}, 1.0)
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(status=204), r"answered without the file .HTTP 204 No Content"),
+        (Fault(status=206), r"the whole file was asked for, and the server sent a part of it .HTTP 206"),
+        (Fault(status=300), r"redirects to nowhere, which is no address of the web .HTTP 300"),
+    ],
+)
+def test_an_answer_without_the_file_is_no_file(games, fetch, here, waits, fault, expected):
+    games.faults[TRAIN] = [fault]
+    with pytest.raises(DataError, match=f"{games.url}/{TRAIN}.*{expected}"):
+        fetch()
+    assert (waits, list(here.glob("*.gz*"))) == ([], [])
 
 
 def test_a_category_that_the_server_does_not_have(games, fetch):

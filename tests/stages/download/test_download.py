@@ -11,7 +11,8 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import DOWNLOAD
 from stages.download import DownloadOptions, download, stage
-from stages.download.amazon import BASE_URL, CATEGORIES, default_folder, remote_files
+from stages.download.amazon import CATEGORIES, default_folder, remote_files
+from stages.download.options import BASE_URL
 from stages.frame.reporter import Reporter
 
 CATEGORY = "Video_Games"
@@ -177,7 +178,7 @@ def test_names_that_are_no_names(fetch, tmp_path, category):
     [
         ({"kind": "last"}, "--kind 'last' is unknown"),
         ({"max_size": 0}, "--max-size must be above 0"),
-        ({"max_size": float("nan")}, "--max-size must be above 0"),
+        ({"max_size": float("nan")}, "--max-size nan is not a finite number"),
         ({"retries": -1}, "--retries"),
         ({"timeout": 0}, "--timeout"),
         ({"base_url": "ftp://host/data"}, "is not an http or https address"),
@@ -200,7 +201,7 @@ def test_options_that_do_not_fit(fetch, tmp_path, options, expected):
 
 
 def test_there_is_one_data_set():
-    with pytest.raises(UsageError, match="there is no data set 'netflix'"):
+    with pytest.raises(UsageError, match="DATASET 'netflix' is unknown\nChoose one of amazon-2023"):
         download(DownloadOptions(dataset="netflix", category="all"))
 
 

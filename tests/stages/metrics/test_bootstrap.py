@@ -24,7 +24,7 @@ def test_bootstrap_draws_users_not_targets():
 def test_users_of_few_kinds_are_drawn_by_kind_to_the_same_effect(monkeypatch):
     rng = np.random.default_rng(0)
     values = rng.choice([0.0, 0.5, 1.0], size=(4000, 2))
-    users = np.minimum(np.arange(4000), 2999)  # one user has a thousand targets, which the mean heeds
+    users = np.minimum(np.arange(4000), 2999)  # one user has a thousand targets, which the mean counts
     users[3000:3010] = np.arange(10)
     by_kind = intervals(bootstrap_means(values, users, samples=4000, seed=1))
     monkeypatch.setattr("stages.metrics.users.ALIKE", 10**6)

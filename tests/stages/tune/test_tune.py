@@ -59,7 +59,7 @@ def test_the_best_trial_is_what_training_gives(structured, small):
 @pytest.mark.parametrize(("model", "option"), [("cooccurrence", "max_history"), ("unisrec", "experts")])
 def test_the_space_of_a_model_is_its_own(structured, small, model, option):
     fixed = {"train": {**small, "model": model, "epochs": 2}}
-    result = tune(TuneOptions(trials=3), workdir=structured, stages={"train": train}, fixed=fixed)
+    result = tune(TuneOptions(trials=3), workdir=structured, stages=TRAIN, fixed=fixed)
     assert result.facts["trials"]["failed"] == 0
     assert f"train.{option}" in result.facts["best_options"]
     values = [row[f"train.{option}"] for row in rows(structured)]
@@ -269,7 +269,7 @@ def test_other_errors_end_the_search(structured, training):
 )
 def test_what_does_not_fit_is_refused_before_the_first_trial(structured, training, options, expected):
     with pytest.raises(UsageError, match=expected):
-        tune(TuneOptions(**{"space": RATE, **options}), workdir=structured, stages=training.stages)
+        tune(TuneOptions(), workdir=structured, stages=training.stages, **{"space": RATE, **options})
     assert not training.calls
     assert not (structured / TUNE_DIR).exists()
 

@@ -13,6 +13,7 @@ from stages.frame.reporter import Reporter
 from stages.preprocess.items.item_table import ItemTable, Wanted, check_views
 from stages.preprocess.items.readers.json_lines import Field, read_json_lines, texts_of
 from stages.preprocess.items.readers.table import read_rows
+from stages.preprocess.items.text import nested_text, to_text
 from stages.preprocess.sources.records import MALFORMED, parse_python, struct_of
 from stages.preprocess.sources.sample import Sample
 from stages.preprocess.sources.scan import keys_of, scan
@@ -86,13 +87,18 @@ def _rows(columns: list[str], fields: dict[str, Field]) -> Callable[[Sample, lis
         there = [name for name in dict.fromkeys(columns) if name in sample.columns] or list(sample.columns[:1])
         words = sample.reading.null_values
         made = pl.struct(pl.all()).map_batches(
-            lambda rows: texts_of(rows.to_list(), fields, words),
+            lambda rows: texts_of(rows.to_list(), fields, words, _nested),
             return_dtype=struct_of(views),
             is_elementwise=True,
         )
         return scan(sample, there).select(made.alias("texts")).unnest("texts")
 
     return texts
+
+
+def _nested(value: Any) -> str | None:
+    """The text of a value of a table, where lists may be written as texts."""
+    return to_text(nested_text(value) if isinstance(value, str) else value)
 
 
 def _field(view: str, name: str) -> Field:

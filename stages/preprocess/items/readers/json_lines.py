@@ -9,7 +9,7 @@ import polars as pl
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.items.item_table import ItemTable, Wanted, choose_rows
-from stages.preprocess.items.text import nested_text, to_text
+from stages.preprocess.items.text import to_text
 from stages.preprocess.sources.ids import one_spelling
 from stages.preprocess.sources.records import struct_of
 from stages.preprocess.sources.sample import Sample
@@ -54,21 +54,24 @@ def read_json_lines(
 
 def _texts(lines: pl.Series, fields: dict[str, Field], words: Sequence[str]) -> pl.Series:
     # Python's parser, because the engine's would need one type per field and real files mix them.
-    return texts_of([json.loads(line) for line in lines.to_list()], fields, words)
+    return texts_of([json.loads(line) for line in lines.to_list()], fields, words, to_text)
 
 
-def texts_of(records: list[dict[str, Any]], fields: dict[str, Field], words: Sequence[str]) -> pl.Series:
+def texts_of(
+    records: list[dict[str, Any]], fields: dict[str, Field], words: Sequence[str], text: Callable[[Any], str | None]
+) -> pl.Series:
     """The texts of records, a structure with one string a view.
 
     Args:
         records: of the items.
         fields: for each view, what takes its value out of a record.
         words: that stand for nothing.
+        text: makes a text of a value.
     """
-    rows = [{view: _text(field(record), words) for view, field in fields.items()} for record in records]
+
+    def of(value: Any) -> str | None:
+        found = text(value)
+        return None if found in words else found
+
+    rows = [{view: of(field(record)) for view, field in fields.items()} for record in records]
     return pl.Series(_TEXTS, rows, struct_of(list(fields)))
-
-
-def _text(value: Any, words: Sequence[str]) -> str | None:
-    text = nested_text(value) if isinstance(value, str) else to_text(value)
-    return None if text is None or text.strip() in words else to_text(text)

@@ -20,7 +20,7 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ITEM, PART, ROW, TIME, USER
 from stages.preprocess.logs.log import Log, LogColumns
-from stages.preprocess.logs.readers.rebuild import HISTORY, rebuild
+from stages.preprocess.logs.readers.rebuild import HISTORY_COLUMN, rebuild
 from stages.preprocess.logs.times import finish_times, quick_time
 from stages.preprocess.sources.ids import doubtful, one_spelling
 from stages.preprocess.sources.opened import COMPRESSED
@@ -205,6 +205,6 @@ def _rows(sample: Sample, columns: LogColumns, part: int, history_column: str) -
             if columns.time in optional
             else quick_time(None, None)
         ),
-        history.fill_null("").alias(HISTORY),
+        history.fill_null("").alias(HISTORY_COLUMN),
         pl.lit(part, pl.Int8).alias(PART),
     )

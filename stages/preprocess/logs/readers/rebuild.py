@@ -17,7 +17,7 @@ from stages.preprocess.columns import ITEM, PART, ROW, TIME, USER
 from stages.preprocess.histories.numbering import encode, ranks
 from stages.preprocess.histories.order import ascending, run_starts
 
-HISTORY = "history"
+HISTORY_COLUMN = "history"
 """The items before the target, oldest first, separated by blanks."""
 
 _POSITION = "position"
@@ -29,7 +29,7 @@ def rebuild(rows: pl.DataFrame, files: list[Path]) -> tuple[pl.DataFrame, int]:
     """Every user's items in order, with the time and the part of those that are targets.
 
     Args:
-        rows: ``USER``, ``ITEM`` (the target), ``TIME``, ``PART``, ``HISTORY`` and ``ROW``.
+        rows: ``USER``, ``ITEM`` (the target), ``TIME``, ``PART``, ``HISTORY_COLUMN`` and ``ROW``.
         files: the file of each part, for messages.
 
     Returns:
@@ -43,7 +43,7 @@ def rebuild(rows: pl.DataFrame, files: list[Path]) -> tuple[pl.DataFrame, int]:
     codes, distinct = encode(rows[USER])
     places, users = ranks(distinct)
     # A blank after each item, so that no path begins with another because of the first letters of an item.
-    before = pl.when(pl.col(HISTORY) != "").then(HISTORY)
+    before = pl.when(pl.col(HISTORY_COLUMN) != "").then(HISTORY_COLUMN)
     path = pl.concat_str(before, ITEM, pl.lit(""), separator=" ", ignore_nulls=True)
     rows = rows.with_columns(pl.Series(USER, places[codes]), path.alias(_PATH))
     rows = rows.with_columns((pl.col(_PATH).str.count_matches(" ", literal=True) - 1).alias(_POSITION))
@@ -113,11 +113,11 @@ def _chained(rows: pl.DataFrame, newest_first: bool) -> tuple[pl.DataFrame, pl.D
     """Rows with their target's position, and sequences, of the users whose histories each end the row before."""
     rows = rows.sort([USER, PART, _POSITION, ROW], descending=[False, False, False, newest_first])
     rows = rows.with_columns(pl.col(_PATH).shift(1).over(USER).alias(_EARLIER))
-    follows = pl.col(_EARLIER).is_null() | (" " + pl.col(_EARLIER)).str.ends_with(" " + pl.col(HISTORY) + " ")
+    follows = pl.col(_EARLIER).is_null() | (" " + pl.col(_EARLIER)).str.ends_with(" " + pl.col(HISTORY_COLUMN) + " ")
     rows = rows.filter(follows.all().over(USER)).with_columns(
         (pl.col(_POSITION).first().over(USER) + pl.int_range(pl.len()).over(USER)).cast(pl.UInt32).alias(_POSITION)
     )
-    sequences = rows.group_by(USER, maintain_order=True).agg(pl.col(HISTORY).first(), ITEM)
-    before = pl.when(pl.col(HISTORY) != "").then(pl.col(HISTORY).str.split(" ")).otherwise([])
+    sequences = rows.group_by(USER, maintain_order=True).agg(pl.col(HISTORY_COLUMN).first(), ITEM)
+    before = pl.when(pl.col(HISTORY_COLUMN) != "").then(pl.col(HISTORY_COLUMN).str.split(" ")).otherwise([])
     sequences = sequences.select(USER, pl.concat_list(before, ITEM).alias(ITEM))
     return rows.select(USER, ITEM, TIME, PART, _POSITION), sequences

@@ -5,7 +5,11 @@ import functools
 import gzip
 import http.server
 import os
+import socket
+import struct
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ from typing import Any
 import pytest
 
 from stages.artifacts.errors import DataError
-from stages.preprocess.sources.remote import COPIES, address_of, fetch
+from stages.preprocess.sources.remote import COPIES, address_of, fetch, listed
 
 Run = Callable[..., Any]
 LOG = b"user_id,item_id,timestamp\nu,B,2\nu,A,1\n"
@@ -79,7 +83,7 @@ def test_a_published_split_over_http(run: Run, served: tuple[str, Any], folder: 
 
 
 def test_what_cannot_be_fetched(run: Run, served: tuple[str, Any], folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot fetch http://.*/none\.csv: HTTP Error 404"):
+    with pytest.raises(DataError, match=r"cannot fetch http://.*/none\.csv: there is no such file .HTTP 404"):
         run(f"{served[0]}/none.csv")
     with pytest.raises(DataError, match=r"cannot fetch http://127\.0\.0\.1:1/log\.csv"):
         run("http://127.0.0.1:1/log.csv")
@@ -120,6 +124,49 @@ def test_storage_of_arrow(run: Run, folder: Path, tmp_path: Path) -> None:
         run(f"file://{folder}/none.csv")
 
 
+def test_a_storage_of_fsspec(tmp_path: Path) -> None:
+    import fsspec
+
+    storage = fsspec.filesystem("memory")
+    storage.pipe("/shop/log.csv", LOG)
+    assert listed("memory://shop/*.csv") == ["memory://shop/log.csv"]
+    copy = fetch("memory://shop/log.csv", tmp_path, 10**6)
+    before = copy.stat().st_mtime_ns
+    assert copy.read_bytes() == LOG
+    assert fetch("memory://shop/log.csv", tmp_path, 10**6).stat().st_mtime_ns == before
+    storage.pipe("/shop/log.csv", LOG * 2)
+    assert fetch("memory://shop/log.csv", tmp_path, 10**6).read_bytes() == LOG * 2
+    with pytest.raises(DataError, match=r"cannot fetch memory://shop/none\.csv: there is no such file"):
+        fetch("memory://shop/none.csv", tmp_path, 10**6)
+
+
+def test_a_storage_whose_package_is_missing_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "adlfs", None)
+    with pytest.raises(DataError, match=r"cannot fetch az://box/log\.csv: .*adlfs"):
+        fetch("az://box/log.csv", tmp_path, 10**6)
+
+
+def test_a_connection_that_is_reset_is_not_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def reset() -> None:
+            connection, _ = server.accept()
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
+            time.sleep(0.1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        threading.Thread(target=reset, daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/log.csv"
+        with pytest.raises(DataError) as caught:
+            fetch(address, tmp_path, 10**6)
+    assert f"cannot fetch {address}: " in str(caught.value)
+    assert "reset" in str(caught.value) or "broke off" in str(caught.value)
+    assert not list(tmp_path.rglob("*.csv*"))
+
+
 @pytest.mark.parametrize(
     ("name", "address"),
     [
@@ -127,6 +174,7 @@ def test_storage_of_arrow(run: Run, folder: Path, tmp_path: Path) -> None:
         ("s3:/bucket/a/b.csv", "s3://bucket/a/b.csv"),
         ("https:/host/x", "https://host/x"),
         ("gs://b/x", "gs://b/x"),
+        ("abfs:/box/x", "abfs://box/x"),
         ("file:/tmp/x", "file:///tmp/x"),
         ("C:/x", None),
         ("logs/2024:/x", None),
