@@ -65,8 +65,8 @@ class Clock:
     def _plausible(self, number: int, option: str) -> int:
         if self.unit is not None and not _FIRST <= number // UNITS[self.unit] < _LAST:
             raise UsageError(
-                f"{option} {number // self.scale} is not within the years 1990 to 2100 in {self._written()}, the unit of "
-                "the log's times",
+                f"{option} {number // self.scale} is not within the years 1990 to 2100 in {self._written()}, the unit "
+                "of the log's times",
                 "Give a date such as 2024-05-31, or a number in this unit.",
             )
         return number

@@ -27,7 +27,7 @@ _DATE = (
     r"(?:(?:[Tt]| +)(?<hour>[0-9]{1,2}):(?<minute>[0-9]{2})(?::(?<second>[0-9]{2})(?:[.,](?<part>[0-9]+))?)?"
     r" *(?<zone>Z|z|UTC|GMT|(?:[+-][0-9]{2}(?::?[0-9]{2})?(?: UTC)?))?)?$"
 )
-"""Year first: ISO 8601 with and without its T and its seconds, PostgreSQL (``+00``), BigQuery (`` UTC``), SQL Server."""
+"""Year first: ISO 8601, also without its T and its seconds, PostgreSQL (``+00``), BigQuery (`` UTC``), SQL Server."""
 
 READABLE = "a time: a number, or a date such as 2024-05-31T12:00:00Z"
 
@@ -35,9 +35,9 @@ READABLE = "a time: a number, or a date such as 2024-05-31T12:00:00Z"
 def quick_time(column: str | None, dtype: pl.DataType | None, layout: str | None = None) -> list[pl.Expr]:
     """Expressions for ``TIME`` (int64), for parts of a second, and for the texts left to :func:`finish_times`.
 
-    Whole numbers are taken as they are, in the unit of the log. Of dates the seconds since 1970-01-01 UTC are taken, and
-    the billionths beside (int32); these are null for numbers. Nearly all logs write whole numbers, so nothing else is
-    tried on every row; with a ``layout`` not even that.
+    Whole numbers are taken as they are, in the unit of the log. Of dates the seconds since 1970-01-01 UTC are taken,
+    and the billionths beside (int32); these are null for numbers. Nearly all logs write whole numbers, so nothing else
+    is tried on every row; with a ``layout`` not even that.
     """
     none = pl.lit(None, pl.Int32).alias(_PART)
     if column is None or dtype is None:

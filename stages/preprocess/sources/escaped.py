@@ -1,4 +1,4 @@
-"""Text tables in which a backslash, or another character, takes quotes and line ends their meaning.
+r"""Text tables in which a backslash, or another character, takes quotes and line ends their meaning.
 
 Spark, MySQL, PostgreSQL and Redshift write them, each with rules of its own. Here an escape counts before a quote, an
 escape, a separator and a line end, and stands for itself before anything else, so that ``C:\\new`` and ``\\N`` stay.
@@ -31,7 +31,9 @@ def split_rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
         yield number, line.rstrip("\r\n").split(separator)
 
 
-def escaped_rows(lines: Iterable[str], separator: str, quote: str | None, escape: str) -> Iterator[Row]:
+def escaped_rows(
+    lines: Iterable[str], separator: str, quote: str | None, escape: str, outside: bool = True
+) -> Iterator[Row]:
     """Rows with escapes.
 
     Args:
@@ -39,6 +41,7 @@ def escaped_rows(lines: Iterable[str], separator: str, quote: str | None, escape
         separator: between the fields.
         quote: encloses fields, ``None`` for nothing; doubled inside of them it stands for itself.
         escape: one character.
+        outside: escapes count outside of quotes, too; with Spark they do not.
 
     Raises:
         NotInDialectError: where text follows a closing quote, or the last field is not closed.
@@ -64,7 +67,12 @@ def escaped_rows(lines: Iterable[str], separator: str, quote: str | None, escape
                 quoted, opened, at = True, number, at + 1
                 continue
             else:
-                at, part, goes_on = _outside(line, at, body, separator, quote, escape)
+                if outside:
+                    at, part, goes_on = _outside(line, at, body, separator, quote, escape)
+                else:
+                    end_of_field = line.find(separator, at, body)
+                    end_of_field = body if end_of_field < 0 else end_of_field
+                    at, part, goes_on = end_of_field, line[at:end_of_field], False
                 field += part
                 if goes_on:
                     field += line[body:]

@@ -5,10 +5,11 @@ import polars as pl
 from stages.artifacts.errors import DataError
 
 DOUBTFUL = (
-    *("nan", "NaN", "NAN", "null", "NULL", "Null", "none", "None", "NONE", "nil", "NIL", "na", "NA", "N/A", "n/a"),
+    *("nan", "NaN", "NAN", "null", "NULL", "Null", "none", "None", "NONE", "nil", "NIL"),
+    *("na", "NA", "N/A", "n/a"),
     *("<NA>", "#N/A", "\\N", "NaT", "undefined", "(null)", "__HIVE_DEFAULT_PARTITION__"),
 )
-"""What programs write where there is nothing. Somebody may be called so: they are counted, ``--null-values`` decides."""
+"""What is written where there is nothing. Somebody may be called so: they are counted, ``--null-values`` decides."""
 
 _LONGEST = max(len(word.encode()) for word in DOUBTFUL)
 _WHOLE = r"^([+-]?[0-9]+)\.0+$"

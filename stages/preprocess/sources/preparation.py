@@ -3,9 +3,11 @@
 Copies lie in the work directory and go when the run is over.
 """
 
+import secrets
 import shutil
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -36,11 +38,11 @@ class Preparation:
     """
 
     def __init__(self, workdir: Path) -> None:
-        self._folder = workdir / FOLDER
+        shutil.rmtree(workdir / FOLDER, ignore_errors=True)
+        self._folder = workdir / FOLDER / secrets.token_hex(8)  # an earlier one may go while this one is there
         self._known: dict[Path, Sample] = {}
         self._copies = 0
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._end = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._end = weakref.finalize(self, _remove, self._folder)
 
     def close(self) -> None:
         """Remove the copies."""
@@ -119,7 +121,13 @@ class Preparation:
                     writer.write_batch(pa.record_batch([pa.array(c, pa.large_string()) for c in columns], schema))
         except NotInDialectError as error:
             raise DataError(f"{sample.path}: {error}", "See --separator, --quote and --escape.") from error
-        return replace(sample, data=copy, is_table=True)
+        return replace(sample, table=copy)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()
 
 
 def _bounded(path: Path, file: IO[bytes], size: int) -> Iterator[bytes]:

@@ -34,6 +34,10 @@ class Reading:
     tolerant: bool = False
 
 
+AS_IT_IS = Reading()
+"""Nothing is said."""
+
+
 def reading_of_log(options: PreprocessOptions) -> Reading:
     """What the options say of the files of the log.
 

@@ -44,7 +44,7 @@ def address_of(name: str | Path) -> str | None:
 
 
 def listed(address: str) -> list[str] | None:
-    """The addresses of all files below the folder at ``address``, or of those whose names match it as a pattern, sorted.
+    """The addresses of all files below the folder at ``address``, or of those that match it as a pattern, sorted.
 
     Returns:
         ``None`` where the address is that of a file, and over HTTP, where nothing can be listed.

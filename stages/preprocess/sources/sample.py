@@ -10,7 +10,7 @@ from typing import IO, Literal
 from stages.artifacts.errors import DataError
 from stages.preprocess.sources.headers import read_header
 from stages.preprocess.sources.opened import is_packed, open_bytes, recoded, require_no_archive
-from stages.preprocess.sources.reading import Reading
+from stages.preprocess.sources.reading import AS_IT_IS, Reading
 from stages.preprocess.sources.records import MALFORMED, PARSERS, parse_json, parse_python, problem_with
 from stages.preprocess.sources.unpacked import require_bounded_lines
 
@@ -49,6 +49,7 @@ class Sample:
         quote: encloses fields of a ``csv`` file; ``None`` where quotes are ordinary characters, as in RecBole and
             MovieLens files.
         escape: takes a quote of a ``csv`` file its meaning.
+        escape_outside: also outside of quotes, and a separator and a line end theirs.
         settled: ``quote`` and ``escape`` are known and not to be recognised.
         typed: whether the header gave each column a type, as RecBole does (``item_id:token``); ``columns`` are without.
         bom: whether a file of records begins with a byte order mark.
@@ -58,7 +59,7 @@ class Sample:
         old_line_ends: lines end with a carriage return alone.
         copied: only a copy can be read: the file is compressed or encoded in a way that the engine does not know.
         data: where the contents are read from, if not from ``path``.
-        is_table: ``data`` is an Arrow file of the rows of a text table, all strings.
+        table: an Arrow file of the rows of a ``csv`` file, all strings, where the engine does not know the dialect.
         rows: how many rows a ``csv`` file has, counted apart from the reader.
     """
 
@@ -71,16 +72,17 @@ class Sample:
     before: int = 0
     quote: str | None = '"'
     escape: str | None = None
+    escape_outside: bool = True
     settled: bool = False
     typed: bool = False
     bom: bool = False
     folders: tuple[tuple[str, str | None], ...] = ()
-    reading: Reading = Reading()
+    reading: Reading = AS_IT_IS
     encoding: str = "utf-8"
     old_line_ends: bool = False
     copied: bool = False
     data: Path | None = None
-    is_table: bool = False
+    table: Path | None = None
     rows: int | None = None
 
     @property
@@ -146,10 +148,11 @@ def take_sample(path: Path, reading: Reading | None = None, folders: tuple[tuple
     Raises:
         DataError: when there is no such file, or it is a folder, empty, damaged or of a kind that is not read.
     """
-    sample = _look(path, reading or Reading())
+    reading = reading or AS_IT_IS
+    sample = _look(path, reading)
     added = tuple((column, value) for column, value in folders if column not in sample.columns)
     columns = (*sample.columns, *(column for column, _ in added))
-    return replace(sample, columns=columns, folders=added, reading=reading or Reading())
+    return replace(sample, columns=columns, folders=added, reading=reading)
 
 
 def _look(path: Path, reading: Reading) -> Sample:

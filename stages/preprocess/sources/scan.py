@@ -51,7 +51,7 @@ def scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
 
 def without_null_words(text: pl.Expr, words: Sequence[str]) -> pl.Expr:
     """A text column, null where it is one of the words that stand for nothing."""
-    return pl.when(text.str.strip_chars().is_in(list(words))).then(None).otherwise(text)
+    return pl.when(~text.str.strip_chars().is_in(list(words))).then(text)
 
 
 def _scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
@@ -64,7 +64,7 @@ def _scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
         return scan_lines(sample, _LINE, _NUMBER).select(fields).unnest(_LINE)
     if sample.kind == "csv":
         # A row with a field too many would go unnoticed, and shift its fields, if only some columns were parsed.
-        if sample.is_table:
+        if sample.table:
             return _scan_table(sample).select(columns)
         rows = _scan_rows(sample, infer=False).map_batches(_as_it_is, projection_pushdown=False, streamable=True)
         return rows.select(columns)
@@ -107,7 +107,7 @@ def _own_schema(sample: Sample) -> pl.Schema:
         if sample.has_records:
             return _schema_of_records(sample)
         if sample.kind == "csv":
-            return _types_of_table(sample) if sample.is_table else _scan_rows(sample, infer=True).collect_schema()
+            return _types_of_table(sample) if sample.table else _scan_rows(sample, infer=True).collect_schema()
         return _scan_binary(sample, sample.own_columns).collect_schema()
 
 
@@ -122,7 +122,7 @@ def _types_of_table(sample: Sample) -> pl.Schema:
 
 
 def _scan_table(sample: Sample) -> pl.LazyFrame:
-    frame = pl.scan_ipc(sample.source, glob=False)
+    frame = pl.scan_ipc(str(sample.table), glob=False)
     names = {str(number): name for number, name in enumerate(sample.own_columns)}
     return frame.rename(names).cast(pl.String)
 

@@ -1,8 +1,8 @@
 """How the rows of a text table are written, found in the whole file; and how many there are, counted apart.
 
-Most files need one quick pass: no quotes at all, or quotes as RFC 4180 has them, enclosing whole fields. The reader may
-take these as they are. In others each dialect is tried, and the first in which every row has the fields of the header is
-taken.
+Most files need one quick pass: no quotes at all, or quotes as RFC 4180 has them, enclosing whole fields. The reader
+may take these as they are. In others each dialect is tried, and the first in which every row has the fields of the
+header is taken.
 """
 
 import csv
@@ -25,10 +25,11 @@ _OF_DUMPS = ("\t", "|", "\x01")
 
 
 class Dialect(NamedTuple):
-    """What encloses fields, and what takes that its meaning; ``None`` for nothing."""
+    """What encloses fields, and what takes that its meaning, also outside of it; ``None`` for nothing."""
 
     quote: str | None
     escape: str | None
+    escape_outside: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def survey(sample: Sample) -> tuple[Sample, bool]:
     Raises:
         DataError: when it is in no dialect, naming the line.
     """
-    glance = _glance(sample, (sample.quote or '"').encode())
+    glance = _glance(sample, (sample.quote or "").encode())
     above = sample.before + sample.header
     engine = sample.escape is None and len(sample.separator) == 1
     if engine and (not sample.quote or not glance.quoted) and (sample.settled or not glance.escapes):
@@ -92,7 +93,7 @@ def survey(sample: Sample) -> tuple[Sample, bool]:
     chosen = _choose(sample, [_try(sample, dialect) for dialect in _candidates(sample)])
     found = chosen.dialect
     as_it_is = engine and found.escape is None and (found.quote is None or glance.regular)
-    return replace(sample, quote=found.quote, escape=found.escape, rows=chosen.rows), as_it_is
+    return _in(sample, found, rows=chosen.rows), as_it_is
 
 
 def rows_of_text(sample: Sample) -> Iterator[Row]:
@@ -108,7 +109,7 @@ def rows_of_text(sample: Sample) -> Iterator[Row]:
         lines = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
         for _ in range(sample.before):
             next(lines, None)
-        rows = _rows(lines, sample.separator, Dialect(sample.quote, sample.escape))
+        rows = _rows(lines, sample.separator, _dialect(sample))
         if sample.header:
             next(rows, None)
         for number, fields in rows:
@@ -117,7 +118,7 @@ def rows_of_text(sample: Sample) -> Iterator[Row]:
 
 def _rows(lines: Iterator[str], separator: str, dialect: Dialect) -> Iterator[Row]:
     if dialect.escape:
-        return escaped_rows(lines, separator, dialect.quote, dialect.escape)
+        return escaped_rows(lines, separator, dialect.quote, dialect.escape, dialect.escape_outside)
     if not dialect.quote:
         return split_rows(lines, separator)
     if len(separator) > 1:
@@ -141,15 +142,25 @@ def _candidates(sample: Sample) -> list[Dialect]:
     That quotes enclose nothing is the rule in dumps with tabs, and where there are commas nearly always a mistake.
     """
     reading, quote = sample.reading, sample.quote
-    if sample.settled and (reading.escape is not None or quote is None):
-        return [Dialect(quote, sample.escape)]
+    if sample.settled and quote is None and reading.escape is None:
+        return [Dialect(None, None)]
     escapes = [None, _BACKSLASH] if reading.escape is None else [sample.escape]
     quotes = [quote] if sample.settled or sample.separator not in _OF_DUMPS else [quote, None]
-    return [Dialect(mark, escape) for mark in quotes for escape in escapes]
+    found = [Dialect(mark, escape) for mark in quotes for escape in escapes]
+    return [*found, *(Dialect(mark, escape, False) for mark in quotes if mark for escape in escapes if escape)]
+
+
+def _dialect(sample: Sample) -> Dialect:
+    return Dialect(sample.quote, sample.escape, sample.escape_outside)
+
+
+def _in(sample: Sample, dialect: Dialect, rows: int | None = None) -> Sample:
+    """The sample in a dialect."""
+    return replace(sample, quote=dialect.quote, escape=dialect.escape, escape_outside=dialect.escape_outside, rows=rows)
 
 
 def _try(sample: Sample, dialect: Dialect) -> _Trial:
-    tried = replace(sample, quote=dialect.quote, escape=dialect.escape)
+    tried = _in(sample, dialect)
     width, rows, short, across, problem = len(sample.names), 0, 0, 0, None
     last = sample.before + sample.header
     try:
@@ -204,7 +215,7 @@ def _glance(sample: Sample, quote: bytes) -> _Glance:
         while block:
             following = file.read(_BLOCK)
             data = left + block + (following[:1] or b"\n")  # each quote between its neighbours
-            if quote in block:
+            if quote and quote in block:
                 quoted = True
                 found = np.frombuffer(data, np.uint8)
                 at = np.flatnonzero(found[1:-1] == quote[0]) + 1
@@ -248,15 +259,16 @@ def explain_text(sample: Sample) -> None:
     Raises:
         DataError: naming the line.
     """
-    trial = _try(sample, Dialect(sample.quote, sample.escape))
+    trial = _try(sample, _dialect(sample))
     if trial.problem:
         _choose(sample, [trial])
 
 
 def first_difference(sample: Sample, column: list[str | None]) -> int:
     """The line of the first row whose first field is not the one that was read, from 1."""
-    number = 0
+    line = 0
     for (number, fields), read in zip(rows_of_text(sample), column, strict=False):
+        line = number
         if (fields[0] if fields else "") != (read or ""):
             break
-    return number
+    return line
