@@ -61,7 +61,8 @@ def filter_log(log: Log, k: int, repeats: str = ALL) -> Interactions:
     """
     dropped = dict(log.dropped)
     if not log.frame.height:
-        raise DataError("no interaction is left of the log", f"Rows dropped: {dropped}.")
+        gone = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
+        raise DataError("no interaction is left of the log", f"Dropped were {gone or 'none'}.")
     # Without times a repeated row may be a repeated purchase; with them it is the same event twice.
     timed = log.has_times and not log.published_split
     with ThreadPoolExecutor(1) as pool:

@@ -38,6 +38,9 @@ def quick_time(column: str | None, dtype: pl.DataType | None, layout: str | None
     Whole numbers are taken as they are, in the unit of the log. Of dates the seconds since 1970-01-01 UTC are taken,
     and the billionths beside (int32); these are null for numbers. Nearly all logs write whole numbers, so nothing else
     is tried on every row; with a ``layout`` not even that.
+
+    Raises:
+        DataError: when the column has a type that is no time.
     """
     none = pl.lit(None, pl.Int32).alias(_PART)
     if column is None or dtype is None:
@@ -53,7 +56,9 @@ def quick_time(column: str | None, dtype: pl.DataType | None, layout: str | None
         number = value.cast(pl.Datetime("ms") if isinstance(dtype, pl.Date) else dtype).dt.timestamp(unit)
         part = (number % per_second) * (_BILLION // per_second)
         return [(number // per_second).alias(TIME), part.cast(pl.Int32).alias(_PART), _left(number, value)]
-    if dtype.is_temporal() or dtype.is_nested() or layout is not None:
+    if dtype.is_nested() or isinstance(dtype, pl.Duration):
+        raise DataError(f"column {column!r} holds no times but values of type {dtype}", "Name another column.")
+    if dtype.is_temporal() or layout is not None:
         return [pl.lit(None, pl.Int64).alias(TIME), none, _left(pl.lit(None, pl.Int64), value)]
     time = value.cast(pl.Int64, strict=False)
     if dtype.is_decimal():

@@ -22,6 +22,10 @@ def binary_as_text(frame: pl.LazyFrame, sample: Sample) -> pl.LazyFrame:
         DataError: when a column holds neither, naming it and its type.
     """
     types = frame.collect_schema()
+    named = [pl.col(name).ext.storage() for name, dtype in types.items() if isinstance(dtype, pl.BaseExtension)]
+    if named:  # JSON of Arrow, for example, is text with a name
+        frame = frame.with_columns(named)
+        types = frame.collect_schema()
     columns = [name for name, dtype in types.items() if dtype == pl.Binary]
     if not columns:
         return frame
@@ -74,9 +78,11 @@ def _is_readable(sample: Sample, column: str) -> bool:
 
 
 def _is_text(frame: pl.LazyFrame, column: str) -> bool:
-    value = pl.col(column)
-    wrong = frame.select((value.is_not_null() & value.cast(pl.String, strict=False).is_null()).any())
-    return not wrong.collect(engine="streaming").item()
+    try:
+        frame.select(pl.col(column).cast(pl.String).str.len_bytes().max()).collect(engine="streaming")
+    except pl.exceptions.PolarsError:
+        return False
+    return True
 
 
 def _uuid(column: str) -> pl.Expr:

@@ -47,14 +47,15 @@ def one_spelling(ids: pl.Series) -> pl.Series:
 def doubtful(ids: pl.Series, *, texts: bool = False) -> dict[str, int]:
     """How many rows have an id that may stand for nothing, or for another, by word; of ``texts`` for nothing alone."""
     found: dict[str, int] = {}
-    short = ids.filter(ids.str.len_bytes() <= _LONGEST)
-    if short.len():
-        words = short.filter(short.is_in(DOUBTFUL)).value_counts(sort=True)
+    short = ids.str.len_bytes() <= _LONGEST
+    if short.any():
+        few = ids if short.all() else ids.filter(short)
+        words = few.filter(few.is_in(DOUBTFUL)).value_counts(sort=True)
         found |= dict(words.iter_rows())
+        if not texts and few.str.contains("E+", literal=True).any():
+            found[ROUNDED] = int(few.str.contains(_ROUNDED).sum())
     if texts:
         return found
-    if ids.str.contains("E+", literal=True).any():
-        found[ROUNDED] = int(ids.str.contains(_ROUNDED).sum())
     blanks = ids.str.starts_with(" ") | ids.str.ends_with(" ")
     if blanks.any():
         found[BLANKS] = int(blanks.sum())

@@ -5,7 +5,6 @@ import codecs
 import gzip
 import io
 import lzma
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ _ZSTD, _LZ4 = b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 _LZMA = b"\x5d\x00\x00"
 _MAGIC = 8
 _BUFFER = 1 << 20
-_TAR_AT = 257
+_TAR_AT, _TAR_NAME = 257, 100
 
 
 def plain_name(name: str) -> str:
@@ -72,22 +71,20 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def require_no_archive(path: Path, file: IO[bytes]) -> None:
-    """Refuse an archive of several files; ``file`` is left at its beginning.
+def require_no_archive(path: Path, start: bytes) -> None:
+    """Refuse an archive of several files.
+
+    Args:
+        path: the file, for the message.
+        start: the first bytes of what it holds.
 
     Raises:
         DataError: when it is a tar archive.
     """
-    start = file.read(_TAR_AT + 5)
-    file.seek(0)
-    if start[_TAR_AT:] == b"ustar":
-        try:
-            with tarfile.open(fileobj=file) as archive:
-                first = archive.next()
-        except tarfile.TarError:
-            first = None
+    if start[_TAR_AT : _TAR_AT + 5] == b"ustar":
+        first = start[:_TAR_NAME].rstrip(b"\0").decode("utf-8", "replace")
         raise DataError(
-            f"{path} is a tar archive{f' (of {first.name} ...)' if first else ''}",
+            f"{path} is a tar archive (of {first!r} and perhaps others)",
             "Unpack it, and name the files in it that should be read.",
         )
 

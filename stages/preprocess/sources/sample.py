@@ -168,9 +168,8 @@ def _look(path: Path, reading: Reading) -> Sample:
         compressed = getattr(file, "fileobj", None)
         if compressed:
             require_bounded_lines(path, compressed, file)
-        if packed or compressed:
-            require_no_archive(path, file)
         start = file.peek(_START)[:_START]  # type: ignore[attr-defined]  # all file types buffer
+        require_no_archive(path, start)
         binary = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
         if binary:
             inside = io.BytesIO(file.read()) if packed or compressed else None

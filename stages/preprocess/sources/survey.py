@@ -214,7 +214,7 @@ def _glance(sample: Sample, quote: bytes) -> _Glance:
         block = file.read(_BLOCK).removeprefix(BOM)
         while block:
             following = file.read(_BLOCK)
-            data = left + block + (following[:1] or b"\n")  # each quote between its neighbours
+            data = _with_neighbours(left, block, following) if b"\\" in block or (quote and quote in block) else b""
             if quote and quote in block:
                 quoted = True
                 found = np.frombuffer(data, np.uint8)
@@ -233,10 +233,15 @@ def _glance(sample: Sample, quote: bytes) -> _Glance:
                 count = block.count(b"\n")
                 lines += 0 if inside else count
                 across = across or (inside and count > 0)
-            if not escapes and b"\\" in block:
+            if not escapes and data:
                 escapes = any(sign in data for sign in signs)
             left, last, block = block[-1:], block[-1:], following
     return _Glance(lines + (last != b"\n"), quoted, regular and not inside, escapes, across)
+
+
+def _with_neighbours(left: bytes, block: bytes, following: bytes) -> bytes:
+    """A block between the byte before and the byte after it."""
+    return left + block + (following[:1] or b"\n")
 
 
 def _not_utf8(sample: Sample) -> DataError:

@@ -135,8 +135,8 @@ def _without_headers(frame: pl.DataFrame, samples: list[Sample], columns: LogCol
     raw = [
         next((name for name in names if name == column or name.startswith(f"{column}:")), column) for column in asked
     ]
-    same = (pl.col(USER).str.strip_chars() == raw[0]) & (pl.col(ITEM).str.strip_chars() == raw[1])
-    swapped = (pl.col(USER).str.strip_chars() == raw[1]) & (pl.col(ITEM).str.strip_chars() == raw[0])
+    same = (pl.col(USER) == raw[0]) & (pl.col(ITEM) == raw[1])
+    swapped = (pl.col(USER) == raw[1]) & (pl.col(ITEM) == raw[0])
     if frame.select(swapped.any()).item():
         raise DataError(
             f"{', '.join(str(sample.path) for sample in samples)}: a second header has the columns in another order",
