@@ -118,7 +118,7 @@ def _inside(line: str, at: int, end: int, quote: str, escape: str) -> tuple[int,
 def _outside(line: str, at: int, body: int, separator: str, quote: str | None, escape: str) -> tuple[int, str, bool]:
     """A field without quotes: where it ends, what it says, and whether its line end was escaped."""
     parts, start = [], at
-    special = (separator, escape, *([quote] if quote else []))
+    special = (separator, escape, quote or '"')
     while at < body:
         if line.startswith(separator, at):
             break

@@ -11,6 +11,7 @@ from stages.preprocess.sources.headerless import known_headerless
 from stages.preprocess.sources.reading import Reading
 
 _SEPARATORS = ",\t;|\x01"
+_QUOTED = re.compile(r'"[^"]*"')
 _TYPED = re.compile(r"(?P<name>[^:]+):(?:token|float)(?:_seq)?")
 _VALUE = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?|\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T].*)?")
 """What is a number or a date, and so hardly the name of a column."""
@@ -61,7 +62,7 @@ def read_header(path: Path, line: bytes, more: Sequence[bytes], reading: Reading
     asked = reading.columns or reading.header is not None or reading.separator
     if not asked and (known := known_headerless(path.name, line)):
         return Header(known.separator, known.columns, (), present=False, quote=None, settled=True)
-    separator = reading.separator or max(_SEPARATORS, key=lambda found: len(_fields(path, text, found, reading)))
+    separator = reading.separator or max(_SEPARATORS, key=_QUOTED.sub("", text).count)
     quote = '"' if reading.quote is None else reading.quote or None
     settled = reading.quote is not None
     names = tuple(_fields(path, text, separator, reading))

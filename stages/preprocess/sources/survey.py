@@ -211,7 +211,8 @@ def _glance(sample: Sample, quote: bytes) -> _Glance:
     with open_bytes(sample.source) as file:
         left = b"\n"  # what stands before the first field
         last = b"\n"
-        block = file.read(_BLOCK).removeprefix(BOM)
+        start = file.read(len(BOM))
+        block = (b"" if start == BOM else start) + file.read(_BLOCK)
         while block:
             following = file.read(_BLOCK)
             data = _with_neighbours(left, block, following) if b"\\" in block or (quote and quote in block) else b""
