@@ -1,12 +1,13 @@
 """What a command prints on stdout when it is done: tables for a person, one JSON object for a program."""
 
-import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.artifacts.json_text import json_text
 from stages.frame.result import Result
 
 UNLIMITED = 100_000
@@ -47,7 +48,12 @@ class Report:
 
 def print_json(value: Any) -> None:
     """Print one JSON object on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain), flush=True)
+    text = json_text(value, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # names that are no UTF-8, or a terminal that knows no such letters
+        text = json_text(value, indent=2, ascii_only=True)
+    print(text, flush=True)
 
 
 def print_report(report: Report) -> None:
@@ -146,14 +152,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
+        if not math.isfinite(value):
+            return "-"
         return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value)) or "none"
     return str(value)
-
-
-def _plain(value: Any) -> Any:
-    """JSON for what the json module does not know: read-only mappings and paths."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    return str(value) if isinstance(value, Path) else list(value)

@@ -28,7 +28,7 @@ def status(
     """Tell which artifacts are fresh, stale or missing, and why.
 
     With --config also whether its options differ from those that the artifacts were made with, and whether the raw
-    inputs it names have changed. Ends with exit code 3 if an artifact is damaged.
+    inputs it names have changed. Ends with exit code 3 if an artifact is damaged or may not be read.
     """
     from stages.artifacts.status import workdir_status
 
@@ -44,7 +44,14 @@ def status(
             for found in statuses
         ]
         print_table(["file", "state", "stage", "bytes", "why"], rows, title=f"work directory {workdir}")
+    unreadable = [found.file for found in statuses if found.state == "unreadable"]
     damaged = [found.file for found in statuses if found.state == "damaged"]
+    if unreadable:
+        also = f"; damaged: {', '.join(damaged)}" if damaged else ""
+        raise DataError(
+            f"no permission to read in {workdir}: {', '.join(unreadable)}{also}",
+            "Ask the owner to let you read them (chmod a+r); a file that may not be read need not be damaged.",
+        )
     if damaged:
         raise DataError(
             f"damaged in {workdir}: {', '.join(damaged)}", "Run the stages that make them again with --force."

@@ -29,11 +29,15 @@ from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
+from stages.metrics.accuracy import places
 from stages.model.device import autocast, resolve_device
 from stages.model.files import load_model, read_config
 from stages.model.popularity import BEFORE_SPLIT, TRAINING, occurrences, popularity_ranks
 from stages.model.ranking import Queries, Ranking, queries, rank
 from stages.model.registry import needed_files
+
+ALL_ITEMS, EXCLUDE_SEEN = "all_items", "exclude_seen"
+"""The protocols: all items are ranked, or those of the history are not."""
 
 
 def evaluate(
@@ -91,11 +95,10 @@ def evaluate(
                 wanted,
                 top=min(options.top, n),
                 exclude_seen=options.exclude_seen,
+                both=True,
                 batch_size=options.batch_size,
                 progress=advance,
             )
-        if ranking.ranks.min() < 1:
-            raise DataError(f"{run.path(MODEL_WEIGHTS)}: scores are not finite", "Train with a lower --learning-rate.")
         with run.measure("metrics"):
             counts = occurrences(sequences, n, TRAINING)
             facts = {"split": options.split, "model": model, **_facts(run, options, sequences, wanted, ranking, counts)}
@@ -103,7 +106,7 @@ def evaluate(
         torch.set_num_threads(threads_before)
     lineage = run.lineage(facts)
     write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)
-    write_ranks(run.path(RANKS), sequences, wanted, ranking, counts, lineage)
+    write_ranks(run.path(RANKS), sequences, wanted, ranking, counts, lineage, exclude_seen=options.exclude_seen)
     write_json(run.path(METRICS), {**facts, KEY: lineage.metadata()})
     return run.result(facts, rates={"targets_per_second": len(ranking.ranks) / run.seconds["ranking"]})
 
@@ -138,18 +141,38 @@ def _facts(
 ) -> dict[str, Any]:
     n = len(counts)
     users, first = np.unique(wanted.user, return_index=True)  # a list per user, however many targets
-    known = occurrences(sequences, n, BEFORE_SPLIT, options.split)
-    popular = popularity_ranks(known, sequences, wanted, exclude_seen=options.exclude_seen)
-    how = options.cutoffs, options.resamples, options.seed
+    protocols = _protocols(options, sequences, wanted, ranking, n)
+    headline = protocols[EXCLUDE_SEEN if options.exclude_seen else ALL_ITEMS]
     return {
         "users": len(users),
         "targets": len(wanted.user),
+        "repeated_targets": len(wanted.user) - len(np.unique(wanted.user * (n + 1) + wanted.target)),
         "items": n,
         "exclude_seen": options.exclude_seen,
-        **({"seen_targets": int((ranking.ranks > n).sum())} if options.exclude_seen else {}),
-        "metrics": with_intervals(ranking.ranks, wanted.user, *how),
-        "popularity": with_intervals(popular, wanted.user, *how),
+        "seen_targets": int((ranking.unseen_ranks > n).sum()),
+        "metrics": headline["metrics"],
+        "popularity": headline["popularity"],
+        "protocols": protocols,
         "popularity_cut": BEFORE_SPLIT,
         "beyond_accuracy": beyond_accuracy(run, ranking.items[first], counts, options.top) if options.top else {},
         "popularity_groups": popularity_groups(counts, counts[wanted.target - 1]),
+        "counts_cut": TRAINING,
     }
+
+
+def _protocols(
+    options: EvaluateOptions, sequences: Sequences, wanted: Queries, ranking: Ranking, items: int
+) -> dict[str, dict[str, Any]]:
+    """The metrics of the model and of popularity, with all items ranked and with the history excluded."""
+    known = occurrences(sequences, items, BEFORE_SPLIT, options.split)
+    ranks = {ALL_ITEMS: ranking.ranks, EXCLUDE_SEEN: ranking.unseen_ranks}
+    found: dict[str, dict[str, Any]] = {}
+    for protocol, of_model in ranks.items():
+        of_popularity = popularity_ranks(known, sequences, wanted, exclude_seen=protocol == EXCLUDE_SEEN)
+        found[protocol] = {
+            name: with_intervals(
+                places(of, wanted.user, wanted.target, items), options.cutoffs, options.resamples, options.seed
+            )
+            for name, of in (("metrics", of_model), ("popularity", of_popularity))
+        }
+    return found

@@ -8,10 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stages.artifacts.errors import NotFiniteError
 from stages.artifacts.sequences import Sequences
 from stages.model.base import Model
 from stages.model.packing import pack
-from stages.model.tiles import best, hide, ranks_of
+from stages.model.tiles import all_finite, among_unseen, best, hide, ranks_of, ties_of
 
 _SCORES = 1 << 21
 """Scores held at a time on a CPU, 8 MiB, so that they stay in its caches while targets are ranked."""
@@ -44,12 +45,19 @@ class Ranking:
     """What a model says to some queries.
 
     Attributes:
-        ranks: (R,) of the targets, from 1.
+        ranks: (R,) of the targets among all items, from 1, ties against the target.
+        unseen_ranks: (R,) the same when items of the history are not ranked; a target among them stands behind all
+            items, at N + 1. Empty unless asked for.
+        ties: (R,) how many other items score as the target does. Empty unless asked for.
+        unseen_ties: (R,) the same when items of the history are not ranked. Empty unless asked for.
         items: (R, k) the best items, best first; 0 where fewer than k could be recommended.
         scores: (R, k) float32, the model's own: cosine similarities with the repeat bias, or counts.
     """
 
     ranks: npt.NDArray[np.int64]
+    unseen_ranks: npt.NDArray[np.int64]
+    ties: npt.NDArray[np.int64]
+    unseen_ties: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
 
@@ -88,6 +96,7 @@ def rank(
     *,
     top: int = 0,
     exclude_seen: bool = False,
+    both: bool = False,
     batch_size: int = 2048,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Ranking:
@@ -98,10 +107,13 @@ def rank(
         items: ``Sequences.items`` as int64 on the same device.
         wanted: targets and histories.
         top: k, how many of the best items to keep; at most N.
-        exclude_seen: items anywhere in the history, also before the part that the model reads, are not ranked. A
-            target among them stands behind all items, at rank N + 1.
+        exclude_seen: items anywhere in the history, also before the part that the model reads, are not among the best.
+        both: find ``unseen_ranks``, ``ties`` and ``unseen_ties`` as well.
         batch_size: histories read at a time; users x items is never held whole.
         progress: called with how many more rows are done.
+
+    Raises:
+        NotFiniteError: when a score is NaN or infinite, which no rank could be read from.
     """
     device = items.device
     score = model.scorer()
@@ -109,8 +121,12 @@ def rank(
     step = min(batch_size, max(_AT_LEAST, budget // (model.config.items + 1)))
     # Histories of like length go together, so that little of the attention's rectangle is padding.
     order = np.argsort(wanted.start - wanted.end, kind="stable")
+    also = len(order) if both else 0
     ranking = Ranking(
         np.empty(len(order), np.int64),
+        np.empty(also, np.int64),
+        np.empty(also, np.int64),
+        np.empty(also, np.int64),
         np.zeros((len(order), top), np.int32),
         np.zeros((len(order), top), np.float32),
     )
@@ -123,16 +139,33 @@ def rank(
         tile = score(histories, packing)
         # Filled tile by tile: results that each tile allocates would stand between the large tiles and, where freed
         # memory is kept, leave a hole as large as a tile for each of them.
-        ranks = torch.empty(len(rows), dtype=torch.int32, device=device)
+        ranks, unseen_ranks, ties, unseen_ties = torch.empty(4, len(rows), dtype=torch.int32, device=device)
+        finite = torch.ones((), dtype=torch.bool, device=device)
         best_items = torch.empty(len(rows), top, dtype=torch.int64, device=device)
         best_scores = torch.empty(len(rows), top, dtype=torch.float32, device=device)
         for part in (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step)):
             scores = tile(part)
-            hide(scores, _seen(items, first[part], end[part]) if exclude_seen else None)
+            hide(scores)
+            finite &= all_finite(scores)
             ranks[part] = ranks_of(scores, target[part])
+            seen = _seen(items, first[part], end[part]) if both or exclude_seen else None
+            if both and seen:
+                ties[part] = ties_of(scores, target[part])
+                unseen_ranks[part], unseen_ties[part] = among_unseen(
+                    scores, target[part], ranks[part], ties[part], seen
+                )
             if top:
+                hide(scores, seen if exclude_seen else None)
                 best_items[part], best_scores[part] = best(scores, top)
+        if not finite:
+            raise NotFiniteError(
+                f"{model.origin}: scores are not finite", "Train again, with a lower --learning-rate if it diverged."
+            )
         ranking.ranks[rows] = ranks.cpu().numpy()
+        if both:
+            ranking.unseen_ranks[rows] = unseen_ranks.cpu().numpy()
+            ranking.ties[rows] = ties.cpu().numpy()
+            ranking.unseen_ties[rows] = unseen_ties.cpu().numpy()
         ranking.items[rows] = best_items.cpu().numpy()
         ranking.scores[rows] = best_scores.cpu().numpy()
         progress(len(rows))
