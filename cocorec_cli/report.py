@@ -10,6 +10,9 @@ from typing import Any
 from stages.artifacts.json_text import json_text
 from stages.frame.result import Result
 
+WIDTH = 80
+"""Columns that a headline fits into, where it can."""
+
 UNLIMITED = 100_000
 """Columns of an output that nobody looks at through a window."""
 
@@ -63,9 +66,10 @@ def print_report(report: Report) -> None:
         headline = f"{result.stage}: up to date, nothing to do (--force runs it again)"
     else:
         made = ", ".join(result.outputs) or "nothing"
-        headline = (
-            f"{result.stage}: made {made} in {report.seconds:,.1f} s, peak memory {report.peak_memory_mib:,.0f} MiB"
-        )
+        cost = f"in {report.seconds:,.1f} s, peak memory {report.peak_memory_mib:,.0f} MiB"
+        headline = f"{result.stage}: made {made} {cost}"
+        if len(headline) > WIDTH:
+            headline = f"{result.stage}: made {made}\n  {cost}"
     print_table([], list(_rows(result.facts)), title=headline)
     for name, records in _tables(result.facts):
         columns = list(dict.fromkeys(column for record in records for column in record))

@@ -36,7 +36,13 @@ class Series:
     reports: list[Report] = field(default_factory=list)
 
 
-def run_stage(ctx: typer.Context, options: type[Options], *, check: Callable[[Result], None] | None = None) -> None:
+def run_stage(
+    ctx: typer.Context,
+    options: type[Options],
+    *,
+    check: Callable[[Result], None] | None = None,
+    show: Callable[[Report], None] = print_report,
+) -> None:
     """Run the stage named like the command, with the options given to the command, and print what it made.
 
     The function ``stages.<command>.<command>`` is imported only here, with all that it needs.
@@ -45,6 +51,7 @@ def run_stage(ctx: typer.Context, options: type[Options], *, check: Callable[[Re
         ctx: the command's context.
         options: of the stage.
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
+        show: prints the report for a person.
     """
     name = str(ctx.command.name)
     given = options(**given_values(options, ctx.params))
@@ -55,11 +62,15 @@ def run_stage(ctx: typer.Context, options: type[Options], *, check: Callable[[Re
         stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
         return stage(given, workdir=ctx.params["workdir"], force=ctx.params["force"], reporter=reporter)
 
-    run_call(ctx, call, check=check)
+    run_call(ctx, call, check=check, show=show)
 
 
 def run_call(
-    ctx: typer.Context, call: Callable[[ConsoleReporter], Result], *, check: Callable[[Result], None] | None = None
+    ctx: typer.Context,
+    call: Callable[[ConsoleReporter], Result],
+    *,
+    check: Callable[[Result], None] | None = None,
+    show: Callable[[Report], None] = print_report,
 ) -> None:
     """Do the work of a command under the lock of its work directory, and print what came of it.
 
@@ -67,6 +78,7 @@ def run_call(
         ctx: the command's context.
         call: does the work; heavy libraries are imported only here.
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
+        show: prints the report for a person.
     """
     from stages.artifacts.lock import locked
 
@@ -91,7 +103,7 @@ def run_call(
     if series:
         series.reports.append(report)
     if not ctx.params["json"]:
-        print_report(report)
+        show(report)
     elif not series:
         print_json(report.to_json())
     if check:
