@@ -15,9 +15,10 @@ from typer.core import TyperGroup
 
 from cocorec_cli.config import CONFIG_KEY
 from cocorec_cli.console import ConsoleReporter, say
-from cocorec_cli.from_options import former_names, given_values
+from cocorec_cli.from_options import former_names, given_values, spelt
 from cocorec_cli.memory import limited, peak_mib, reset_peak
 from cocorec_cli.report import Report, print_json, print_report
+from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -85,6 +86,7 @@ def run_call(
     name = str(ctx.command.name)
     workdir: Path = ctx.params["workdir"]
     series = ctx.find_object(Series)
+    check_paths(ctx)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"])
     warn_of_unknown_variables(ctx, reporter)
     started = time.perf_counter()
@@ -133,6 +135,20 @@ def stage_context(
         name, list(args), parent=root, obj=series, default_map=defaults, resilient_parsing=lenient
     )
     return cast(typer.Context, made)
+
+
+def check_paths(ctx: typer.Context) -> None:
+    """Refuse paths that the libraries behind the commands could not open.
+
+    Raises:
+        DataError: naming the option whose path is not UTF-8.
+    """
+    for name, value in ctx.params.items():
+        if ctx.command.name == "preprocess" and name in ("inputs", "items"):
+            continue  # preprocess opens them itself
+        for path in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(path, str | Path):
+                require_utf8(path, spelt(name))
 
 
 def warn_of_unknown_variables(ctx: typer.Context, reporter: Reporter) -> None:

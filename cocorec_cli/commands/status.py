@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Json, Workdir, option
 from cocorec_cli.report import print_json, print_table
-from cocorec_cli.runner import stage_context
+from cocorec_cli.runner import check_paths, stage_context
 from stages.artifacts.errors import DataError
 from stages.artifacts.pipeline import STAGES
 
@@ -32,6 +32,7 @@ def status(
     """
     from stages.artifacts.status import workdir_status
 
+    check_paths(ctx)
     options, defaults = _stage_options(ctx) if config else ({}, {})
     statuses = workdir_status(
         workdir, options=options, defaults=defaults, raw_folders=_raw_folders(options), verify=verify

@@ -61,6 +61,8 @@ def embed(
             kept = _views_with_text(texts, views, asked=options.views is not None, run=run)
         with run.measure("load"):
             encoder = Encoder(source.folder, source.name, options)
+            if encoder.prompt_name:
+                run.reporter.info(f"{source.name}: its prompt {encoder.prompt_name!r}, {encoder.prompt!r}, goes first")
         with run.measure("tokenize"):
             tokens = count_tokens(encoder, texts, run.reporter)
             seen = np.minimum(tokens, encoder.max_tokens or tokens.max())
@@ -115,6 +117,7 @@ def _facts(encoder: Encoder, texts: DistinctTexts, views: list[str], tokens: Ind
         "max_tokens": encoder.max_tokens,
         "model": source.name,
         "precision": encoder.precision,
+        "prompt": encoder.prompt or None,
         "texts": len(texts),
         "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in views],
     }

@@ -139,7 +139,8 @@ def _ndcg(found: Places, k: int) -> Floats:
     """DCG of the first K over that of a list that begins with all targets (Järvelin and Kekäläinen, 2002)."""
     gains = np.where(found.place <= k, 1 / np.log2(found.place + 1), 0.0)
     ideal = np.cumsum(1 / np.log2(np.arange(1, k + 1) + 1.0))
-    return _sums(found, gains) / ideal[np.minimum(_targets(found), k) - 1]
+    ndcg: Floats = _sums(found, gains) / ideal[np.minimum(_targets(found), k) - 1]
+    return ndcg
 
 
 def _hit(found: Places, k: int) -> Floats:

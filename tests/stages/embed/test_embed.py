@@ -115,7 +115,14 @@ def test_many_row_groups_hold_what_one_holds(
 
 @pytest.mark.parametrize(
     "changed",
-    [{"normalize": True}, {"max_tokens": 8}, {"prompt": "the "}, {"precision": "bfloat16"}, {"views": ["title"]}],
+    [
+        {"normalize": True},
+        {"max_tokens": 8},
+        {"prompt": "the "},
+        {"precision": "bfloat16"},
+        {"views": ["title"]},
+        {"truncate_dim": 8},
+    ],
 )
 def test_an_option_that_decides_content_makes_it_stale(
     sentences: Sentences, make_items: MakeItems, tiny_model: Path, changed: dict[str, object]
@@ -158,6 +165,80 @@ def test_options_reach_the_encoder(sentences: Sentences, make_items: MakeItems, 
     np.testing.assert_allclose(matrix, expected, atol=1e-5)
     longer = sum(len(text.split()) + 3 > 12 for text in texts)
     assert result.facts["views"][0]["truncated_texts"] == longer > 0
+
+
+def _with_prompts(model: Path, folder: Path, prompts: dict[str, str], default: str | None = None) -> Path:
+    """A copy of a model whose configuration names these prompts."""
+    shutil.copytree(model, folder)
+    path = folder / "config_sentence_transformers.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "prompts": prompts, "default_prompt_name": default}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("prompts", "default", "options", "used", "named"),
+    [
+        ({"query": "red ", "document": "blue "}, None, {}, "blue ", "document"),
+        ({"query": "red ", "passage": "oak "}, "query", {}, "oak ", "passage"),
+        ({"query": "red "}, "query", {}, "red ", "query"),
+        ({"query": "red ", "document": "blue "}, None, {"prompt_name": "query"}, "red ", "query"),
+        ({"query": "red ", "document": "blue "}, None, {"prompt": "sand "}, "sand ", None),
+        ({"query": "red ", "document": "blue "}, "query", {"prompt": ""}, "", None),
+    ],
+)
+def test_the_prompt_for_documents_is_used_and_said(
+    make_items: MakeItems,
+    tiny_model: Path,
+    tmp_path: Path,
+    recorder: Reporter,
+    prompts: dict[str, str],
+    default: str | None,
+    options: dict[str, str],
+    used: str,
+    named: str | None,
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = ["nail box", "glue of steel", "paper"]
+    workdir = make_items({"title": texts})
+    model = _with_prompts(tiny_model, tmp_path / "prompted", prompts, default)
+    result = embed(EmbedOptions(model=str(model), **options), workdir=workdir, reporter=recorder)
+    expected = SentenceTransformer(str(tiny_model), device="cpu").encode(texts, prompt=used)
+    np.testing.assert_allclose(read_view(workdir / names.EMBEDDINGS, "title")[0], expected, atol=1e-5)
+    assert result.facts["prompt"] == (used or None)
+    assert any(f"its prompt {named!r}, {used!r}" in said for said in recorder.infos) == (named is not None)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_dimensions_are_cut_before_lengths_are_scaled(
+    sentences: Sentences, make_items: MakeItems, tiny_model: Path, normalize: bool
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = sentences(20)
+    workdir = make_items({"title": texts})
+    facts = embed(EmbedOptions(model=str(tiny_model), truncate_dim=8, normalize=normalize), workdir=workdir).facts
+    library = SentenceTransformer(str(tiny_model), device="cpu", truncate_dim=8)
+    matrix, _ = read_view(workdir / names.EMBEDDINGS, "title")
+    np.testing.assert_allclose(matrix, library.encode(texts, normalize_embeddings=normalize), atol=1e-5)
+    assert facts["dimension"] == matrix.shape[1] == 8
+
+
+def test_a_model_without_a_limit_of_tokens(make_items: MakeItems, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "red": 1, "box": 2}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    folder = tmp_path / "static"
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)]).save(str(folder))
+    workdir = make_items({"title": ["red box", "box"]})
+    with pytest.raises(UsageError, match=r"--max-tokens 8: static has no limit of tokens"):
+        embed(EmbedOptions(model=str(folder), max_tokens=8), workdir=workdir)
+    facts = embed(EmbedOptions(model=str(folder)), workdir=workdir).facts
+    assert (facts["dimension"], facts["max_tokens"]) == (16, None)
 
 
 class Interrupting(Reporter):
@@ -259,6 +340,9 @@ def test_a_view_without_texts(make_items: MakeItems, tiny_model: Path) -> None:
         ({"backend": "openvino", "precision": "float16"}, "--precision float16"),
         ({"max_tokens": 65}, "64 positions"),
         ({"max_tokens": 2}, "--max-tokens 2"),
+        ({"truncate_dim": 33}, "--truncate-dim 33: tiny gives 32 dimensions"),
+        ({"prompt_name": "query2"}, "--prompt-name query2: tiny has no such prompt"),
+        ({"prompt_name": "query", "prompt": "x"}, "--prompt and --prompt-name exclude each other"),
         ({"batch_tokens": 0}, "--batch-tokens must be at least 1, is 0"),
         ({"views": ["titel"]}, "'title'"),
     ],
