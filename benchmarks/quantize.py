@@ -24,19 +24,19 @@ from stages.artifacts.vectors import embeddings_schema, read_view, to_fixed_size
 _ROWS = 65_536
 
 
-def prepare_ours(workdir: Path, *, views: list[str], levels: int, dimension: int) -> Prepared:
+def prepare_ours(workdir: Path, *, views: list[str], levels: int, text_dim: int) -> Prepared:
     """The stage, as ``cocorec quantize`` runs it."""
     from stages.quantize import QuantizeOptions, quantize
 
     def run() -> tuple[float, dict[str, float]]:
-        result = quantize(QuantizeOptions(levels=levels, text_dim=dimension), workdir=workdir, force=True)
+        result = quantize(QuantizeOptions(levels=levels, text_dim=text_dim), workdir=workdir, force=True)
         errors = [view["relative_error"] for view in result.facts["views"]]
         return result.facts["items"] * len(views), {"relative_error": float(np.mean(errors))}
 
     return run
 
 
-def prepare_plain(workdir: Path, *, views: list[str], levels: int, dimension: int) -> Prepared:
+def prepare_plain(workdir: Path, *, views: list[str], levels: int, text_dim: int) -> Prepared:
     """The libraries alone."""
     import faiss
     from sklearn.decomposition import PCA
@@ -46,9 +46,9 @@ def prepare_plain(workdir: Path, *, views: list[str], levels: int, dimension: in
     def run() -> tuple[float, dict[str, float]]:
         errors = []
         for matrix in vectors:
-            whitened = PCA(dimension, whiten=True, random_state=0).fit_transform(matrix)
+            whitened = PCA(text_dim, whiten=True, random_state=0).fit_transform(matrix)
             whitened = np.ascontiguousarray(whitened, np.float32)
-            quantizer = faiss.ProductQuantizer(dimension, levels, 8)
+            quantizer = faiss.ProductQuantizer(text_dim, levels, 8)
             quantizer.train(whitened)
             decoded = quantizer.decode(quantizer.compute_codes(whitened))
             errors.append(float(((whitened - decoded) ** 2).sum() / (whitened**2).sum()))

@@ -1,6 +1,5 @@
 """Data of a given shape from a seed: histories with popular and rare items, codes, texts."""
 
-import inspect
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -8,11 +7,12 @@ import numpy as np
 import torch
 
 from stages.artifacts.sequences import Sequences
+from stages.frame.options import defaults
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
 from stages.model.masking import CodeMasking
 from stages.model.objective import Objective
-from stages.train import train
+from stages.train.options import TrainOptions
 
 
 @dataclass(frozen=True)
@@ -115,4 +115,4 @@ def _defaults(of: type) -> dict[str, Any]:
 
 
 def _train_defaults() -> dict[str, Any]:
-    return {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()}
+    return defaults(TrainOptions)

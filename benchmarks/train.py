@@ -24,7 +24,7 @@ from stages.frame.allocator import keep_freed_memory, return_freed_memory
 from stages.model.cocorec import CoCoRec
 from stages.model.device import autocast
 from stages.train.average import WeightAverage
-from stages.train.windows import TARGETS, Sampler
+from stages.train.windows import WINDOWS, Sampler
 
 SIZES = ("items", "users", "views", "levels", "dim", "batch_size", "negatives", "codebook_size", "max_history")
 LEARNING_RATE, WEIGHT_DECAY, AVERAGE = 0.004, 1e-4, 0.98
@@ -45,7 +45,7 @@ def prepare_ours(
     average = WeightAverage(model, AVERAGE)
     objective = make_objective(negatives)
     items = torch.from_numpy(sequences.items.astype(np.int64)).to(where)
-    windows = TARGETS[targets](sequences, shape.max_history)
+    windows = WINDOWS[targets](sequences, shape.max_history)
     sampler = Sampler(items, windows, shape.batch_size, seed)
     batches = _forever(lambda epoch: sampler.order(epoch), len(sampler))
 

@@ -7,6 +7,7 @@ import typer
 
 from cocorec_cli.config import load_config
 from cocorec_cli.memory import read_size
+from stages.frame.machine import MACHINE
 
 GENERAL = "General"
 """Help panel of the options below."""
@@ -57,15 +58,6 @@ Quiet = Annotated[
     bool,
     option("No progress, no messages but warnings and errors; results are still printed.", GENERAL, "--quiet", "-q"),
 ]
-
-MACHINE = "Machine"
-"""Help panel of what depends on the machine."""
-
-Device = Annotated[
-    str, option("auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.", MACHINE, metavar="NAME")
-]
-
-Threads = Annotated[int | None, option("CPU threads.", MACHINE, min=1, metavar="N", show_default="all cores")]
 
 
 def _size_in_bytes(text: str | None) -> int | None:

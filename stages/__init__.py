@@ -1,3 +1,3 @@
 """The stages of cocorec: each one reads files of the contract, computes, and writes files of the contract."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

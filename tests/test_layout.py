@@ -139,7 +139,7 @@ from cocorec_cli.main import main
 code = main(sys.argv[1:])
 sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name in sys.modules] or 0)
 """
-    for command in (["train", "--epochs=2", *options], ["evaluate", "--bootstrap=10"]):
+    for command in (["train", "--epochs=2", *options], ["evaluate", "--resamples=10"]):
         done = _without((), code, *command, f"--workdir={structured}", "--quiet")
         assert (done.returncode, done.stderr) == (0, "")
 
@@ -188,3 +188,49 @@ def test_no_file_names_a_path_of_a_machine():
 
 def test_stages_are_typed():
     assert all((REPOSITORY / package / "py.typed").is_file() for package in PACKAGES)
+
+
+def _strings(path: Path) -> set[str]:
+    """Every text that a file's code holds, docstrings included."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_a_model_is_a_file_and_a_line():
+    """Nobody asks for a model by its name: all that depends on it stands in its class."""
+    from stages.model.registry import BACKBONES, MODELS
+
+    files = [path for path in python_files(*PACKAGES) if path.name not in ("registry.py", "migration.py")]
+    texts = {path: _strings(path) for path in files}
+    for name, entry in {**MODELS, **BACKBONES}.items():
+        own = REPOSITORY / (entry.target.partition(":")[0].replace(".", "/") + ".py")
+        assert own.is_file()
+        if name in ("text", "codes", "cocorec", "transformer", "popularity"):
+            continue  # names of other things, or defaults, too
+        for path in files:
+            assert path == own or name not in texts[path], f"{path} asks for the model {name!r}"
+
+
+def test_an_option_has_one_default():
+    """No function or class repeats a default that the options of a stage declare."""
+    import importlib
+
+    from stages.frame.options import declarations
+
+    stages = ("preprocess", "embed", "quantize", "train", "evaluate", "compare", "tune", "download")
+    modules = {stage: importlib.import_module(f"stages.{stage}.options") for stage in stages}
+    classes = [getattr(module, f"{stage.title()}Options") for stage, module in modules.items()]
+    declared = {found.name for options in classes for found in declarations(options)}
+    # Words that functions use for other things, too.
+    shared = {"seed", "device", "threads", "precision", "top", "views", "items", "model", "format", "targets", "split"}
+    for path in python_files(*PACKAGES):
+        if path.name == "options.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                known = [*node.args.posonlyargs, *node.args.args]
+                defaults = dict(zip([a.arg for a in known][::-1], node.args.defaults[::-1], strict=False))
+                defaults |= dict(zip([a.arg for a in node.args.kwonlyargs], node.args.kw_defaults, strict=True))
+                for name, default in defaults.items():
+                    repeated = name in declared - shared and isinstance(default, ast.Constant) and default.value
+                    assert not repeated, f"{path}: {node.name}() has a default of its own for {name}"

@@ -97,7 +97,7 @@ def test_remote_code_is_off_unless_asked_for() -> None:
     from inspect import signature
 
     from cocorec_cli.commands.embed import embed as command
-    from stages.embed import embed as stage
+    from stages.embed import EmbedOptions
 
-    for function in (command, stage):
-        assert signature(function).parameters["trust_remote_code"].default is False
+    assert signature(command).parameters["trust_remote_code"].default is False
+    assert EmbedOptions().trust_remote_code is False

@@ -18,7 +18,7 @@ if [ -d "$root/.venv/bin" ]; then
 fi
 
 fail() {
-    printf 'error: %s\nremedy: %s\n' "$1" "$2" >&2
+    printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
     exit 2
 }
 

@@ -20,7 +20,7 @@ def read_metrics(dataset: str, seed: str) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        sys.exit(f"error: cannot read {path}: {error}\nremedy: Run reproduce.sh for {dataset} and seed {seed}.")
+        sys.exit(f"error: cannot read {path}: {error}\nhint: Run reproduce.sh for {dataset} and seed {seed}.")
 
 
 def shown(values: list[float]) -> str:

@@ -79,7 +79,7 @@ def read_json(path: Path) -> Any:
         raise missing(path) from None
     except PermissionError as error:
         raise not_permitted(path) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot read {path}: {error}", "Run the stage that writes it again with --force.") from error
 
 

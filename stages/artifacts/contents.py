@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.artifacts.errors import DataError
+from stages.artifacts.pipeline import again
 
 PREFIX = "content-sha256:"
 
@@ -80,7 +81,7 @@ class _Column:
         elif kind in ("int", "float", "bool"):
             width = {"int": pa.int64(), "float": pa.float32(), "bool": pa.uint8()}[kind]
             self._hash(2 * depth, values.is_valid().cast(pa.uint8()))
-            self._hash(2 * depth + 1, values.drop_null().cast(width))
+            self._hash(2 * depth + 1, values.drop_null().cast(width, safe=False))  # of uint64, the same bits
         else:
             for value in values.to_pylist():
                 self._update(2 * depth, repr(value).encode())
@@ -138,7 +139,7 @@ def _header(file: BinaryIO, path: Path) -> dict[str, Any]:
         if not isinstance(header, dict):
             raise ValueError("its header is not an object")
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not a readable safetensors file: {error}") from error
+        raise DataError(f"{path} is not a readable safetensors file: {error}", again(path)) from error
     return header
 
 
@@ -146,7 +147,7 @@ def _of_json(path: Path, lineage_key: str) -> str:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not a readable JSON file: {error}") from error
+        raise DataError(f"{path} is not a readable JSON file: {error}", again(path)) from error
     if isinstance(value, dict):
         value.pop(lineage_key, None)
     return _joined([json.dumps(value, sort_keys=True)])

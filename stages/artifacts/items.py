@@ -34,9 +34,13 @@ def item_views(path: Path) -> list[str]:
 
 
 def count_items(path: Path) -> int:
-    """How many items there are, read from the footer alone."""
+    """How many items there are, N.
+
+    Raises:
+        DataError: when the file is missing or damaged, or its items are not numbered 1..N.
+    """
     with open_table(path) as file:
-        return int(file.metadata.num_rows)
+        return check_item_numbers(file, path)
 
 
 def read_item_ids(path: Path) -> pa.ChunkedArray:

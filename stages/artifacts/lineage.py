@@ -16,7 +16,7 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.json_text import json_text
 from stages.artifacts.migration import current_options
-from stages.artifacts.pipeline import STAGES, stage_of
+from stages.artifacts.pipeline import STAGES, again, stage_of
 
 CONTRACT_VERSION = 2
 """Version of the files between the stages; a reader refuses files of a later one."""
@@ -247,7 +247,7 @@ def _parquet_metadata(path: Path) -> dict[bytes, bytes]:
     try:
         return pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a readable Parquet file: {error}", _again(path)) from error
+        raise DataError(f"{path} is not a readable Parquet file: {error}", again(path)) from error
 
 
 def _safetensors_metadata(path: Path) -> dict[str, str]:
@@ -257,9 +257,4 @@ def _safetensors_metadata(path: Path) -> dict[str, str]:
         with safe_open(path, framework="numpy") as file:
             return file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is not a readable safetensors file: {error}", _again(path)) from error
-
-
-def _again(path: Path) -> str | None:
-    stage = stage_of(path)
-    return f"Run `cocorec {stage} --force` to write it again." if stage else None
+        raise DataError(f"{path} is not a readable safetensors file: {error}", again(path)) from error

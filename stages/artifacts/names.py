@@ -45,6 +45,14 @@ class Columns:
     SCORES = "scores"
 
 
+class HistoryColumns:
+    """Column names of the epochs of a training run; losses and metrics carry their own names."""
+
+    EPOCH = "epoch"
+    STEP = "step"
+    LEARNING_RATE = "learning_rate"
+
+
 class TrialColumns:
     """Column names of the trials of a search; options carry their own names, such as ``train.dropout``."""
 

@@ -36,3 +36,9 @@ def stage_of(path: Path) -> str | None:
         if any(Path(output).name == path.name for output in stage.outputs):
             return stage.name
     return None
+
+
+def again(path: Path) -> str | None:
+    """The hint of an error about an artifact that cannot be read; ``None`` for other files."""
+    stage = stage_of(path)
+    return f"Run `cocorec {stage} --force` to write it again." if stage else None

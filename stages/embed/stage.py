@@ -19,6 +19,7 @@ from stages.embed.texts import DistinctTexts, Numbers, choose_views, collect
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
+from stages.frame.threads import threads
 
 
 def embed(
@@ -55,7 +56,7 @@ def embed(
         return done
 
     _announce(source, run)
-    with TextFile(run.workdir / ".cocorec") as text_file:
+    with threads(options.threads), TextFile(run.workdir / ".cocorec") as text_file:
         with run.measure("read"):
             texts = collect(items, views, text_file)
             kept = _views_with_text(texts, views, asked=options.views is not None, run=run)

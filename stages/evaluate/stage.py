@@ -29,6 +29,7 @@ from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
+from stages.frame.threads import threads
 from stages.metrics.accuracy import places
 from stages.model.device import autocast, resolve_device
 from stages.model.files import load_model, read_config
@@ -69,9 +70,7 @@ def evaluate(
         return done
 
     keep_freed_memory()
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(options.threads or threads_before)
-    try:
+    with threads(options.threads):
         with run.measure("loading"):
             trained = load_model(run.workdir, device)
             n = trained.catalogue.items
@@ -102,8 +101,6 @@ def evaluate(
         with run.measure("metrics"):
             counts = occurrences(sequences, n, TRAINING)
             facts = {"split": options.split, "model": model, **_facts(run, options, sequences, wanted, ranking, counts)}
-    finally:
-        torch.set_num_threads(threads_before)
     lineage = run.lineage(facts)
     write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)
     write_ranks(run.path(RANKS), sequences, wanted, ranking, counts, lineage, exclude_seen=options.exclude_seen)

@@ -18,6 +18,7 @@ _SCORES = 1 << 21
 """Scores held at a time on a CPU, 8 MiB, so that they stay in its caches while targets are ranked."""
 
 _ON_DEVICE = 4  # times as many on other devices, which a small tile does not keep busy
+_BATCH = 2048  # histories read at a time, where nobody asks for another number
 _AT_LEAST = 16  # users, so that a large catalogue is not read from memory for each of them
 
 
@@ -97,7 +98,7 @@ def rank(
     top: int = 0,
     exclude_seen: bool = False,
     both: bool = False,
-    batch_size: int = 2048,
+    batch_size: int = _BATCH,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Ranking:
     """Rank all items by the model's scores, ties against the target.

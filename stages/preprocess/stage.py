@@ -12,6 +12,7 @@ from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
+from stages.frame.threads import threads
 from stages.preprocess.columns import ID
 from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
 from stages.preprocess.histories.file import write_sequences
@@ -78,7 +79,7 @@ def preprocess(
     keep_freed_memory()
     _check_threads(options, run)
     bad_rows = BadRows(options.max_bad_rows)
-    with run.measure("read_log"):
+    with threads(options.threads), run.measure("read_log"):
         # The items' columns are checked before the log is read: a wrong name should not cost minutes.
         selection, columns = item_source.choose_views(selection, options.keep_cold_items, bad_rows)
         log = log_source.read(bad_rows, run.reporter)
@@ -89,7 +90,7 @@ def preprocess(
         interactions = filtered(options, log, k, clock)
         del log
         interactions, parts, split_facts = divided(options, interactions, clock)
-    with run.measure("read_items"):
+    with threads(options.threads), run.measure("read_items"):
         wanted = Wanted(interactions.item_ids, options.keep_cold_items)
         texts = item_source.read(columns, wanted, bad_rows, run.reporter)
         if texts is not None and options.keep_cold_items:

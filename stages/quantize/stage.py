@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import read_lineage
@@ -14,10 +15,15 @@ from stages.artifacts.vectors import codes_schema, embedding_views, to_fixed_siz
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
+from stages.frame.threads import threads
 from stages.quantize.codebooks import Codes
 from stages.quantize.coding import CatalogueCoder
 from stages.quantize.file import SavedQuantizer, load_quantizer, save_quantizer
 from stages.quantize.options import QuantizeOptions
+
+_MANY_ITEMS = 10_000
+
+_MANY_ITEMS = 10_000
 
 
 def quantize(
@@ -60,7 +66,10 @@ def quantize(
         return done
 
     coder = CatalogueCoder(embeddings, options, run)
-    with run.reporter.track("quantizing", len(views), "views") as advance:
+    with (
+        threads(options.threads or (1 if _is_small(embeddings) else None)),
+        run.reporter.track("quantizing", len(views), "views") as advance,
+    ):
         for view in saved.views if saved else views:
             coder.add(view, views[view], saved.views[view] if saved else None)
             advance(1)
@@ -69,6 +78,11 @@ def quantize(
         save_quantizer(run.path(QUANTIZER), coder.quantizers, lineage)
         write_table(run.path(CODES), _codes_table(coder.codes(), options.codebook_size), lineage)
     return run.result(lineage.facts)
+
+
+def _is_small(embeddings: Path) -> bool:
+    """Whether further threads would spend more time on starting and waiting than they save."""
+    return int(pq.read_metadata(embeddings).num_rows) < _MANY_ITEMS
 
 
 def _name_items(run: StageRun) -> None:

@@ -6,10 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import torch
 
 from stages.artifacts.errors import DataError
+from stages.artifacts.history import history_table
 from stages.artifacts.names import HISTORY, SEQUENCES
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
@@ -17,6 +17,7 @@ from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
+from stages.frame.threads import threads
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
 from stages.model.device import resolve_device
@@ -56,7 +57,7 @@ def train(
     if (done := run.fresh()) and not force:
         return done
 
-    with _torch_state(device, options.threads):
+    with threads(options.threads), _torch_state(device):
         torch.manual_seed(options.seed)
         with run.measure("preparation"):
             catalogue = read_catalogue(run.workdir, known.reads, options.text_dim)
@@ -77,7 +78,7 @@ def train(
         fitted: Fitted = model.fit(training)
         with run.measure("write"):
             lineage = run.lineage(fitted.facts)
-            write_table(run.path(HISTORY), pa.Table.from_pylist(fitted.history), lineage)
+            write_table(run.path(HISTORY), history_table(fitted.history), lineage)
             save_model(run.workdir, config, model_tensors(model, catalogue), lineage)
     return run.result(fitted.facts, rates=fitted.rates)
 
@@ -97,21 +98,19 @@ def _config(options: TrainOptions, catalogue: Catalogue) -> ModelConfig:
 
 
 @contextlib.contextmanager
-def _torch_state(device: torch.device, threads: int | None) -> Iterator[None]:
-    """Set up torch for a run and leave it as it was: threads, determinism, generators."""
+def _torch_state(device: torch.device) -> Iterator[None]:
+    """Set up torch for a run and leave it as it was: determinism, generators."""
     keep_freed_memory()
     on_cpu = device.type == "cpu"
-    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    before = torch.get_deterministic_debug_mode()
     deterministic: Any = torch.utils.deterministic  # the setting below is a property that type checkers do not see
     fill = deterministic.fill_uninitialized_memory
     with torch.random.fork_rng([] if on_cpu else [device]):
         try:
-            torch.set_num_threads(threads or before[0])
             # Not torch.use_deterministic_algorithms, which loads torch's compiler.
             torch.set_deterministic_debug_mode("warn" if on_cpu else "default")
             deterministic.fill_uninitialized_memory = False  # costs time and hides nothing here
             yield
         finally:
-            torch.set_num_threads(before[0])
-            torch.set_deterministic_debug_mode(before[1])
+            torch.set_deterministic_debug_mode(before)
             deterministic.fill_uninitialized_memory = fill

@@ -7,7 +7,8 @@ from stages.tune.options import TuneOptions
 from stages.tune.space import SearchedStage
 
 if TYPE_CHECKING:
-    from stages.tune.stage import check_codes, tune
+    from stages.tune.search import check_codes
+    from stages.tune.stage import tune
 
 __all__ = ["SearchedStage", "TuneOptions", "check_codes", "tune"]
-__getattr__ = lazy_names(__name__, {"check_codes": "stages.tune.stage", "tune": "stages.tune.stage"})
+__getattr__ = lazy_names(__name__, {"check_codes": "stages.tune.search", "tune": "stages.tune.stage"})

@@ -6,8 +6,17 @@ import optuna
 import pyarrow as pa
 
 from stages.artifacts.names import TrialColumns
+from stages.artifacts.trials import TRIALS_SCHEMA
 from stages.tune.study import state_name
 from stages.tune.trials import BEST_EPOCHS, METRIC, REASON, VALUES, best_trial
+
+_ROW = (
+    TrialColumns.TRIAL,
+    TrialColumns.STATE,
+    TrialColumns.METRIC,
+    TrialColumns.EPOCHS,
+    TrialColumns.BEST_EPOCH,
+)
 
 SHOWN = 10
 """Trials in the table that is printed."""
@@ -21,15 +30,12 @@ def trials_table(study: optuna.Study) -> pa.Table:
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params]
     rows = [_row(trial) for trial in trials]
     validation = [[value for _, value in sorted(trial.intermediate_values.items())] for trial in trials]
-    columns: dict[str, pa.Array] = {
-        TrialColumns.TRIAL: pa.array([row[TrialColumns.TRIAL] for row in rows], pa.int32()),
-        TrialColumns.STATE: pa.array([row[TrialColumns.STATE] for row in rows], pa.string()),
-        TrialColumns.METRIC: pa.array([row[TrialColumns.METRIC] for row in rows], pa.float64()),
-        TrialColumns.EPOCHS: pa.array([row[TrialColumns.EPOCHS] for row in rows], pa.int32()),
-        TrialColumns.BEST_EPOCH: pa.array([row[TrialColumns.BEST_EPOCH] for row in rows], pa.int32()),
-        TrialColumns.VALIDATION: pa.array(validation, pa.list_(pa.float64())),
-        TrialColumns.REASON: pa.array([trial.user_attrs.get(REASON) for trial in trials], pa.string()),
+    found = {
+        **{name: [row[name] for row in rows] for name in _ROW},
+        TrialColumns.VALIDATION: validation,
+        TrialColumns.REASON: [trial.user_attrs.get(REASON) for trial in trials],
     }
+    columns: dict[str, pa.Array] = {field.name: pa.array(found[field.name], field.type) for field in TRIALS_SCHEMA}
     for name in dict.fromkeys(name for trial in trials for name in trial.params):
         values = [trial.params.get(name) for trial in trials]
         kinds = {type(value) for value in values if value is not None}

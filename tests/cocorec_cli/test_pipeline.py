@@ -44,7 +44,7 @@ views = ["title", "brand"]
 [quantize]
 levels = 2
 codebook_size = 4
-dimension = 8
+text_dim = 8
 [train]
 dim = 8
 text_dim = 8

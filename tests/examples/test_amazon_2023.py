@@ -71,7 +71,7 @@ def test_the_settings_are_the_authors(group, name):
     views = ["title", "brand", "features", "categories", "description"]
     assert config["preprocess"]["views"] == config["embed"]["views"] == views
     assert config["embed"]["model"] == "sentence-transformers/sentence-t5-base"
-    assert config["quantize"] == {"method": "pq", "levels": 4, "codebook_size": 256, "dimension": 128}
+    assert config["quantize"] == {"method": "pq", "levels": 4, "codebook_size": 256, "text_dim": 128}
     train = config["train"]
     own = ("learning_rate", "negatives", "mcm_weight", "msa_weight", "dropout", "fusion_dropout")
     assert tuple(train.pop(option) for option in own) == SETTINGS[name]

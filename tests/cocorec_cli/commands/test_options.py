@@ -210,7 +210,7 @@ def _choices(options: type[Options], name: str) -> tuple[str, ...]:
 
 def test_choices_are_the_names_in_the_registries():
     from stages.download.amazon import KINDS as BENCHMARKS
-    from stages.model.config import KINDS as MODELS
+    from stages.model.registry import MODELS
     from stages.preprocess.items.readers import ITEM_READERS
     from stages.preprocess.logs.readers import LOG_READERS
     from stages.train.windows import WINDOWS

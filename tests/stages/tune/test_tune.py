@@ -269,7 +269,7 @@ def test_other_errors_end_the_search(structured, training):
 )
 def test_what_does_not_fit_is_refused_before_the_first_trial(structured, training, options, expected):
     with pytest.raises(UsageError, match=expected):
-        tune(TuneOptions(**{"space": RATE, **options}), workdir=structured, stages=training.stages)
+        tune(TuneOptions(), workdir=structured, stages=training.stages, **{"space": RATE, **options})
     assert not training.calls
     assert not (structured / TUNE_DIR).exists()
 

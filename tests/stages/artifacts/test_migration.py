@@ -1,0 +1,127 @@
+"""A work directory of version 1 of the contract is read as it is."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stages.artifacts.lineage import CONTRACT_VERSION, read_lineage
+from stages.artifacts.migration import RENAMED, current_options
+from stages.artifacts.names import BACKTEST, CODES, EMBEDDINGS, ITEMS, METRICS, MODEL_CONFIG, RANKS, SEQUENCES
+from stages.artifacts.pipeline import STAGES
+from stages.artifacts.status import workdir_status
+from stages.evaluate import EvaluateOptions, evaluate
+from stages.frame.options import Options, declarations
+from stages.preprocess import PreprocessOptions, preprocess
+from stages.quantize import QuantizeOptions, quantize
+from stages.train import TrainOptions, train
+
+DATA = Path(__file__).resolve().parents[2] / "data" / "v1"
+
+PREPROCESS = PreprocessOptions([DATA / "log.csv"], items=[DATA / "texts.jsonl"], k_core=2)
+QUANTIZE = QuantizeOptions(text_dim=8, levels=2, codebook_size=4)
+SIZES = {"dim": 8, "heads": 2, "ffn_dim": 8, "fusion_ffn_dim": 8, "text_dim": 4, "layers": 1}
+TRAIN = TrainOptions(**SIZES, epochs=2, batch_size=32, device="cpu", threads=1)
+EVALUATE = EvaluateOptions(resamples=20, device="cpu", threads=1)
+
+RUNS = {
+    "preprocess": (preprocess, PREPROCESS),
+    "quantize": (quantize, QUANTIZE),
+    "train": (train, TRAIN),
+    "evaluate": (evaluate, EVALUATE),
+}
+
+
+@pytest.fixture
+def workdir(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DATA / "workdir", tmp_path / "workdir"))
+
+
+LATER = {BACKTEST}
+"""What version 1 had not, or under another name."""
+
+
+def test_the_files_are_of_version_1(workdir):
+    for path in (path for stage in STAGES.values() for path in stage.outputs if path not in LATER):
+        lineage = read_lineage(workdir / path)
+        assert lineage is not None
+        assert (lineage.contract, lineage.version) == (1, "0.1.0")
+        assert all(found.startswith("sha256:") for found in lineage.inputs.values())
+    assert CONTRACT_VERSION == 2
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_all_is_fresh(workdir, verify):
+    statuses = workdir_status(workdir, raw_folders=[DATA], verify=verify)
+    assert [found.file for found in statuses] == [name for stage in STAGES.values() for name in stage.outputs]
+    there = [found for found in statuses if found.file not in LATER]
+    assert {(found.state, found.version) for found in there} == {("fresh", "0.1.0")}
+    assert {found.state for found in statuses if found.file in LATER} == {"missing"}
+
+
+def test_options_are_compared_under_their_present_names(workdir):
+    def states(**options: object) -> dict[str, str]:
+        found = workdir_status(workdir, options={name: vars(value) for name, value in options.items()})
+        return {one.file: one.reason for one in found if one.state == "stale"}
+
+    assert states(quantize=QUANTIZE, train=TRAIN, evaluate=EVALUATE) == {}
+    found = states(quantize=QuantizeOptions(text_dim=16, levels=2, codebook_size=4))
+    assert found[CODES] == "option text_dim was 8, is 16"
+    assert states(evaluate=EvaluateOptions(resamples=30))[METRICS] == "option resamples was 20, is 30"
+
+
+def test_a_changed_input_is_noticed(workdir, tmp_path):
+    shutil.copy(DATA / "log.csv", tmp_path / "log.csv")
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("u99,i01,1600000000\n")
+    content = bytearray((workdir / EMBEDDINGS).read_bytes())
+    content[40] ^= 1
+    (workdir / EMBEDDINGS).write_bytes(content)
+    reasons = {found.file: found.reason for found in workdir_status(workdir, raw_folders=[tmp_path])}
+    assert reasons[ITEMS] == reasons[SEQUENCES] == "log.csv has changed since"
+    assert reasons[CODES] == "embeddings.parquet is damaged"
+
+
+@pytest.mark.parametrize("stage", [name for name in RUNS if not LATER & set(STAGES[name].outputs)])
+def test_what_is_there_is_not_made_again(workdir, stage):
+    run, options = RUNS[stage]
+    before = {name: (workdir / name).read_bytes() for name in STAGES[stage].outputs}
+    assert run(options, workdir=workdir).skipped
+    assert {name: (workdir / name).read_bytes() for name in before} == before
+
+
+def test_evaluation_of_an_earlier_model_gives_the_same_metrics(workdir):
+    before = json.loads((workdir / METRICS).read_text())
+    assert not evaluate(EVALUATE, workdir=workdir, force=True).skipped
+    after = json.loads((workdir / METRICS).read_text())
+    assert after["metrics"] == before["metrics"]
+    lineage = read_lineage(workdir / RANKS)
+    assert lineage is not None and lineage.contract == 2
+    assert all(found.startswith("content-sha256:") for found in lineage.inputs.values())
+    assert evaluate(EVALUATE, workdir=workdir).skipped
+
+
+def test_training_goes_on_from_earlier_files(workdir):
+    result = train(TRAIN, workdir=workdir, force=True)
+    assert result.facts["epochs"] == 2
+    lineage = read_lineage(workdir / MODEL_CONFIG)
+    assert lineage is not None and set(lineage.inputs) == {SEQUENCES, EMBEDDINGS, CODES}
+    assert train(TRAIN, workdir=workdir).skipped
+    assert not evaluate(EVALUATE, workdir=workdir).skipped
+    states = {found.file: found.state for found in workdir_status(workdir)}
+    assert set(states.values()) == {"fresh"}
+
+
+def test_options_have_their_present_names():
+    found = current_options("preprocess", {"log_format": "table", "metadata_files": ["m"], "views": None, "seed": None})
+    assert found == {"format": "table", "items": ["m"], "views": None, "seed": None}
+    assert current_options("quantize", {"dimension": 8, "levels": 2}) == {"text_dim": 8, "levels": 2}
+    assert current_options("evaluate", {"bootstrap": 20}) == {"resamples": 20}
+    assert current_options("train", {"dim": 8}) == {"dim": 8, "backbone": "transformer", "experts": 8}
+
+
+@pytest.mark.parametrize("options", [PreprocessOptions, QuantizeOptions, EvaluateOptions])
+def test_present_names_are_those_of_options(options: type[Options]):
+    stage = options.__module__.split(".")[1]
+    assert set(RENAMED[stage].values()) <= {declared.name for declared in declarations(options)}
