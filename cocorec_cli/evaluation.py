@@ -7,7 +7,7 @@ from typing import Any
 from cocorec_cli.report import Report, print_report, print_table
 
 _PROTOCOLS = {"all_items": "all\nitems", "exclude_seen": "history\nexcluded"}
-_TABLES = ("metrics", "popularity", "protocols", "popularity_groups", "beyond_accuracy")
+_TABLES = ("metrics", "popularity", "protocols", "popularity_groups", "beyond_accuracy", "unseen_metrics")
 _SAID = ("popularity_cut", "counts_cut", "repeated_targets")
 """Facts that stand in titles, or below the table where there is something to say."""
 
@@ -18,6 +18,10 @@ def print_evaluation(report: Report) -> None:
     rest = {name: value for name, value in facts.items() if name not in (*_TABLES, *_SAID)}
     print_report(replace(report, result=replace(report.result, facts=rest)))
     _print_metrics(facts)
+    if unseen := facts.get("unseen_metrics"):
+        rows = [[name, *_figures(metric)] for name, metric in unseen.items() if _is_shown(name, facts)]
+        title = f"the same of the {facts['unseen_targets']:,} targets that training never saw"
+        print_table(["metric", "mean", "95 % interval"], rows, title=title)
     if beyond := facts.get("beyond_accuracy"):
         print_table(
             list(beyond),
@@ -39,18 +43,27 @@ def _print_metrics(facts: Mapping[str, Any]) -> None:
     protocols: Mapping[str, Any] = facts["protocols"]
     first = "exclude_seen" if facts["exclude_seen"] else "all_items"
     order = [first, *(name for name in protocols if name != first)]
-    several = facts["targets"] > facts["users"]
-    names = [name for name in facts["metrics"] if several or not name.startswith(("hit@", "map@"))]
+    names = [name for name in facts["metrics"] if _is_shown(name, facts)]
     columns = ["metric", *(cell for name in order for cell in (_PROTOCOLS[name], "95 %\ninterval")), "popularity"]
     rows = []
     for name in names:
         cells = [cell for protocol in order for cell in _figures(protocols[protocol]["metrics"][name])]
         rows.append([name, *cells, _number(facts["popularity"][name]["mean"])])
     print_table(columns, rows, title=f"metrics, means over users; popularity counted {facts['popularity_cut']}")
-    if not several:
+    if not _are_several(facts):
         print("  one target a user: hit@K is recall@K, map@K is 1 / rank within K")
     if facts["repeated_targets"]:
         print(f"  targets that a user has twice count once: {facts['repeated_targets']:,}")
+
+
+def _are_several(facts: Mapping[str, Any]) -> bool:
+    """Whether a user has several targets."""
+    return bool(facts["targets"] > facts["users"])
+
+
+def _is_shown(name: str, facts: Mapping[str, Any]) -> bool:
+    """With one target a user hit and MAP say what others say."""
+    return _are_several(facts) or not name.startswith(("hit@", "map@"))
 
 
 def _figures(metric: Mapping[str, float]) -> list[str]:

@@ -1,6 +1,7 @@
 """The options of ``embed``."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from stages.artifacts.errors import UsageError
@@ -63,6 +64,18 @@ class EmbedOptions(Options):
         ),
     ] = None
     normalize: Annotated[bool, Option("Scale the vectors to length 1.", ENCODER)] = False
+    reuse: Annotated[
+        Path | None,
+        Option(
+            "Work directory whose vectors are kept for the texts that it has embedded with this model and these "
+            "options; --force encodes all texts again.",
+            ENCODER,
+            metavar="FOLDER",
+            files="folder",
+            unset="the work directory",
+            recorded=False,
+        ),
+    ] = None
     trust_remote_code: Annotated[
         bool, Option("Run Python code that comes with the model.", ENCODER, switch=True, recorded=False)
     ] = False

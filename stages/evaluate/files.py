@@ -35,7 +35,7 @@ def write_ranks(
         lineage: of the run.
         exclude_seen: history excluded is the protocol that goes first.
     """
-    protocols = [(ranking.ranks, ranking.ties), (ranking.unseen_ranks, ranking.unseen_ties)]
+    protocols = [(ranking.ranks, ranking.ties), (ranking.ranks_without_seen, ranking.ties_without_seen)]
     (ranks, ties), (other_ranks, other_ties) = protocols[::-1] if exclude_seen else protocols
     columns = [
         _user_ids(sequences).take(pa.array(wanted.user)),

@@ -32,13 +32,18 @@ from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.metrics.accuracy import places
 from stages.model.device import autocast, resolve_device
-from stages.model.files import load_model, read_config
+from stages.model.files import added_items, grown_note, load_model, read_config
 from stages.model.popularity import BEFORE_SPLIT, TRAINING, occurrences, popularity_ranks
 from stages.model.ranking import Queries, Ranking, queries, rank
 from stages.model.registry import needed_files
 
 ALL_ITEMS, EXCLUDE_SEEN = "all_items", "exclude_seen"
 """The protocols: all items are ranked, or those of the history are not."""
+
+_LATER = (
+    "the histories are later than those it was trained on: mind that what it learnt from is no target of this split"
+)
+"""Said of a catalogue that grew, since other histories came with it."""
 
 
 def evaluate(
@@ -64,11 +69,16 @@ def evaluate(
     options = options or EvaluateOptions()
     device = resolve_device(options.device)
     run = StageRun("evaluate", options, workdir, reporter)
-    model = read_config(run.workdir).model
-    run.read(*_files(run, model, options.top))
+    config = read_config(run.workdir)
+    run.read(*_files(run, config.model, options.top))
+    added = added_items(run.workdir)
+    run.read(MODEL_CONFIG, MODEL_WEIGHTS, earlier=added > 0)
     if (done := run.fresh()) and not force and "protocols" in done.facts:  # version 1 averaged over targets
         return done
 
+    if said := grown_note(config, added):
+        run.warn(said)
+        run.warn(_LATER)
     keep_freed_memory()
     with threads(options.threads):
         with run.measure("loading"):
@@ -100,7 +110,13 @@ def evaluate(
             )
         with run.measure("metrics"):
             counts = occurrences(sequences, n, TRAINING)
-            facts = {"split": options.split, "model": model, **_facts(run, options, sequences, wanted, ranking, counts)}
+            grown = {"items_added_since_training": added} if added else {}
+            facts = {
+                "split": options.split,
+                "model": config.model,
+                **grown,
+                **_facts(run, options, sequences, wanted, ranking, counts),
+            }
     lineage = run.lineage(facts)
     write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)
     write_ranks(run.path(RANKS), sequences, wanted, ranking, counts, lineage, exclude_seen=options.exclude_seen)
@@ -110,7 +126,7 @@ def evaluate(
 
 def _files(run: StageRun, model: str, top: int) -> tuple[str, ...]:
     """The artifacts that are read: what the model needs, and for lists the item ids and, where they are, the texts."""
-    files = [SEQUENCES, *needed_files(model), MODEL_CONFIG, MODEL_WEIGHTS]
+    files = [SEQUENCES, *needed_files(model)]
     if top:
         if not run.path(ITEMS).exists():
             raise DataError(
@@ -140,16 +156,18 @@ def _facts(
     users, first = np.unique(wanted.user, return_index=True)  # a list per user, however many targets
     protocols = _protocols(options, sequences, wanted, ranking, n)
     headline = protocols[EXCLUDE_SEEN if options.exclude_seen else ALL_ITEMS]
+    headline_ranks = ranking.ranks_without_seen if options.exclude_seen else ranking.ranks
     return {
         "users": len(users),
         "targets": len(wanted.user),
         "repeated_targets": len(wanted.user) - len(np.unique(wanted.user * (n + 1) + wanted.target)),
         "items": n,
         "exclude_seen": options.exclude_seen,
-        "seen_targets": int((ranking.unseen_ranks > n).sum()),
+        "seen_targets": int((ranking.ranks_without_seen > n).sum()),
         "metrics": headline["metrics"],
         "popularity": headline["popularity"],
         "protocols": protocols,
+        **_unseen(headline_ranks, wanted, counts, options),
         "popularity_cut": BEFORE_SPLIT,
         "beyond_accuracy": beyond_accuracy(run, ranking.items[first], counts, options.top) if options.top else {},
         "popularity_groups": popularity_groups(counts, counts[wanted.target - 1]),
@@ -162,7 +180,7 @@ def _protocols(
 ) -> dict[str, dict[str, Any]]:
     """The metrics of the model and of popularity, with all items ranked and with the history excluded."""
     known = occurrences(sequences, items, BEFORE_SPLIT, options.split)
-    ranks = {ALL_ITEMS: ranking.ranks, EXCLUDE_SEEN: ranking.unseen_ranks}
+    ranks = {ALL_ITEMS: ranking.ranks, EXCLUDE_SEEN: ranking.ranks_without_seen}
     found: dict[str, dict[str, Any]] = {}
     for protocol, of_model in ranks.items():
         of_popularity = popularity_ranks(known, sequences, wanted, exclude_seen=protocol == EXCLUDE_SEEN)
@@ -173,3 +191,13 @@ def _protocols(
             for name, of in (("metrics", of_model), ("popularity", of_popularity))
         }
     return found
+
+
+def _unseen(ranks: Integers, wanted: Queries, counts: Integers, options: EvaluateOptions) -> dict[str, Any]:
+    """The metrics of targets that training never saw, where there are any."""
+    unseen = counts[wanted.target - 1] == 0
+    if not unseen.any():
+        return {}
+    found = places(ranks, wanted.user, wanted.target, len(counts)).part(unseen)
+    metrics = with_intervals(found, options.cutoffs, options.resamples, options.seed)
+    return {"unseen_targets": int(unseen.sum()), "unseen_metrics": metrics}

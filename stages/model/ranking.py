@@ -1,6 +1,6 @@
 """Ranks of the next items among the whole catalogue, and the best items, in bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from stages.artifacts.errors import NotFiniteError
 from stages.artifacts.sequences import Sequences
-from stages.model.base import Model
+from stages.model.base import Model, Scorer
 from stages.model.packing import pack
-from stages.model.tiles import all_finite, among_unseen, best, hide, ranks_of, ties_of
+from stages.model.tiles import all_finite, best, hide, ranks_of, ties_of, without_seen
 
 _SCORES = 1 << 21
 """Scores held at a time on a CPU, 8 MiB, so that they stay in its caches while targets are ranked."""
@@ -20,6 +20,21 @@ _SCORES = 1 << 21
 _ON_DEVICE = 4  # times as many on other devices, which a small tile does not keep busy
 _BATCH = 2048  # histories read at a time, where nobody asks for another number
 _AT_LEAST = 16  # users, so that a large catalogue is not read from memory for each of them
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Histories as parts of one flat array of items, one row per history.
+
+    Attributes:
+        first: (R,) where the user's items begin.
+        start: (R,) where the part of the history begins that the model reads, cut to the longest history.
+        end: (R,) where the history ends, after ``start``.
+    """
+
+    first: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,11 @@ class Queries:
     start: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
 
+    @property
+    def spans(self) -> Spans:
+        """Where the histories lie in ``Sequences.items``."""
+        return Spans(self.first, self.start, self.end)
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -47,18 +67,18 @@ class Ranking:
 
     Attributes:
         ranks: (R,) of the targets among all items, from 1, ties against the target.
-        unseen_ranks: (R,) the same when items of the history are not ranked; a target among them stands behind all
-            items, at N + 1. Empty unless asked for.
+        ranks_without_seen: (R,) the same when items of the history are not ranked; a target among them stands behind
+            all items, at N + 1. Empty unless asked for.
         ties: (R,) how many other items score as the target does. Empty unless asked for.
-        unseen_ties: (R,) the same when items of the history are not ranked. Empty unless asked for.
+        ties_without_seen: (R,) the same when items of the history are not ranked. Empty unless asked for.
         items: (R, k) the best items, best first; 0 where fewer than k could be recommended.
         scores: (R, k) float32, the model's own: cosine similarities with the repeat bias, or counts.
     """
 
     ranks: npt.NDArray[np.int64]
-    unseen_ranks: npt.NDArray[np.int64]
+    ranks_without_seen: npt.NDArray[np.int64]
     ties: npt.NDArray[np.int64]
-    unseen_ties: npt.NDArray[np.int64]
+    ties_without_seen: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
 
@@ -109,68 +129,144 @@ def rank(
         wanted: targets and histories.
         top: k, how many of the best items to keep; at most N.
         exclude_seen: items anywhere in the history, also before the part that the model reads, are not among the best.
-        both: find ``unseen_ranks``, ``ties`` and ``unseen_ties`` as well.
+        both: find ``ranks_without_seen``, ``ties`` and ``ties_without_seen`` as well.
         batch_size: histories read at a time; users x items is never held whole.
         progress: called with how many more rows are done.
 
     Raises:
         NotFiniteError: when a score is NaN or infinite, which no rank could be read from.
     """
+    count, device = len(wanted.target), items.device
+    target = torch.from_numpy(wanted.target).to(device)
+    ranks, ranks_without_seen, ties, ties_without_seen = torch.empty(4, count, dtype=torch.int32, device=device)
+    lists = _Lists(count, top, device)
+    for rows, scores, seen in _tiles(
+        model, model.scorer(), items, wanted.spans, seen=both or exclude_seen, batch_size=batch_size, progress=progress
+    ):
+        ranks[rows] = ranks_of(scores, target[rows])
+        if both and seen:
+            ties[rows] = ties_of(scores, target[rows])
+            ranks_without_seen[rows], ties_without_seen[rows] = without_seen(
+                scores, target[rows], ranks[rows], ties[rows], seen
+            )
+        if top:
+            hide(scores, seen if exclude_seen else None)
+            lists.keep(rows, scores)
+    also = [part if both else part[:0] for part in (ranks_without_seen, ties, ties_without_seen)]
+    found = [part.cpu().numpy().astype(np.int64) for part in (ranks, *also)]
+    return Ranking(found[0], found[1], found[2], found[3], *lists.arrays())
+
+
+@torch.inference_mode()
+def best_lists(
+    model: Model,
+    score: Scorer,
+    items: Tensor,
+    spans: Spans,
+    *,
+    top: int,
+    exclude_seen: bool = False,
+    allowed: Tensor | None = None,
+    batch_size: int = _BATCH,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """The best items after each history; nothing is known of what comes next.
+
+    Args:
+        model: in evaluation mode, on its device.
+        score: its :meth:`Model.scorer`, which calls for several parts of the users share.
+        items: item numbers of all histories as int64 on the same device.
+        spans: the histories, none of them empty.
+        top: k, from 1 to N.
+        exclude_seen: items anywhere in the history, also before the part that the model reads, are left out.
+        allowed: (N + 1,) bool by item number, which items may be recommended; all when ``None``.
+        batch_size: histories read at a time.
+        progress: called with how many more rows are done.
+
+    Returns:
+        Item numbers (R, k), best first, 0 where fewer than k could be recommended, and their scores (R, k).
+
+    Raises:
+        NotFiniteError: when a score is NaN or infinite.
+    """
+    lists = _Lists(len(spans.end), top, items.device)
+    for rows, scores, seen in _tiles(
+        model, score, items, spans, seen=exclude_seen, batch_size=batch_size, progress=progress
+    ):
+        hide(scores, seen, allowed)
+        lists.keep(rows, scores)
+    return lists.arrays()
+
+
+class _Lists:
+    """The best items of some histories, filled tile by tile.
+
+    Results that each tile allocates would stand between the large tiles and, where freed memory is kept, leave a hole
+    as large as a tile for each of them.
+
+    Args:
+        rows: R, how many histories there are.
+        top: k.
+        device: where the scores are.
+    """
+
+    def __init__(self, rows: int, top: int, device: torch.device) -> None:
+        self._top = top
+        self._items = torch.zeros(rows, top, dtype=torch.int32, device=device)
+        self._scores = torch.zeros(rows, top, dtype=torch.float32, device=device)
+
+    def keep(self, rows: Tensor, scores: Tensor) -> None:
+        """Take the best of hidden scores (b, N + 1) for these rows (b,)."""
+        items, values = best(scores, self._top)
+        self._items[rows], self._scores[rows] = items.int(), values.float()
+
+    def arrays(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Item numbers and scores, each (R, k)."""
+        return self._items.cpu().numpy(), self._scores.cpu().numpy()
+
+
+def _tiles(
+    model: Model,
+    score: Scorer,
+    items: Tensor,
+    spans: Spans,
+    *,
+    seen: bool,
+    batch_size: int,
+    progress: Callable[[int], None],
+) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]]:
+    """Rows (b,) of the histories, their scores (b, N + 1) but for item 0, and what has been seen, a tile at a time.
+
+    Args:
+        seen: whether it is wanted, as of :func:`hide`; else ``None``.
+
+    Raises:
+        NotFiniteError: when a score is NaN or infinite.
+    """
     device = items.device
-    score = model.scorer()
     budget = _SCORES if device.type == "cpu" else _ON_DEVICE * _SCORES
     step = min(batch_size, max(_AT_LEAST, budget // (model.config.items + 1)))
     # Histories of like length go together, so that little of the attention's rectangle is padding.
-    order = np.argsort(wanted.start - wanted.end, kind="stable")
-    also = len(order) if both else 0
-    ranking = Ranking(
-        np.empty(len(order), np.int64),
-        np.empty(also, np.int64),
-        np.empty(also, np.int64),
-        np.empty(also, np.int64),
-        np.zeros((len(order), top), np.int32),
-        np.zeros((len(order), top), np.float32),
-    )
+    order = np.argsort(spans.start - spans.end, kind="stable")
     for low in range(0, len(order), batch_size):
-        rows = order[low : low + batch_size]
-        target, first, start, end = (
-            torch.from_numpy(part[rows]).to(device) for part in (wanted.target, wanted.first, wanted.start, wanted.end)
+        chosen = order[low : low + batch_size]
+        rows, first, start, end = (
+            torch.from_numpy(part).to(device)
+            for part in (chosen, spans.first[chosen], spans.start[chosen], spans.end[chosen])
         )
         histories, packing = pack(items, start, end)
         tile = score(histories, packing)
-        # Filled tile by tile: results that each tile allocates would stand between the large tiles and, where freed
-        # memory is kept, leave a hole as large as a tile for each of them.
-        ranks, unseen_ranks, ties, unseen_ties = torch.empty(4, len(rows), dtype=torch.int32, device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
-        best_items = torch.empty(len(rows), top, dtype=torch.int64, device=device)
-        best_scores = torch.empty(len(rows), top, dtype=torch.float32, device=device)
         for part in (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step)):
             scores = tile(part)
             hide(scores)
             finite &= all_finite(scores)
-            ranks[part] = ranks_of(scores, target[part])
-            seen = _seen(items, first[part], end[part]) if both or exclude_seen else None
-            if both and seen:
-                ties[part] = ties_of(scores, target[part])
-                unseen_ranks[part], unseen_ties[part] = among_unseen(
-                    scores, target[part], ranks[part], ties[part], seen
-                )
-            if top:
-                hide(scores, seen if exclude_seen else None)
-                best_items[part], best_scores[part] = best(scores, top)
-        if not finite:
+            yield rows[part], scores, _seen(items, first[part], end[part]) if seen else None
+        if not finite:  # asked once a batch, since a GPU has to be waited for
             raise NotFiniteError(
                 f"{model.origin}: scores are not finite", "Train again, with a lower --learning-rate if it diverged."
             )
-        ranking.ranks[rows] = ranks.cpu().numpy()
-        if both:
-            ranking.unseen_ranks[rows] = unseen_ranks.cpu().numpy()
-            ranking.ties[rows] = ties.cpu().numpy()
-            ranking.unseen_ties[rows] = unseen_ties.cpu().numpy()
-        ranking.items[rows] = best_items.cpu().numpy()
-        ranking.scores[rows] = best_scores.cpu().numpy()
         progress(len(rows))
-    return ranking
 
 
 def _seen(items: Tensor, first: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,15 +4,18 @@ import torch
 from torch import Tensor
 
 
-def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None) -> None:
-    """Put what must not be ranked behind everything, in place: item 0, which is no item, and what has been seen.
+def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None, allowed: Tensor | None = None) -> None:
+    """Put what must not be ranked behind everything, in place: item 0, which is no item, and what is given here.
 
     Args:
         scores: (b, N + 1) by item number.
         seen: rows of the tile (p,) and, for each, an item (p,) that this row's user has seen; in any order, repeated
             or not.
+        allowed: (N + 1,) bool by item number; the others are hidden.
     """
     scores[:, 0] = -torch.inf
+    if allowed is not None:
+        scores.masked_fill_(~allowed, -torch.inf)
     if seen is not None:
         scores[seen] = -torch.inf
 
@@ -35,7 +38,7 @@ def ties_of(scores: Tensor, targets: Tensor) -> Tensor:
     return (scores == scores.gather(1, targets[:, None])).sum(1, dtype=torch.int32) - 1
 
 
-def among_unseen(
+def without_seen(
     scores: Tensor, targets: Tensor, ranks: Tensor, ties: Tensor, seen: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Ranks and ties of targets when items that have been seen are not ranked; looks at the seen items alone.

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES
+from stages.artifacts.tables import write_table
 from stages.compare import CompareOptions, compare
 from stages.compare.runs import locate
 from stages.evaluate import EvaluateOptions, evaluate
@@ -235,8 +237,8 @@ def test_runs_of_either_protocol_are_compared_by_the_same(evaluated, tmp_path):
     assert row["mean"] != pytest.approx(next(r["mean"] for r in found["differences"] if r["metric"] == "ndcg@10"))
     # A file of the first version of the contract tells the ranks of one protocol alone.
     old = tmp_path / "old.parquet"
-    table = pq.read_table(other / RANKS)
-    pq.write_table(table.drop_columns(["ties", "other_rank", "other_ties"]), old)
+    lacking = pq.read_table(other / RANKS).drop_columns(["ties", "other_rank", "other_ties"])
+    write_table(old, lacking, read_lineage(other / RANKS))
     with pytest.raises(DataError, match=r"old.parquet has no ranks with the items of the history"):
         compare(CompareOptions(runs=[runs[0], str(old)], resamples=10))
     compare(CompareOptions(runs=[str(old), runs[0]], resamples=10))

@@ -86,10 +86,10 @@ def test_seen_items_are_left_out_of_ranks_and_lists(model, sequences, monkeypatc
         order = (1 + torch.argsort(_scores(model, items, wanted, row), descending=True)).tolist()
         left = [number for number in order if number not in seen]
         target = int(wanted.target[row])
-        assert ranking.unseen_ranks[row] == (61 if target in seen else 1 + left.index(target))
+        assert ranking.ranks_without_seen[row] == (61 if target in seen else 1 + left.index(target))
         assert ranking.items[row].tolist() == left + [0] * (60 - len(left))
-    assert ranking.unseen_ranks[1] == 61
-    assert rank(model, items, wanted).unseen_ranks.size == 0
+    assert ranking.ranks_without_seen[1] == 61
+    assert rank(model, items, wanted).ranks_without_seen.size == 0
 
 
 def test_ties_count_against_the_target(model, sequences):
@@ -105,8 +105,8 @@ def test_ties_count_against_the_target(model, sequences):
     assert ranking.ties.tolist() == [59] * len(wanted.user)
     seen = [set(sequences.items[f:e].tolist()) for f, e in zip(wanted.first, wanted.end, strict=True)]
     left = [61 if int(target) in of else 60 - len(of) for target, of in zip(wanted.target, seen, strict=True)]
-    assert ranking.unseen_ranks.tolist() == left
-    assert ranking.unseen_ties.tolist() == [0 if ranks == 61 else ranks - 1 for ranks in left]
+    assert ranking.ranks_without_seen.tolist() == left
+    assert ranking.ties_without_seen.tolist() == [0 if ranks == 61 else ranks - 1 for ranks in left]
     assert ranking.items.tolist() == [[1, 2, 3, 4, 5]] * len(wanted.user)
 
 
