@@ -110,3 +110,17 @@ def check_item_numbers(file: pq.ParquetFile, path: Path) -> int:
             )
         start += len(numbers)
     return start - 1
+
+
+def read_texts(path: Path, views: list[str]) -> dict[str, pa.ChunkedArray]:
+    """Text views by name, each (N,) in the order of the item numbers, null where an item lacks it.
+
+    Raises:
+        DataError: when the file is missing or damaged, or a view is none.
+    """
+    with open_table(path) as file:
+        for view in views:
+            require_column(file.schema_arrow, view, "string", path)
+        check_item_numbers(file, path)
+        table = file.read(columns=views)
+    return {view: table[view].cast(pa.string()) for view in views}

@@ -14,7 +14,7 @@ from stages.artifacts.atomic import missing, read_json
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
-from stages.artifacts.migration import current_options
+from stages.artifacts.migration import FORMER_MAKERS, current_options
 from stages.artifacts.pipeline import STAGES, again, stage_of
 
 CONTRACT_VERSION = 2
@@ -125,7 +125,8 @@ def read_lineage(path: Path) -> Lineage | None:
         return None
     lineage = Lineage.from_json(text, path)
     maker = stage_of(path)
-    if maker and lineage.stage in STAGES and lineage.stage != maker:
+    former = FORMER_MAKERS.get(path.name) if lineage.contract < CONTRACT_VERSION else None
+    if maker and lineage.stage in STAGES and lineage.stage not in (maker, former):
         raise DataError(
             f"{path} is a file that `cocorec {lineage.stage}` made, under the name of one that `cocorec {maker}` makes",
             f"Put the right file there, or run `cocorec {maker} --force`.",

@@ -106,6 +106,15 @@ class Model(nn.Module, ABC):
     def scorer(self) -> Scorer:
         """How the model, in evaluation mode, scores. What depends on the items alone is computed here, once."""
 
+    @property
+    def knows_repeats(self) -> bool:
+        """Whether its scores say how often people take an item of their history again; if not, they mislead there."""
+        return False
+
+    def candidate_vectors(self) -> Tensor | None:
+        """Vectors of the items as candidates (N + 1, d), row 0 zero; ``None`` for a model whose items have none."""
+        return None
+
 
 class LearnedModel(Model):
     """A model whose weights are learned by gradient descent.

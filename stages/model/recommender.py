@@ -158,6 +158,15 @@ class Recommender(LearnedModel):
 
         return read
 
+    @property
+    def knows_repeats(self) -> bool:
+        """See :attr:`Model.knows_repeats`: it does where it has a repeat bias."""
+        return self.repeats is not None
+
+    def candidate_vectors(self) -> Tensor:
+        """See :meth:`Model.candidate_vectors`."""
+        return self.item_tables()[1].float()
+
     def _tile_shifts(self, histories: Tensor, packing: Packing) -> Callable[[Tensor, int], None]:
         """What adds the repeat bias, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
         if self.repeats is None:

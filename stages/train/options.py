@@ -20,7 +20,7 @@ SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 _AS_BEFORE = {"id_dropout": 0.0, "unseen_negatives": True}
-"""How versions up to 0.2.0 trained, whose lineages say nothing of these options."""
+"""How version 0.1 trained, whose lineages say nothing of these options."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from stages.artifacts.names import (
     METRICS,
     MODEL_CONFIG,
     RANKS,
+    RECOMMENDATIONS,
     SEQUENCES,
 )
 from stages.artifacts.pipeline import STAGES
@@ -67,7 +68,9 @@ def test_the_files_are_of_version_1(workdir):
 def test_all_is_fresh(workdir, verify):
     statuses = workdir_status(workdir, raw_folders=[DATA], verify=verify)
     assert [found.file for found in statuses] == [name for stage in STAGES.values() for name in stage.outputs]
-    there = [found for found in statuses if found.file not in LATER]
+    [lists] = [found for found in statuses if found.file == RECOMMENDATIONS]
+    assert (lists.state, lists.reason) == ("stale", "made by `cocorec evaluate` of version 1")
+    there = [found for found in statuses if found.file not in {*LATER, RECOMMENDATIONS}]
     assert {(found.state, found.version) for found in there} == {("fresh", "0.1.0")}
     assert {found.state for found in statuses if found.file in LATER} == {"missing"}
 
@@ -75,7 +78,7 @@ def test_all_is_fresh(workdir, verify):
 def test_options_are_compared_under_their_present_names(workdir):
     def states(**options: object) -> dict[str, str]:
         found = workdir_status(workdir, options={name: vars(value) for name, value in options.items()})
-        return {one.file: one.reason for one in found if one.state == "stale"}
+        return {one.file: one.reason for one in found if one.state == "stale" and one.file != RECOMMENDATIONS}
 
     assert states(quantize=QUANTIZE, train=TRAIN, evaluate=EVALUATE) == {}
     found = states(quantize=QuantizeOptions(text_dim=16, levels=2, codebook_size=4))
@@ -122,7 +125,7 @@ def test_training_goes_on_from_earlier_files(workdir):
     assert train(TRAIN, workdir=workdir).skipped
     assert not evaluate(EVALUATE, workdir=workdir).skipped
     states = {found.file: found.state for found in workdir_status(workdir)}
-    assert {state for file, state in states.items() if file != HISTORIES} == {"fresh"}
+    assert {state for file, state in states.items() if file not in {HISTORIES, RECOMMENDATIONS}} == {"fresh"}
 
 
 def test_histories_are_added_and_all_else_stays(workdir):
@@ -135,7 +138,7 @@ def test_histories_are_added_and_all_else_stays(workdir):
     histories, sequences = (read_table(workdir / name) for name in (HISTORIES, SEQUENCES))
     assert set(sequences["user_id"].to_pylist()) <= set(histories["user_id"].to_pylist())
     states = {found.file: found.state for found in workdir_status(workdir, raw_folders=[DATA])}
-    assert {state for file, state in states.items() if file != BACKTEST} == {"fresh"}
+    assert {state for file, state in states.items() if file not in {BACKTEST, RECOMMENDATIONS}} == {"fresh"}
     assert train(TRAIN, workdir=workdir).skipped
 
 
