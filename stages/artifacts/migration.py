@@ -7,6 +7,8 @@ under the name that it has on the command line.
 from collections.abc import Mapping
 from typing import Any
 
+from stages.artifacts.names import RECOMMENDATIONS
+
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "preprocess": {
         "log_format": "format",
@@ -22,14 +24,11 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 ADDED: Mapping[str, Mapping[str, Any]] = {"train": {"backbone": "transformer", "experts": 8}}
 """By stage, the options that came after version 1, with the value that describes what it did."""
 
-
-EMPTY: Mapping[str, tuple[str, ...]] = {"preprocess": ("views",)}
-"""By stage, the options with several values for which version 1 recorded null where none was given."""
+FORMER_MAKERS: Mapping[str, str] = {RECOMMENDATIONS: "evaluate"}
+"""Files of version 1 that another stage made: lists from before the split, which are ``backtest.parquet`` now."""
 
 
 def current_options(stage: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that version 1 recorded, as this version would have recorded them."""
-    names, empty = RENAMED.get(stage, {}), EMPTY.get(stage, ())
-    current = {names.get(name, name): value for name, value in options.items()}
-    current |= {name: [] for name in empty if current.get(name, ()) is None}
-    return {**ADDED.get(stage, {}), **current}
+    names = RENAMED.get(stage, {})
+    return {**ADDED.get(stage, {}), **{names.get(name, name): value for name, value in options.items()}}

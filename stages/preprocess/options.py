@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import Threads
 from stages.frame.options import Option, Options
+from stages.preprocess import text_tables
 
 FILES = "Files"
 COLUMNS = "Columns"
-TEXT_TABLES = "Text tables"
 FILTERS = "Filters"
 SPLIT = "Split"
 
@@ -140,84 +140,29 @@ class PreprocessOptions(Options):
             separated=False,
         ),
     ] = ()
-    separator: Annotated[
-        str | None,
+    separator: Annotated[str | None, text_tables.separator("the log")] = None
+    quote: Annotated[str | None, text_tables.quote("the log")] = None
+    escape: Annotated[str | None, text_tables.escape("the log")] = None
+    columns: Annotated[tuple[str, ...], text_tables.columns("the log")] = ()
+    no_header: Annotated[bool, text_tables.no_header("the log", "--columns")] = False
+    items_separator: Annotated[str | None, text_tables.separator("--items")] = None
+    items_quote: Annotated[str | None, text_tables.quote("--items")] = None
+    items_escape: Annotated[str | None, text_tables.escape("--items")] = None
+    items_columns: Annotated[tuple[str, ...], text_tables.columns("--items")] = ()
+    items_no_header: Annotated[bool, text_tables.no_header("--items", "--items-columns")] = False
+    extend: Annotated[
+        Path | None,
         Option(
-            "Between the fields of the log: any characters, or tab.",
-            TEXT_TABLES,
-            metavar="TEXT",
-            unset="recognised",
+            "Keep the numbers that items have in the items.parquet of this work directory, which may be the same one, "
+            "and let new items come after them.",
+            FILES,
+            metavar="FOLDER",
+            files="folder",
+            unset="number items anew",
+            recorded=False,
+            searched=False,
         ),
     ] = None
-    quote: Annotated[
-        str | None,
-        Option("Encloses fields of the log; none for nothing.", TEXT_TABLES, metavar="CHAR", unset="recognised"),
-    ] = None
-    escape: Annotated[
-        str | None,
-        Option(
-            "Takes a quote, separator or line end in a field of the log its meaning; none for nothing.",
-            TEXT_TABLES,
-            metavar="CHAR",
-            unset="recognised",
-        ),
-    ] = None
-    columns: Annotated[
-        tuple[str, ...],
-        Option(
-            "Names of all fields of the log, in their order, where the file has no header.",
-            TEXT_TABLES,
-            metavar="NAMES",
-            unset="those of the header",
-        ),
-    ] = ()
-    no_header: Annotated[
-        bool,
-        Option(
-            "The first line of the log is a row; the fields are called 1, 2, ... unless --columns names them.",
-            TEXT_TABLES,
-            switch=True,
-        ),
-    ] = False
-    items_separator: Annotated[
-        str | None,
-        Option(
-            "Between the fields of --items: any characters, or tab.",
-            TEXT_TABLES,
-            metavar="TEXT",
-            unset="recognised",
-        ),
-    ] = None
-    items_quote: Annotated[
-        str | None,
-        Option("Encloses fields of --items; none for nothing.", TEXT_TABLES, metavar="CHAR", unset="recognised"),
-    ] = None
-    items_escape: Annotated[
-        str | None,
-        Option(
-            "Takes a quote, separator or line end in a field of --items its meaning; none for nothing.",
-            TEXT_TABLES,
-            metavar="CHAR",
-            unset="recognised",
-        ),
-    ] = None
-    items_columns: Annotated[
-        tuple[str, ...],
-        Option(
-            "Names of all fields of --items, in their order, where the file has no header.",
-            TEXT_TABLES,
-            metavar="NAMES",
-            unset="those of the header",
-        ),
-    ] = ()
-    items_no_header: Annotated[
-        bool,
-        Option(
-            "The first line of --items is a row; the fields are called 1, 2, ... unless --items-columns names them.",
-            TEXT_TABLES,
-            switch=True,
-        ),
-    ] = False
     keep_cold_items: Annotated[
         bool,
         Option(
@@ -269,7 +214,21 @@ class PreprocessOptions(Options):
             unset="all users",
         ),
     ] = None
-    seed: Annotated[int, Option("Seed of the draw of users.", FILTERS, min=0, metavar="N", searched=False)] = 0
+    cold_items: Annotated[
+        float | None,
+        Option(
+            "Share of the items, drawn at random, that training never sees: they leave the training parts and stay "
+            "candidates, and targets where they stand in validation or test.",
+            SPLIT,
+            above=0,
+            below=1,
+            metavar="X",
+            unset="none",
+        ),
+    ] = None
+    seed: Annotated[
+        int, Option("Seed of the draw of users and of cold items.", FILTERS, min=0, metavar="N", searched=False)
+    ] = 0
     split: Annotated[
         str,
         Option(
@@ -375,6 +334,6 @@ class PreprocessOptions(Options):
     def recorded(self) -> dict[str, Any]:
         """What the lineage records; a seed that draws nothing is left out."""
         found = super().recorded()
-        if self.sample_users is None:
+        if self.sample_users is None and self.cold_items is None:
             del found["seed"]
         return found

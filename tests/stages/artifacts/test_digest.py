@@ -119,3 +119,10 @@ def test_metadata_are_json_of_the_lineage_and_two_fields() -> None:
     assert json.loads(lineage.metadata_text()) == metadata
     assert list(metadata)[-2:] == ["digest", "digest_of"]
     assert {key: metadata[key] for key in list(metadata)[:-2]} == json.loads(lineage.to_json())
+
+
+def test_a_column_that_looks_like_a_digest_takes_no_place(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.parquet"
+    pq.write_table(pa.table({"self-sha256:" + "a" * 64: [1]}), path)
+    assert not has_digest(path)
+    check_digest(path)
