@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts.atomic import missing, write_json
+from stages.artifacts.atomic import missing, read_json, require_file, write_json
 from stages.artifacts.contents import PREFIX, content_fingerprint
 from stages.artifacts.digest import check_digest, file_state, fingerprint
 from stages.artifacts.errors import DataError
@@ -33,11 +33,9 @@ class Fingerprints:
         self._keep = keep
         self._trust_cache = trust_cache
         self._known: dict[str, object] = {}
-        try:
-            known = json.loads((self._workdir / CACHE).read_text(encoding="utf-8"))
+        with contextlib.suppress(DataError):  # a cache that is missing or damaged costs time, nothing else
+            known = read_json(self._workdir / CACHE)
             self._known = known if isinstance(known, dict) else {}
-        except (OSError, ValueError, RecursionError):
-            pass  # a cache that is missing or damaged costs time, nothing else
 
     def of(self, path: Path) -> str:
         """The fingerprint ``"sha256:..."`` of a file's bytes; hashing also checks the digest that it carries.
@@ -61,6 +59,7 @@ class Fingerprints:
 
     def _cached(self, path: Path, what: str, read: Callable[[Path], str]) -> str:
         try:
+            require_file(path)
             state = list(file_state(path.stat()))
             key = f"{path}{what}"
             known = self._known.get(key)

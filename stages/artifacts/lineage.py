@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages import __version__
-from stages.artifacts.atomic import missing, read_json
+from stages.artifacts.atomic import read_json, require_file
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
@@ -111,8 +111,7 @@ def read_lineage(path: Path) -> Lineage | None:
         DataError: when the file is missing, damaged, too new, or another stage's.
     """
     path = Path(path)
-    if not path.exists():
-        raise missing(path)
+    require_file(path)
     text: str | bytes | None
     if path.suffix == ".parquet":
         text = _parquet_metadata(path).get(KEY.encode())

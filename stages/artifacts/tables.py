@@ -8,7 +8,7 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.artifacts.atomic import atomic_path, missing
+from stages.artifacts.atomic import atomic_path, require_file
 from stages.artifacts.digest import check_digest_once
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage
@@ -98,8 +98,7 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
         DataError: when the file is missing, or when it, or a page of it read inside the block, is damaged.
     """
     path = Path(path)
-    if not path.exists():
-        raise missing(path)
+    require_file(path)
     try:
         check_digest_once(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.artifacts.atomic import require_file
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
@@ -111,8 +112,8 @@ def read_run(name: str, path: Path) -> Run:
         if read_lineage(metrics) != read_lineage(path):
             raise DataError(f"{metrics} and {path} are of different evaluations", "Run `cocorec evaluate` again.")
     needed = {Columns.USER_ID: "string", Columns.TARGET: "int32", Columns.RANK: "int32"}
-    if path.exists():
-        check_digest(path)
+    require_file(path)
+    check_digest(path)
     optional = {Columns.HISTORY_LENGTH: "int32", Columns.TARGET_COUNT: "int32"}
     with open_table(path) as file:
         schema = file.schema_arrow

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stages.artifacts.atomic import atomic_path, missing, read_json, write_json
+from stages.artifacts.atomic import atomic_path, read_json, require_file, write_json
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
@@ -51,8 +51,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         DataError: when it is missing or damaged.
     """
-    if not Path(path).exists():
-        raise missing(path)
+    require_file(path)
     try:
         check_digest(path)
         with safe_open(path, framework="pt") as file:
