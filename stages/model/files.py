@@ -18,6 +18,7 @@ from stages.model.base import Model
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
 from stages.model.registry import model_class
+from stages.model.shapes import require_fitting_weights
 
 _WHITENING = "whitening."
 
@@ -110,6 +111,8 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
             f"{path} and {workdir / MODEL_WEIGHTS} are of different training runs", "Run `cocorec train` again."
         )
     whitening = {k.removeprefix(_WHITENING): v for k, v in tensors.items() if k.startswith(_WHITENING)}
+    weights = {k: v for k, v in tensors.items() if not k.startswith(_WHITENING)}
+    require_fitting_weights(known, config, weights, path, workdir / MODEL_WEIGHTS)
     catalogue = read_catalogue(workdir, known.reads, config.text_dim, whitening)
     found = (catalogue.items, len(catalogue.views), catalogue.codebook_size)
     codes = 0 if catalogue.codes is None else catalogue.codes.shape[1]
@@ -119,7 +122,6 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
             f"{workdir} has {catalogue.items} of {len(catalogue.views)} and {codes}",
             "Run `cocorec train` again.",
         )
-    weights = {k: v for k, v in tensors.items() if not k.startswith(_WHITENING)}
     try:
         model = known.restore(config, catalogue, weights)
     except (RuntimeError, TypeError, ValueError) as error:
