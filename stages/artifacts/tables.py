@@ -1,5 +1,6 @@
 """Reading and writing the Parquet files of the contract: checked schemas, page checksums, whole-or-nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,11 +103,21 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         check_digest_once(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _require_distinct_columns(file.schema_arrow, path)
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         stage = stage_of(path)
         hint = f"Run `cocorec {stage} --force` to write it again." if stage else None
         raise DataError(f"{path} is damaged or not a Parquet file: {error}", hint) from error
+
+
+def _require_distinct_columns(schema: pa.Schema, path: Path) -> None:
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{path}: several columns are called {', '.join(map(repr, sorted(twice)))}",
+            "Write the file again with each column once.",
+        )
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

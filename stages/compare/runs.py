@@ -1,6 +1,6 @@
 """Evaluated runs: where their ranks lie, what they are called, and whether they may be compared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage, read_lineage, require_consistent
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES, Columns
 from stages.artifacts.tables import open_table, require_column
+from stages.metrics.slices import POPULARITY_GROUPS
 
 Integers = npt.NDArray[np.int64]
 
@@ -47,6 +48,15 @@ class Run:
     target_count: Integers | None
     lineage: Lineage | None
 
+    def __post_init__(self) -> None:
+        """Refuse facts that no evaluation tells.
+
+        Raises:
+            DataError: naming the file.
+        """
+        if not (_are_measures(self.facts) and _are_groups(self.facts)):
+            raise DataError(f"{self.path} tells of itself what no evaluation tells", "Run `cocorec evaluate --force`.")
+
     @property
     def facts(self) -> dict[str, Any]:
         """What its evaluation reported."""
@@ -64,6 +74,21 @@ class Run:
             "data (sequences.parquet)": self.lineage.inputs.get(SEQUENCES),
             "number of items": self.facts.get("items"),
         }
+
+
+def _are_measures(facts: Mapping[str, Any]) -> bool:
+    """Whether the measures beyond accuracy, if told, are numbers by name."""
+    told = facts.get("beyond_accuracy", {})
+    return isinstance(told, dict) and all(isinstance(value, int | float | None) for value in told.values())
+
+
+def _are_groups(facts: Mapping[str, Any]) -> bool:
+    """Whether the groups of popularity, if told, are those of this version, each with where it begins."""
+    told = facts.get("popularity_groups", [{"from_interactions": 0}] * len(POPULARITY_GROUPS))
+    if not isinstance(told, list) or len(told) != len(POPULARITY_GROUPS):
+        return False
+    starts = [row.get("from_interactions") if isinstance(row, dict) else None for row in told]
+    return all(isinstance(start, int) and 0 <= start < 1 << 63 for start in starts)
 
 
 def locate(texts: Sequence[str]) -> dict[str, Path]:
