@@ -44,11 +44,10 @@ def status(
             for found in statuses
         ]
         print_table(["file", "state", "stage", "bytes", "why"], rows, title=f"work directory {workdir}")
-    damaged = [found.file for found in statuses if found.state == "damaged"]
+    damaged = {found.file: found.hint for found in statuses if found.state == "damaged"}
     if damaged:
-        raise DataError(
-            f"damaged in {workdir}: {', '.join(damaged)}", "Run the stages that make them again with --force."
-        )
+        hints = "\n".join(dict.fromkeys(hint for hint in damaged.values() if hint))
+        raise DataError(f"damaged in {workdir}: {', '.join(damaged)}", hints or "Fetch good copies.")
 
 
 def _stage_options(ctx: typer.Context) -> tuple[Options, Options]:

@@ -85,6 +85,20 @@ class Fingerprints:
             write_json(self._workdir / CACHE, latest)
 
 
+def check_cache(path: Path) -> None:
+    """Hold every entry of a cache against its check.
+
+    Raises:
+        DataError: when one is not what was written; it is passed over wherever the cache is used.
+    """
+    known = read_json(path)
+    entries = known.items() if isinstance(known, dict) else [("", None)]
+    for key, entry in entries:
+        whole = isinstance(entry, list) and len(entry) == 6 and entry[5] == _check(key, entry[:4], entry[4])
+        if not whole:
+            raise DataError(f"{path} is damaged: an entry is not what was written", "Delete it; it is made anew.")
+
+
 def _contents(path: Path) -> str:
     from stages.artifacts.lineage import KEY
 

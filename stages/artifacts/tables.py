@@ -13,7 +13,7 @@ from stages.artifacts.atomic import atomic_path, require_file
 from stages.artifacts.digest import check_digest_once
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage
-from stages.artifacts.pipeline import stage_of
+from stages.artifacts.pipeline import again
 
 _Check = Callable[[pa.DataType], bool]
 
@@ -106,8 +106,7 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
             _require_distinct_columns(file.schema_arrow, path)
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        stage = stage_of(path)
-        hint = f"Run `cocorec {stage} --force` to write it again." if stage else None
+        hint = again(path) or "Fetch a good copy, or write it again."
         raise DataError(f"{path} is damaged or not a Parquet file: {error}", hint) from error
 
 
