@@ -91,11 +91,13 @@ class _Examination:
 
     def all(self) -> list[ArtifactStatus]:
         found = []
+        # First, since looking at the artifacts writes the cache anew.
+        others = self._others_damaged({file for stage in PIPELINE for file in stage.outputs}) if self._verify else []
         for stage in PIPELINE:
             statuses = [self._one(stage.name, file) for file in stage.outputs]
             self._stale.update({status.file: status.state for status in statuses if status.state != "fresh"})
             found += statuses
-        return found + (self._others_damaged({status.file for status in found}) if self._verify else [])
+        return found + others
 
     def _one(self, stage: str, file: str) -> ArtifactStatus:
         path = self._workdir / file
