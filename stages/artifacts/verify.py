@@ -62,7 +62,7 @@ def _check_of(name: str) -> tuple[str, Callable[[Path], object]]:
     """Which stage makes a file, and how it is held against itself."""
     if name == STUDY:
         return "tune", check_journal
-    if name == CACHE:
+    if f"/{name}".endswith(f"/{CACHE}"):  # the folders of a search have their own
         return "all", check_cache
     if name.startswith(f"{COPIES}/"):
         return "preprocess", check_copy

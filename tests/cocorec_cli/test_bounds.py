@@ -58,6 +58,6 @@ def test_threads_of_a_search(cli: Any) -> None:
 
 def test_more_memory_than_there_is(cli: Any) -> None:
     for text in ("9" * 400, "9" * 400 + "GB", "1" + "0" * 30):
-        ended = cli("evaluate", "--memory-limit", text)
+        ended = cli("embed", "--memory-limit", text)
         assert ended.code == 2, ended
         assert "more than any machine has" in ended.err

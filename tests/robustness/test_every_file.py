@@ -23,14 +23,16 @@ NOT_READ = {LOCK}
 """Files whose content decides nothing: that of the lock names its holder to others."""
 
 SEED = 11
-WITHIN = 3
+ROUNDS = 8
 
 
-def offsets(path: Path) -> list[int]:
-    """Seeded places in a file: where formats keep their metadata, and anywhere."""
-    size = path.stat().st_size
-    rng = random.Random(f"{SEED}/{path.name}/{size}")
-    return sorted({0, size - 1, max(0, size - 40), *(rng.randrange(size) for _ in range(WITHIN))})
+def damage(content: bytes, name: str, number: int) -> bytes:
+    """A file's content with another bit: first at its ends, where formats keep their metadata, then anywhere."""
+    size = len(content)
+    rng = random.Random(f"{SEED}/{name}/{number}")
+    ends = [0, size - 1, max(0, size - 40), min(8, size - 1)]
+    place = ends[number] if number < len(ends) else rng.randrange(size)
+    return content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :]
 
 
 @pytest.fixture(scope="module")
@@ -78,27 +80,33 @@ def test_the_work_directory_has_files_of_all_kinds(searched):
     assert not [found for found in workdir_status(searched / "artifacts", verify=True) if found.state == "damaged"]
 
 
-def test_a_changed_byte_of_every_file_is_told(searched):
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_changed_byte_of_every_file_is_told(searched, number):
     workdir = searched / "artifacts"
-    for name in files(workdir):
-        if name in NOT_READ:
-            continue
-        path = workdir / name
-        content = path.read_bytes()
-        damages = {
-            place: content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :]
-            for place in offsets(path)
-        }
-        if name != names.STUDY:  # a journal that ends earlier is that of a killed run
-            damages[-1] = content[: len(content) // 2]
-        for place, damage in damages.items():
-            path.write_bytes(damage)
-            told = {found.file: found for found in workdir_status(workdir, verify=True) if found.state == "damaged"}
-            # Of a copy and its note, either may be the one that changed.
-            beside = {f"{name}.source.json", name.removesuffix(".source.json")}
-            assert told.keys() & {name, *beside}, (name, place)
-            assert all(found.hint for found in told.values()), (name, place)
-        path.write_bytes(content)
+    whole = {name: (workdir / name).read_bytes() for name in files(workdir) if name not in NOT_READ}
+    try:
+        for name, content in whole.items():
+            (workdir / name).write_bytes(damage(content, name, number))
+        told = {found.file: found for found in workdir_status(workdir, verify=True) if found.state == "damaged"}
+    finally:
+        for name, content in whole.items():
+            (workdir / name).write_bytes(content)
+    assert sorted(told) == sorted(whole)
+    assert [name for name, found in told.items() if not found.hint] == []
+
+
+def test_files_cut_short_are_told(searched):
+    workdir = searched / "artifacts"
+    # A journal that ends earlier is that of a run that was killed earlier.
+    whole = {name: (workdir / name).read_bytes() for name in files(workdir) if name not in {*NOT_READ, names.STUDY}}
+    try:
+        for name, content in whole.items():
+            (workdir / name).write_bytes(content[: len(content) // 2])
+        told = {found.file for found in workdir_status(workdir, verify=True) if found.state == "damaged"}
+    finally:
+        for name, content in whole.items():
+            (workdir / name).write_bytes(content)
+    assert sorted(told) == sorted(whole)
 
 
 HINTED = {
