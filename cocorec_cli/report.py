@@ -113,6 +113,12 @@ def _escaped(text: str) -> str:
     )
 
 
+def shortened(text: str, width: int = 40) -> str:
+    """A text on one line, cut where it is longer than ``width`` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
 def _rows(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Facts that are single values, those of nested objects under joined names."""
     for name, value in facts.items():

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from stages.preprocess.histories.interactions import Interactions
 from stages.preprocess.histories.order import rows_of
 from stages.preprocess.histories.split import MINIMUM, Split
+from stages.preprocess.items.file import Described
 from stages.preprocess.items.item_table import ItemTable
 from stages.preprocess.options import LEAVE_ONE_OUT
 from stages.preprocess.sources.bad_rows import listed
@@ -51,24 +51,25 @@ def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
 
 
 def item_facts(
-    frame: pl.DataFrame, empty: list[str], items: ItemTable | None, interactions: Interactions | None = None
+    described: Described, items: ItemTable | None, interactions: Interactions | None = None
 ) -> dict[str, Any]:
     """The share of items with each view, and how well item metadata and log fit together.
 
     Args:
-        frame: what goes into ``items.parquet``.
-        empty: the views that no item has.
+        described: what goes into ``items.parquet``.
         items: the item metadata; ``None`` when there is none.
         interactions: given when items without any of them are kept, to count these.
     """
+    frame = described.frame
     cold = {} if interactions is None else {"cold_items": frame.height - np.unique(interactions.items).size}
+    views = {view: round(1 - frame[view].null_count() / frame.height, 6) for view in frame.columns[2:]}
     if items is None:
-        return {**cold, "views": {}}
+        return {**cold, "views": views}
     return {
         **cold,
-        "views": {view: round(1 - frame[view].null_count() / frame.height, 6) for view in frame.columns[2:]},
-        "views_left_out": empty,
-        "items_without_metadata": frame.height - items.frame.height,
+        "views": views,
+        "views_left_out": described.empty,
+        "items_without_metadata": frame.height - items.frame.height - described.remembered,
         "metadata_rows_of_other_items": items.unused,
         "metadata_rows_repeated": items.repeated,
     }

@@ -117,6 +117,19 @@ class PreprocessOptions(Options):
             separated=False,
         ),
     ] = ()
+    extend: Annotated[
+        Path | None,
+        Option(
+            "Keep the numbers that items have in the items.parquet of this work directory, which may be the same one, "
+            "and let new items come after them.",
+            FILES,
+            metavar="FOLDER",
+            files="folder",
+            unset="number items anew",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
     keep_cold_items: Annotated[
         bool,
         Option(
@@ -159,7 +172,21 @@ class PreprocessOptions(Options):
             unset="all users",
         ),
     ] = None
-    seed: Annotated[int, Option("Seed of the draw of users.", FILTERS, min=0, metavar="N", searched=False)] = 0
+    cold_items: Annotated[
+        float | None,
+        Option(
+            "Share of the items, drawn at random, that training never sees: they leave the training parts and stay "
+            "candidates, and targets where they stand in validation or test.",
+            SPLIT,
+            above=0,
+            below=1,
+            metavar="X",
+            unset="none",
+        ),
+    ] = None
+    seed: Annotated[
+        int, Option("Seed of the draw of users and of cold items.", FILTERS, min=0, metavar="N", searched=False)
+    ] = 0
     split: Annotated[
         str,
         Option(
@@ -260,6 +287,6 @@ class PreprocessOptions(Options):
     def recorded(self) -> dict[str, Any]:
         """What the lineage records; a seed that draws nothing is left out."""
         found = super().recorded()
-        if self.sample_users is None:
+        if self.sample_users is None and self.cold_items is None:
             del found["seed"]
         return found

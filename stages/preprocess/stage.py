@@ -1,4 +1,4 @@
-"""The preprocess stage: a log and item metadata to ``items.parquet`` and ``sequences.parquet``."""
+"""The preprocess stage: a log and item metadata to ``items.parquet``, ``sequences.parquet``, ``histories.parquet``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.names import ITEMS, SEQUENCES
+from stages.artifacts.items import EXTENDED
+from stages.artifacts.names import HISTORIES, ITEMS, SEQUENCES
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -15,12 +16,13 @@ from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.preprocess.columns import ID
 from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
-from stages.preprocess.histories.file import write_sequences
+from stages.preprocess.histories.file import write_histories, write_sequences
 from stages.preprocess.histories.filters import chosen_k, filtered
-from stages.preprocess.histories.interactions import add_items
+from stages.preprocess.histories.interactions import with_catalogue
 from stages.preprocess.histories.split import divided, with_split_of
-from stages.preprocess.items.file import items_frame, write_items
-from stages.preprocess.items.item_table import Wanted
+from stages.preprocess.items.file import describe, write_items
+from stages.preprocess.items.item_table import ItemTable, Wanted
+from stages.preprocess.items.known import KnownItems, read_known
 from stages.preprocess.items.source import find_items
 from stages.preprocess.items.views import select_views
 from stages.preprocess.logs.clock import read_clock
@@ -37,7 +39,7 @@ def preprocess(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
-    """Turn an interaction log and item metadata into ``items.parquet`` and ``sequences.parquet``.
+    """Turn an interaction log and item metadata into items, sequences to learn from, and whole histories.
 
     Interactions are sorted by user and time, equal times by their order in the files; repeated rows (same user, item
     and time) count once. Filters come in this order: ratings, times, k-core, sample of users; the k-core filter looks
@@ -48,6 +50,9 @@ def preprocess(
     their own, training then sees what other users did after somebody's test item. ``temporal``: training ends at one
     moment for all users, so nothing of the future is seen; users who come later have no history to rank from, and
     are counted.
+
+    ``histories.parquet`` holds what every user has taken of the catalogue, whatever filters and split leave of it in
+    ``sequences.parquet``; only ratings below ``rating_min`` and what happens from ``until`` on are left out.
 
     Args:
         options: the log, the item metadata, and what is made of them.
@@ -71,6 +76,8 @@ def preprocess(
     run.recorded |= {**log_source.recorded(), **item_source.recorded()}
     for sample in (*log_source.samples, *item_source.samples):
         run.read_raw(sample.path.name, run.fingerprints.of(sample.path))
+    known = read_known(options.extend, run)
+    earlier = not force and not run.path(HISTORIES).exists() and run.fresh(without=[HISTORIES])
     if (done := run.fresh()) and not force:
         return replace(done, warnings=tuple(warnings_about(done.facts)))
 
@@ -87,15 +94,18 @@ def preprocess(
         clock = read_clock(log.frame)
         k = chosen_k(options, log)
         log = with_split_of(options, log)
-        interactions = filtered(options, log, k, clock)
+        interactions, whole = filtered(options, log, k, clock)
         del log
         interactions, parts, split_facts = divided(options, interactions, clock)
     with threads(options.threads), run.measure("read_items"):
-        wanted = Wanted(interactions.item_ids, options.keep_cold_items)
-        texts = item_source.read(columns, wanted, bad_rows, run.reporter)
-        if texts is not None and options.keep_cold_items:
-            interactions = add_items(interactions, texts.frame[ID])
-        frame, empty = items_frame(interactions.item_ids, texts, selection.select())
+        wanted = interactions.item_ids if known is None else pl.concat([interactions.item_ids, known.ids]).unique()
+        texts = item_source.read(columns, Wanted(wanted, options.keep_cold_items), bad_rows, run.reporter)
+        item_ids, growth = _catalogue(interactions.item_ids, texts if options.keep_cold_items else None, known)
+        interactions = with_catalogue(interactions, item_ids)
+        described = describe(item_ids, texts, selection.select(), known)
+    with run.measure("histories"):
+        histories = whole.histories(item_ids)
+        del whole
 
     facts: dict[str, Any] = {
         "format": log_source.reader.name,
@@ -106,17 +116,34 @@ def preprocess(
         "k_core": k,
         "k_core_rounds": interactions.rounds,
         **sequence_facts(interactions, parts),
-        **item_facts(frame, empty, texts, interactions if options.keep_cold_items else None),
+        "histories": histories.facts,
+        **growth,
+        **item_facts(described, texts, interactions if options.keep_cold_items else None),
         **({"bad_rows": bad_rows.found} if bad_rows.found else {}),
     }
     for warning in warnings_about(facts):
         run.warn(warning)
+    if gone := [view for view in known.views if view not in described.frame.columns] if known else []:
+        run.warn(f"the catalogue that is extended also has {', '.join(map(repr, gone))}; see --views to keep its texts")
+    # Files of a version that had no histories stay as they are, and with them all that was made from them.
     with run.measure("write"):
-        write_items(run.path(ITEMS), frame, run.lineage(facts))
-        # The sequences name the very items.parquet whose numbers they use.
+        if not earlier:
+            write_items(run.path(ITEMS), described.frame, run.lineage(facts))
+        # Sequences and histories name the very items.parquet whose numbers they use.
         run.inputs[ITEMS] = run.fingerprints.of_contents(run.path(ITEMS))
-        write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
+        write_histories(run.path(HISTORIES), histories, run.lineage(facts))
+        if not earlier:
+            write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
     return run.result(facts)
+
+
+def _catalogue(taken: pl.Series, texts: ItemTable | None, known: KnownItems | None) -> tuple[pl.Series, dict[str, Any]]:
+    """The ids of the items 1..N: those that are taken or described, in byte order, after those known before."""
+    now = taken if texts is None else pl.concat([taken, texts.frame[ID]]).unique().sort()
+    if known is None:
+        return now, {}
+    item_ids, counts = known.followed_by(now)
+    return item_ids, {EXTENDED: counts}
 
 
 def _check_threads(options: PreprocessOptions, run: StageRun) -> None:

@@ -1,6 +1,7 @@
 """Which interactions are kept: by moment, k-core and a sample of users."""
 
-from stages.preprocess.histories.interactions import Interactions, filter_log, sample_users
+from stages.preprocess.histories.interactions import Interactions, filter_log, grouped, sample_users
+from stages.preprocess.histories.whole import WholeLog
 from stages.preprocess.logs.clock import Clock
 from stages.preprocess.logs.log import Log
 from stages.preprocess.options import PreprocessOptions
@@ -16,8 +17,10 @@ def chosen_k(options: PreprocessOptions, log: Log) -> int:
     return 0 if log.published_split else K_CORE
 
 
-def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> Interactions:
-    """The interactions that are kept, in order, their users and items numbered.
+def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> tuple[Interactions, WholeLog]:
+    """The interactions that are kept, in order, their users and items numbered; and all that happened until then.
+
+    What lies after ``--until`` has not happened yet; the other filters choose what is learnt from and measured on.
 
     Args:
         options: bounds in time, and the sample of users.
@@ -29,7 +32,13 @@ def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> Inte
         UsageError: when a bound does not fit the log.
         DataError: when no interaction is left.
     """
-    interactions = filter_log(log.between(options.since, options.until, clock), k)
+    log = log.between(None, options.until, clock)
+    found = grouped(log)
+    whole = WholeLog.of(log, found)
+    if options.since is not None:
+        log = log.between(options.since, None, clock)
+        found = grouped(log)
+    interactions = filter_log(log, found, k)
     if options.sample_users is not None:
         interactions = sample_users(interactions, options.sample_users, options.seed)
-    return interactions
+    return interactions, whole
