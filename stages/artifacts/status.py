@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stages.artifacts.digest import has_digest
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import AccessError, DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import QUANTIZER
@@ -23,7 +23,7 @@ _FILES = ("inputs", "items", "histories", "candidates", "exclude")
 _USERS = "users"
 """Option recorded as ids, or as the name of the file that holds them."""
 
-State = Literal["fresh", "stale", "damaged", "missing"]
+State = Literal["fresh", "stale", "damaged", "unreadable", "missing"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class ArtifactStatus:
     Attributes:
         file: its name in the work directory.
         stage: the stage that makes it.
-        state: ``fresh``, ``stale`` (its stage would make it anew), ``damaged`` (it cannot be read) or ``missing``.
+        state: ``fresh``, ``stale`` (its stage would make it anew), ``damaged`` (it is not what was written),
+            ``unreadable`` (permission is lacking) or ``missing``.
         reason: why, in words.
         size: bytes, ``None`` where the file is missing.
         version: version of cocorec that made it, ``None`` where that is unknown.
@@ -113,6 +114,8 @@ class _Examination:
             lineage = read_lineage(path)
             if self._verify:
                 read_all(path)
+        except AccessError as error:
+            return ArtifactStatus(file, stage, "unreadable", error.message, size)
         except DataError as error:
             return ArtifactStatus(file, stage, "damaged", error.message, size, hint=error.hint)
         if lineage is None:
@@ -128,7 +131,12 @@ class _Examination:
     def _others_damaged(self, seen: set[str]) -> list[ArtifactStatus]:
         return [
             ArtifactStatus(
-                name, stage, "damaged", error.message, (self._workdir / name).stat().st_size, hint=error.hint
+                name,
+                stage,
+                "unreadable" if isinstance(error, AccessError) else "damaged",
+                error.message,
+                (self._workdir / name).stat().st_size,
+                hint=error.hint,
             )
             for name, stage, error in damaged_files(self._workdir, seen)
         ]
@@ -152,10 +160,12 @@ class _Examination:
             try:
                 if path is not None and self._fingerprint(path, expected) != expected:
                     return f"{name.removeprefix(RAW)} has changed since"
+            except AccessError:
+                return f"{name.removeprefix(RAW)} may not be read"
             except DataError:
                 return f"{name.removeprefix(RAW)} is damaged"
         for name in lineage.inputs:
-            if self._stale.get(name) in ("stale", "damaged"):
+            if self._stale.get(name) in ("stale", "damaged", "unreadable"):
                 return f"{name} is {self._stale[name]}"
         return None
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from stages.artifacts.atomic import read_json
+from stages.artifacts.atomic import not_permitted, read_json
 from stages.artifacts.copies import COPIES, check_copy
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
@@ -42,6 +42,8 @@ def damaged_files(workdir: Path, seen: Collection[str]) -> Iterator[tuple[str, s
             check(path)
         except DataError as error:
             yield name, stage, error
+        except PermissionError:
+            yield name, stage, not_permitted(path)
         except OSError as error:
             yield name, stage, DataError(f"cannot read {path}: {error.strerror or error}")
 

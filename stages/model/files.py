@@ -242,4 +242,5 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
         model = known.restore(config, catalogue, weights)
     except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{workdir / MODEL_WEIGHTS} does not fit {path}: {error}", "Train again.") from error
+    model.origin = str(workdir / MODEL_WEIGHTS)
     return Trained(model.to(device).eval(), catalogue, read_lineage(path), added)

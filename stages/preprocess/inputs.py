@@ -4,7 +4,8 @@
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ from stages.preprocess.logs.log import Log, LogColumns
 from stages.preprocess.logs.readers import LOG_READERS
 from stages.preprocess.logs.readers.table import TABLE
 from stages.preprocess.options import AUTO
+from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.ids import id_text
+from stages.preprocess.sources.preparation import Preparation
+from stages.preprocess.sources.reading import AS_IT_IS
 from stages.preprocess.sources.sample import Sample
-from stages.preprocess.sources.scan import collect, id_text, scan, schema, types_of
+from stages.preprocess.sources.scan import collect, scan, schema, types_of
 
 _MOST_BYTES = 20 * 10**9
 _BOOLEANS = {"true": True, "false": False}
@@ -56,17 +61,18 @@ def read_named_histories(
     Raises:
         DataError: when the file is missing, malformed or holds nothing, naming column and row.
     """
-    samples = _samples(path, workdir)
-    if Columns.ITEM_IDS in samples[0].columns:
-        return _from_lists(samples, columns.get("user_column") or Columns.USER_ID)
-    reader = choose_reader(LOG_READERS, samples, AUTO, "--histories")
-    samples = reader.complete(samples)
-    there = {name: column for name, column in usual.items() if reader is TABLE and column in samples[0].columns}
-    wanted = {name: columns.get(name) or there.get(name) for name in ("user_column", "item_column", "time_column")}
-    named = LogColumns(wanted["user_column"], wanted["item_column"], wanted["time_column"])
-    chosen = reader.resolve(samples, named)
-    reporter.info(f"{path.name}: read as {reader.name} ({reader.summary})")
-    return _named(reader.read(samples, chosen, reporter))
+    with _opened(path, workdir) as (samples, rows):
+        if Columns.ITEM_IDS in samples[0].columns:
+            user_column = columns.get("user_column") or Columns.USER_ID
+            return rows.read(samples, lambda ready: _from_lists(ready, user_column))
+        reader = choose_reader(LOG_READERS, samples, AUTO, "--histories")
+        samples = reader.complete(samples)
+        there = {name: column for name, column in usual.items() if reader is TABLE and column in samples[0].columns}
+        wanted = {name: columns.get(name) or there.get(name) for name in ("user_column", "item_column", "time_column")}
+        named = LogColumns(wanted["user_column"], wanted["item_column"], wanted["time_column"])
+        chosen = reader.resolve(samples, named)
+        reporter.info(f"{path.name}: read as {reader.name} ({reader.summary})")
+        return _named(rows.read(samples, lambda ready: reader.read(ready, chosen, reporter)))
 
 
 def read_id_column(path: Path, workdir: Path, columns: Sequence[str], option: str) -> pa.ChunkedArray:
@@ -84,19 +90,22 @@ def read_id_column(path: Path, workdir: Path, columns: Sequence[str], option: st
     Raises:
         DataError: when the file is missing or malformed, or has none of the columns.
     """
-    frames, alone = [], []
-    for sample in _samples(path, workdir):
-        name = next((name for name in columns if name in sample.columns), None)
-        if name is None:
-            if len(sample.columns) != 1 or sample.kind != "csv":
-                sample.require(columns[0], option)
-            [name] = sample.columns
-            alone.append(name)  # no header, but the first id
-        frame = scan(sample, [name])
-        ids = frame.select(id_text(name, types_of(frame, sample)[name]).alias(ITEM))
-        frames.append(collect(ids, [sample]))
-    series = pl.concat([pl.DataFrame({ITEM: alone}, {ITEM: pl.String}), *frames])[ITEM]
+    with _opened(path, workdir) as (samples, rows):
+        series = rows.read(samples, lambda ready: pl.concat([_ids_of(sample, columns, option) for sample in ready]))
     return _strings(series.filter(series.is_not_null() & (series != "")))
+
+
+def _ids_of(sample: Sample, columns: Sequence[str], option: str) -> pl.Series:
+    name = next((name for name in columns if name in sample.columns), None)
+    alone: list[str] = []
+    if name is None:
+        if len(sample.columns) != 1 or sample.kind != "csv":
+            sample.require(columns[0], option)
+        [name] = sample.columns
+        alone = [name]  # no header, but the first id
+    frame = scan(sample, [name])
+    ids = frame.select(id_text(name, types_of(frame, sample)[name]).alias(ITEM))
+    return pl.concat([pl.DataFrame({ITEM: alone}, {ITEM: pl.String}), collect(ids, [sample])])[ITEM]
 
 
 def read_ids_where(path: Path, workdir: Path, id_columns: Sequence[str], where: str) -> pa.ChunkedArray:
@@ -115,23 +124,38 @@ def read_ids_where(path: Path, workdir: Path, id_columns: Sequence[str], where: 
     """
     condition = _condition(where)
     names = list(dict.fromkeys(condition.meta.root_names()))
-    found = []
-    for sample in _samples(path, workdir):
-        _require_columns(names, sample)
-        name = next((name for name in id_columns if name in sample.columns), id_columns[0])
-        sample.require(name, "--item-column")
-        types = schema(sample)
-        frame = scan(sample, list(dict.fromkeys([name, *names])))
-        scanned = types_of(frame, sample)
-        ids = id_text(name, scanned[name]).alias(_ID)
-        rows = frame.select(ids, *(_typed(column, scanned[column], types[column]) for column in names))
-        told = ", ".join(f"{column} is {types[column]}" for column in names)
-        found.append(_matching(collect(rows, [sample]), condition, where, told))
-    return _strings(pl.concat(found)[_ID].drop_nulls())
+    with _opened(path, workdir) as (samples, rows):
+        found = rows.read(
+            samples,
+            lambda ready: pl.concat([_ids_where(sample, id_columns, names, condition, where) for sample in ready]),
+        )
+    return _strings(found[_ID].drop_nulls())
 
 
-def _samples(path: Path, workdir: Path) -> list[Sample]:
-    return Finder(workdir, _MOST_BYTES, tolerant=False).samples([path], "log")
+def _ids_where(
+    sample: Sample, id_columns: Sequence[str], names: list[str], condition: pl.Expr, where: str
+) -> pl.DataFrame:
+    _require_columns(names, sample)
+    name = next((name for name in id_columns if name in sample.columns), id_columns[0])
+    sample.require(name, "--item-column")
+    types = schema(sample)
+    frame = scan(sample, list(dict.fromkeys([name, *names])))
+    scanned = types_of(frame, sample)
+    ids = id_text(name, scanned[name]).alias(_ID)
+    rows = frame.select(ids, *(_typed(column, scanned[column], types[column]) for column in names))
+    told = ", ".join(f"{column} is {types[column]}" for column in names)
+    return _matching(collect(rows, [sample]), condition, where, told)
+
+
+@contextmanager
+def _opened(path: Path, workdir: Path) -> Iterator[tuple[list[Sample], BadRows]]:
+    """The files that ``path`` means, each looked at, and what reads their rows; no malformed ones are passed over."""
+    preparation = Preparation(workdir)
+    try:
+        finder = Finder(workdir, _MOST_BYTES, preparation)
+        yield finder.samples([path], "log", AS_IT_IS), BadRows(0, preparation)
+    finally:
+        preparation.close()
 
 
 def _strings(series: pl.Series) -> pa.ChunkedArray:

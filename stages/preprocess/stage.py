@@ -15,7 +15,7 @@ from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.preprocess.columns import ID
-from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
+from stages.preprocess.facts import item_facts, reading_facts, sequence_facts, warnings_about
 from stages.preprocess.histories.file import write_histories, write_sequences
 from stages.preprocess.histories.filters import chosen_k, filtered
 from stages.preprocess.histories.interactions import with_catalogue
@@ -30,6 +30,8 @@ from stages.preprocess.logs.source import find_log
 from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
+from stages.preprocess.sources.paths import require_utf8
+from stages.preprocess.sources.preparation import Preparation
 
 
 def preprocess(
@@ -70,7 +72,8 @@ def preprocess(
     run = StageRun("preprocess", options, workdir, reporter)
     selection = select_views(options.views or None, options.view_template)
     _make_folder(run.workdir)
-    finder = Finder(run.workdir, round(options.max_size * 10**9), tolerant=options.max_bad_rows > 0)
+    preparation = Preparation(run.workdir)
+    finder = Finder(run.workdir, round(options.max_size * 10**9), preparation)
     log_source = find_log(options, finder)
     item_source = find_items(options, str(log_source.columns.item), finder)
     run.recorded |= {**log_source.recorded(), **item_source.recorded()}
@@ -85,13 +88,14 @@ def preprocess(
     item_source.announce(run.reporter)
     keep_freed_memory()
     _check_threads(options, run)
-    bad_rows = BadRows(options.max_bad_rows)
+    bad_rows = BadRows(options.max_bad_rows, preparation)
     with threads(options.threads), run.measure("read_log"):
         # The items' columns are checked before the log is read: a wrong name should not cost minutes.
         selection, columns = item_source.choose_views(selection, options.keep_cold_items, bad_rows)
         log = log_source.read(bad_rows, run.reporter)
     with run.measure("filter"):
-        clock = read_clock(log.frame)
+        reading = reading_facts(log, finder.passed_over.messages)
+        clock = read_clock(log.frame, log.scale)
         k = chosen_k(options, log)
         log = with_split_of(options, log)
         interactions, whole = filtered(options, log, k, clock)
@@ -102,6 +106,7 @@ def preprocess(
         texts = item_source.read(columns, Wanted(wanted, options.keep_cold_items), bad_rows, run.reporter)
         item_ids, growth = _catalogue(interactions.item_ids, texts if options.keep_cold_items else None, known)
         interactions = with_catalogue(interactions, item_ids)
+        preparation.close()
         described = describe(item_ids, texts, selection.select(), known)
     with run.measure("histories"):
         histories = whole.histories(item_ids)
@@ -111,6 +116,7 @@ def preprocess(
         "format": log_source.reader.name,
         "items_format": item_source.format,
         **split_facts,
+        **reading,
         "time_unit": clock.unit,
         "implausible_times": clock.implausible,
         "k_core": k,
@@ -153,6 +159,7 @@ def _check_threads(options: PreprocessOptions, run: StageRun) -> None:
 
 
 def _make_folder(workdir: Path) -> None:
+    require_utf8(workdir)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,10 +1,11 @@
 """Which interactions are kept: by moment, k-core and a sample of users."""
 
+from stages.artifacts.errors import UsageError
 from stages.preprocess.histories.interactions import Interactions, filter_log, grouped, sample_users
 from stages.preprocess.histories.whole import WholeLog
 from stages.preprocess.logs.clock import Clock
 from stages.preprocess.logs.log import Log
-from stages.preprocess.options import PreprocessOptions
+from stages.preprocess.options import ALL, PreprocessOptions
 
 K_CORE = 5
 """The filter for logs without a published split, as in the 5-core data sets that papers report on."""
@@ -29,15 +30,20 @@ def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> tupl
         clock: the unit of the log's times.
 
     Raises:
-        UsageError: when a bound does not fit the log.
+        UsageError: when a bound does not fit the log, or repeats of a published split are to be dropped.
         DataError: when no interaction is left.
     """
+    if options.repeats != ALL and log.published_split:
+        raise UsageError(
+            f"--repeats {options.repeats} cannot be used with a published split, whose parts belong together",
+            "Divide the log anew with --split leave-one-out or --split temporal.",
+        )
     log = log.between(None, options.until, clock)
-    found = grouped(log)
+    found = grouped(log, options.repeats)
     whole = WholeLog.of(log, found)
     if options.since is not None:
         log = log.between(options.since, None, clock)
-        found = grouped(log)
+        found = grouped(log, options.repeats)
     interactions = filter_log(log, found, k)
     if options.sample_users is not None:
         interactions = sample_users(interactions, options.sample_users, options.seed)

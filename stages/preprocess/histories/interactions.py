@@ -12,8 +12,9 @@ from stages.preprocess.columns import ITEM, PART, TIME, USER
 from stages.preprocess.histories.grouping import group_by_user
 from stages.preprocess.histories.k_core import k_core
 from stages.preprocess.histories.numbering import Codes, encode, numbers_in, ranks, renumber
-from stages.preprocess.histories.order import first_of_equals, move_runs, run_starts
+from stages.preprocess.histories.order import first_of_equals, move_runs, one_of_repeats, run_starts, runs_backwards
 from stages.preprocess.logs.log import Log
+from stages.preprocess.options import ALL
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Interactions:
         item_ids: (N,) string.
         dropped: how many interactions were left out, by reason.
         rounds: rounds of k-core filtering.
+        ties: of the log, how many interactions have user and time of another that stands before them in the file.
+        newest_first: the log has each user's newest interactions first.
     """
 
     users: npt.NDArray[np.int64]
@@ -39,6 +42,8 @@ class Interactions:
     item_ids: pl.Series
     dropped: dict[str, int]
     rounds: int
+    ties: int = 0
+    newest_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Grouped:
         rows: (rows,) where each stands in the log.
         item_ids: (I,) string, distinct, in the order in which they first occur in the log.
         dropped: how many rows were left out so far, by reason.
+        ties: rows at the same time as another one of their user.
+        newest_first: rows of equal times stand newest first in the file, as far as can be told.
     """
 
     users: Codes
@@ -58,17 +65,24 @@ class Grouped:
     rows: npt.NDArray[np.int64]
     item_ids: pl.Series
     dropped: dict[str, int]
+    ties: int = 0
+    newest_first: bool = False
 
 
-def grouped(log: Log) -> Grouped:
+def grouped(log: Log, repeats: str = ALL) -> Grouped:
     """Put the log together by user and drop repeated rows; equal times keep the order of the file.
+
+    Args:
+        log: the log as read.
+        repeats: ``first`` or ``last`` of a user's interactions with one item, or ``all``.
 
     Raises:
         DataError: when the log is empty.
     """
     dropped = dict(log.dropped)
     if not log.frame.height:
-        raise DataError("no interaction is left of the log", f"Rows dropped: {dropped}.")
+        gone = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
+        raise DataError("no interaction is left of the log", f"Dropped were {gone or 'none'}.")
     # Without times a repeated row may be a repeated purchase; with them it is the same event twice.
     timed = log.has_times and not log.published_split
     with ThreadPoolExecutor(1) as pool:
@@ -77,12 +91,19 @@ def grouped(log: Log) -> Grouped:
         rows, users, tied = group_by_user(log.frame[USER], times)
         items, item_ids = numbered.result()
     items = items[rows]
+    ties, newest_first = 0, False
     if timed:
         first = first_of_equals(tied, items)
         dropped["repeated rows (user, item and time)"] = len(rows) - int(first.sum())
         if not first.all():
-            users, items, rows = users[first], items[first], rows[first]
-    return Grouped(users, items, rows, item_ids, dropped)
+            users, items, rows, tied = users[first], items[first], rows[first], tied[first]
+        ties = int(tied.sum())
+        newest_first = bool(ties) and runs_backwards(users, rows, tied)
+    if repeats != ALL:
+        kept = one_of_repeats(users, items, repeats)
+        dropped["further interactions of a user with an item"] = len(rows) - int(kept.sum())
+        users, items, rows = users[kept], items[kept], rows[kept]
+    return Grouped(users, items, rows, item_ids, dropped, ties, newest_first)
 
 
 def filter_log(log: Log, found: Grouped, k: int) -> Interactions:
@@ -120,7 +141,18 @@ def filter_log(log: Log, found: Grouped, k: int) -> Interactions:
         places, user_ids = ordered.result()
     moved, owners = move_runs(users, places)
     parts = log.frame[PART].to_numpy()[rows[moved]] if log.published_split else None
-    return Interactions(owners, numbers[moved], gather_times(when, moved), parts, user_ids, item_ids, dropped, rounds)
+    return Interactions(
+        owners,
+        numbers[moved],
+        gather_times(when, moved),
+        parts,
+        user_ids,
+        item_ids,
+        dropped,
+        rounds,
+        found.ties,
+        found.newest_first,
+    )
 
 
 def gather_times(times: pl.Series, rows: npt.NDArray[np.int64]) -> pl.Series:

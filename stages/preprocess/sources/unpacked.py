@@ -9,7 +9,7 @@ from stages.artifacts.errors import DataError
 LINE_BYTES = 64 << 20
 """Longest line read of a file that unpacks to far more than its size."""
 
-_RATIO = 100
+RATIO = 100
 """Times its size to which no honest log unpacks: deflate ends at 1,032, tables and JSON stay below 30."""
 
 _START = 1 << 20
@@ -51,9 +51,9 @@ def _looks_inflated(raw: IO[bytes], unpacked: IO[bytes]) -> bool:
     raw.seek(max(0, size - 4))
     promised = int.from_bytes(raw.read(4), "little")
     raw.seek(0)
-    if promised > _RATIO * size:
+    if promised > RATIO * size:
         return True
     budget, read = min(size, _START), 0
     while raw.tell() < budget and (chunk := unpacked.read(_CHUNK)):
         read += len(chunk)
-    return read > _RATIO * budget
+    return read > RATIO * budget
