@@ -2,15 +2,28 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from stages.artifacts.errors import DataError
 from stages.model.base import LearnedModel, Model
 from stages.model.config import ModelConfig
 
+_DRAWS = {"normal_", "uniform_", "trunc_normal_"}
 _AGAIN = "Run `cocorec train --force` to train again."
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves out random first values: tensors without memory have none, and torch would load its compiler for them."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call what is no draw; hand back the tensor of what is."""
+        if getattr(func, "__module__", None) == "torch.nn.init" or getattr(func, "__name__", "") in _DRAWS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def require_fitting_weights(
@@ -38,7 +51,7 @@ def require_fitting_weights(
     if layers > len(weights):  # each has several; to build more would take time without end
         raise DataError(f"{saying}: {len(weights)} tensors are not those of {layers:,} layers", _AGAIN)
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutDraws():
             expected = {name: tensor.shape for name, tensor in known(config).state_dict().items()}
     except (RuntimeError, OverflowError, TypeError) as error:  # sizes beyond 64 bits
         raise DataError(f"{saying}: {str(error).splitlines()[0]}", _AGAIN) from error
