@@ -11,13 +11,16 @@ import traceback
 
 import typer
 
-from cocorec_cli.console import say
+from cocorec_cli.console import printable, say
 from stages.artifacts.errors import CocorecError, DataError, is_out_of_memory
 
 BUG = 1
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
-_USERS_TO_SOLVE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_USERS_TO_SOLVE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EIO, errno.EBADF),  # a terminal that has gone, a stream that was closed
+}
 
 
 def report_error(error: Exception) -> int:
@@ -37,7 +40,7 @@ def report_error(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _USERS_TO_SOLVE:
         _explain(str(error), "Make room, or choose a folder that can be read and written.")
         return DataError.exit_code
-    traceback.print_exception(error, file=sys.stderr)
+    print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)
     _explain("this is a bug in cocorec", "Please report it together with the traceback above.")
     return BUG
 

@@ -72,6 +72,7 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: when it is missing, is not JSON, or not the JSON that was written.
     """
+    require_file(path)
     try:
         check_digest(path)
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -87,6 +88,23 @@ def remove_leftovers(folder: Path) -> None:
     """Delete temporary files that a killed run left in ``folder``; call it only while holding the lock."""
     for path in Path(folder).glob(f".*{_TEMPORARY}*"):
         path.unlink(missing_ok=True)
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no file: a pipe is waited for, and a device never ends.
+
+    Raises:
+        DataError: when nothing is there, or something else than a file.
+        AccessError: when this user may not read it.
+    """
+    path = Path(path)
+    if path.is_file():
+        require_permission(path)
+        return
+    if not path.exists():
+        raise missing(path)
+    kind = "a folder" if path.is_dir() else "a pipe or a device"
+    raise DataError(f"{path} is {kind}, not a file", "Name a file that holds what is meant.")
 
 
 def missing(path: Path) -> DataError:

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stages.artifacts.atomic import atomic_path, missing, read_json, require_permission, write_json
+from stages.artifacts.atomic import atomic_path, read_json, require_file, write_json
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
@@ -18,6 +18,7 @@ from stages.model.base import Model
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
 from stages.model.registry import model_class
+from stages.model.shapes import require_fitting_weights
 from stages.model.trained_items import TrainedItems, items_now
 
 _WHITENING = "whitening."
@@ -65,9 +66,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         DataError: when it is missing or damaged.
     """
-    if not Path(path).exists():
-        raise missing(path)
-    require_permission(path)
+    require_file(path)
     try:
         check_digest(path)
         with safe_open(path, framework="pt") as file:
@@ -226,6 +225,7 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
     saved = read_saved(workdir)
     path, config, known = saved.path, saved.config, model_class(saved.config.model)
     weights, whitening = saved.tensors()
+    require_fitting_weights(known, config, weights, path, workdir / MODEL_WEIGHTS)
     added = added_items(workdir)
     catalogue = read_catalogue(workdir, known.reads, config.text_dim, whitening)
     found = (catalogue.items - added, len(catalogue.views), catalogue.codebook_size)

@@ -1,5 +1,6 @@
 """Where trials work: folders beside each other with links to what they share, and histories without test items."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from stages.artifacts.atomic import remove_leftovers
+from stages.artifacts.digest import check_digest
+from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import CHECKPOINT_DIR, CODES, EMBEDDINGS, ITEMS, MODEL_DIR, SEQUENCES, TUNE_DIR
@@ -43,8 +46,9 @@ class Folders:
         remove_leftovers(self._root)
         source, target = self._workdir / SEQUENCES, self._root / SEQUENCES
         inputs = {f"{RAW}{SEQUENCES}": Fingerprints(self._workdir).of_contents(source)}
-        if target.exists():
+        with contextlib.suppress(DataError):  # what is missing or damaged is made anew
             lineage = read_lineage(target)
+            check_digest(target)
             if lineage and lineage.inputs == inputs:
                 return
         write_table(target, without_test(source), Lineage("tune", {}, inputs))

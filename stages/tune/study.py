@@ -1,4 +1,4 @@
-"""The study on disk: Optuna's journal, one JSON object a line, and the trials in it.
+"""The study on disk: Optuna's journal, one JSON object with its check a line, and the trials in it.
 
 The sampler is TPE, Optuna's own choice for spaces like these. The pruner is the median rule. Optuna's documentation
 finds Hyperband stronger, and tells at the same place that with TPE each of its brackets wants more than ten trials
@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.journal import check_journal
 from stages.artifacts.names import STUDY, TUNE_DIR
+from stages.tune.journal import CheckedJournal
 
 NAME = "cocorec"
 _SEARCH = "search"
@@ -49,7 +50,7 @@ def open_study(
 
     Raises:
         UsageError: when the study that is there is of another search.
-        DataError: when there is none to resume, or it is damaged.
+        DataError: when there is none to resume, or it is damaged, naming the line.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = workdir / STUDY
@@ -63,7 +64,7 @@ def open_study(
     least = min(3, startup_trials)
     pruner = optuna.pruners.MedianPruner(startup_trials, warmup_epochs + 1, n_min_trials=least)
     try:
-        storage = JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(CheckedJournal(path))
         if NAME in optuna.get_all_study_names(storage):
             study = optuna.load_study(study_name=NAME, storage=storage, pruner=pruner)
         else:
@@ -106,9 +107,8 @@ def _mend(path: Path) -> None:
     """Drop what a killed process left: a line without an end, and the lock, which only our own process can hold."""
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
     if path.exists():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
+        whole = check_journal(path)
+        if whole < path.stat().st_size:
             with path.open("r+b") as file:
                 file.truncate(whole)
 
