@@ -29,7 +29,7 @@ def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
     """
     path = Path(path)
     # A random name opened with O_EXCL cannot be planted as a link by somebody else; the mode follows the umask.
-    temporary = path.with_name(f".{path.name}{_TEMPORARY}{secrets.token_hex(6)}")
+    temporary = path.with_name(temporary_prefix(path.name) + secrets.token_hex(6))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -76,6 +76,11 @@ def read_json(path: Path) -> Any:
         raise missing(path) from None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot read {path}: {error}", "Run the stage that writes it again with --force.") from error
+
+
+def temporary_prefix(name: str) -> str:
+    """How the name of a temporary file begins, for :func:`remove_leftovers` to find it."""
+    return f".{name}{_TEMPORARY}"
 
 
 def remove_leftovers(folder: Path) -> None:

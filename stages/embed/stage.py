@@ -8,7 +8,7 @@ import numpy as np
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import EMBEDDINGS, ITEMS
 from stages.embed.batches import Index, plan_batches
-from stages.embed.chunks import ChunkStore
+from stages.embed.chunks import ChunkStore, remove_chunks
 from stages.embed.encoder import BATCH_TOKENS, Encoder
 from stages.embed.encoding import chunks_key, count_tokens, encode
 from stages.embed.file import write_embeddings
@@ -53,6 +53,7 @@ def embed(
     run.recorded |= {"model": source.name, "views": views}
     run.read_raw(source.name, source.fingerprint)
     if (done := run.fresh()) and not force:
+        remove_chunks(run.workdir)  # of a run that was killed just before it would have done so
         return done
 
     _announce(source, run)
@@ -69,6 +70,7 @@ def embed(
             store = ChunkStore(
                 run.workdir, chunks_key(source, encoder, run, plan, texts), plan.chunk_rows, encoder.dimension
             )
+            store.remove_others()
         with run.measure("encode"):
             encoded, constant = encode(encoder, plan, texts, store, run.reporter)
         if constant:
@@ -76,7 +78,7 @@ def embed(
         with run.measure("write"):
             facts = _facts(encoder, texts, kept, tokens, source)
             write_embeddings(run.path(EMBEDDINGS), texts, kept, plan, store, run.lineage(facts))
-            store.remove()
+            remove_chunks(run.workdir)
     return run.result(facts, rates={"texts_per_second": encoded / max(run.seconds["encode"], 1e-9)})
 
 

@@ -123,6 +123,8 @@ class TrainingRun:
             return Progress(key)
         saved = checkpoints.progress()
         fits = saved is not None and saved.key == key and saved.within(self.options)
+        if saved is not None and fits and saved.foreign:
+            fits = self._goes_on(saved)
         if resume and not fits:
             raise DataError(
                 f"{checkpoints.folder}: there is no interrupted run of these options and inputs to --resume",
@@ -130,12 +132,21 @@ class TrainingRun:
             )
         if fits:
             progress = checkpoints.restore(model, average, optimizer)
+            checkpoints.remove_others(progress)  # of a run that was killed between writing two files
             reporter.info(f"continuing the run that came to epoch {progress.epoch}")
             return progress
         if saved is not None:
             reporter.info(f"the checkpoint of another run (up to epoch {saved.epoch}) will be overwritten")
         checkpoints.clear()
         return Progress(key)
+
+    def _goes_on(self, saved: Progress) -> bool:
+        """Whether a checkpoint of other versions is continued: only if asked for, for the result may be another."""
+        insists = bool(self.options.resume)
+        what = "continued because of --resume; the result may differ from" if insists else "not continued; --resume does"
+        suffix = "that of a run by one version" if insists else "it all the same"
+        self.run.warn(f"the checkpoint (up to epoch {saved.epoch}) was made by {saved.foreign}: it is {what} {suffix}")
+        return insists
 
     def _key(self) -> str:
         """Of all that decides the state after an epoch; when to stop does not."""
