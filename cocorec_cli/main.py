@@ -13,6 +13,7 @@ from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
 from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
 from stages import __version__
+from stages.artifacts.errors import shortage
 
 _EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
 _BEFORE, _STAGES, _AFTER, _ALL = "Before the stages", "Stages, in order", "After evaluation", "The whole pipeline"
@@ -94,7 +95,7 @@ def main(args: Sequence[str] | None = None) -> int:
         except BaseException as error:  # what Rust raises when it panics is no Exception
             if received:
                 return report_interrupt(received[0])
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception) and shortage(error) is None:
                 raise
             return report_error(error)
         if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):

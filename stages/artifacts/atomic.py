@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written beside their place, synced, renamed."""
 
+import glob
 import json
 import os
 import secrets
@@ -83,9 +84,14 @@ def temporary_prefix(name: str) -> str:
     return f".{name}{_TEMPORARY}"
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that a killed run left in ``folder``; call it only while holding the lock."""
-    for path in Path(folder).glob(f".*{_TEMPORARY}*"):
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Delete temporary files that a killed run left in ``folder``; call it only while nobody else writes there.
+
+    Args:
+        folder: where they are.
+        name: of the file that they were to become; by default any.
+    """
+    for path in Path(folder).glob(temporary_prefix(name if name == "*" else glob.escape(name)) + "*"):
         path.unlink(missing_ok=True)
 
 

@@ -52,7 +52,7 @@ class Watched:
         ended = self.run(self.fresh(folder), tracing(log))
         assert ended.code == 0, ended.err
         self.expected = tree(folder)
-        self.calls = changing(log, "artifacts")
+        self.calls = changing(log, r"artifacts|best\.toml")
         assert self.calls, log.read_text()[:2000]
 
     def fresh(self, folder: Path) -> Path:

@@ -47,12 +47,12 @@ def tracing(log: Path | None) -> list[str]:
     return ["-e", f"trace={calls}", "-e", "signal=none", "-y", "-s", "0", "-o", str(log or "/dev/null")]
 
 
-def changing(log: Path, below: str) -> list[Call]:
-    """The calls of a log that change something below a folder, in their order.
+def changing(log: Path, names: str) -> list[Call]:
+    """The calls of a log that change something of ours, in their order.
 
     Args:
         log: what :func:`tracing` wrote.
-        below: a part of the paths of that folder.
+        names: matches a part of the paths that are ours.
     """
     counts: Counter[tuple[str, str]] = Counter()
     found = []
@@ -62,7 +62,7 @@ def changing(log: Path, below: str) -> list[Call]:
         thread, name, given = match.groups()
         counts[thread, name] += 1
         opening = name in _OPENING and not re.search(r"O_CREAT|O_TRUNC|O_TMPFILE", given)
-        if below in given and not opening:
+        if re.search(names, given) and not opening:
             found.append(Call(name, counts[thread, name], line))
     return found
 

@@ -13,7 +13,7 @@ from typing import IO, Literal, cast
 from stages.artifacts.errors import DataError
 from stages.preprocess.sources.headerless import known_headerless
 from stages.preprocess.sources.records import MALFORMED, PARSERS, parse_json, parse_python, problem_with
-from stages.preprocess.sources.unpacked import require_bounded_lines
+from stages.preprocess.sources.unpacked import require_bounded
 
 Kind = Literal["csv", "jsonl", "python", "parquet", "arrow", "arrow-stream"]
 
@@ -108,7 +108,7 @@ def take_sample(path: Path, tolerant: bool = False) -> Sample:
         raise DataError(f"{path} is a pipe or a device, not a file", "Write its content to a file first.")
     with open_bytes(path) as file:
         if compressed := getattr(file, "fileobj", None):
-            require_bounded_lines(path, compressed, file)
+            require_bounded(path, compressed, file)
         start = file.peek(8)[:8]  # type: ignore[attr-defined]  # both file types buffer
         binary = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
         if binary:
