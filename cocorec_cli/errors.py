@@ -1,7 +1,7 @@
 """What the user sees when a command fails, and the exit code.
 
-0 done, 1 a bug, out of memory or of threads, 2 wrong usage, 3 data or artifacts that cannot be used, 4 a quality bar missed,
-128 + signal when interrupted (130 Ctrl-C, 143 SIGTERM), 141 when whoever read the output has gone.
+0 done, 1 a bug, too little memory or no thread, 2 wrong usage, 3 data or artifacts that cannot be used, 4 a quality bar
+missed, 128 + signal when interrupted (130 Ctrl-C, 143 SIGTERM), 141 when whoever read the output has gone.
 """
 
 import errno

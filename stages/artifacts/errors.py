@@ -37,7 +37,13 @@ class QualityError(CocorecError):
     exit_code = 4
 
 
-_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "std::bad_alloc", "memory allocation of")
+_NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "std::bad_alloc",
+    "memory allocation of",
+    "failed to map segment",
+)
 _NO_THREAD = ("can't start new thread", "resource temporarily unavailable", "failed to spawn", "could not spawn")
 
 

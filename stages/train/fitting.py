@@ -143,9 +143,12 @@ class TrainingRun:
     def _goes_on(self, saved: Progress) -> bool:
         """Whether a checkpoint of other versions is continued: only if asked for, for the result may be another."""
         insists = bool(self.options.resume)
-        what = "continued because of --resume; the result may differ from" if insists else "not continued; --resume does"
-        suffix = "that of a run by one version" if insists else "it all the same"
-        self.run.warn(f"the checkpoint (up to epoch {saved.epoch}) was made by {saved.foreign}: it is {what} {suffix}")
+        consequence = (
+            "it is continued because of --resume, and the result may differ from an undisturbed run's"
+            if insists
+            else "it is not continued, unless --resume asks for it"
+        )
+        self.run.warn(f"the checkpoint (up to epoch {saved.epoch}) was made by {saved.foreign}: {consequence}")
         return insists
 
     def _key(self) -> str:

@@ -8,10 +8,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHANGES = (
-    "open,openat,openat2,creat,write,writev,pwrite64,pwritev,copy_file_range,sendfile,rename,renameat,renameat2,"
-    "unlink,unlinkat,mkdir,mkdirat,rmdir,link,linkat,symlink,symlinkat,truncate,ftruncate,fallocate,fsync,fdatasync,"
-    "chmod,fchmod,fchmodat,utimensat"
-).split(",")
+    "open",
+    "openat",
+    "openat2",
+    "creat",
+    "write",
+    "writev",
+    "pwrite64",
+    "pwritev",
+    "copy_file_range",
+    "sendfile",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "truncate",
+    "ftruncate",
+    "fallocate",
+    "fsync",
+    "fdatasync",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "utimensat",
+)
 """Calls that can change a file system; between two of them it is as the first one left it."""
 
 _OPENING = {"open", "openat", "openat2"}

@@ -37,8 +37,8 @@ def require_bounded(path: Path, raw: IO[bytes], unpacked: IO[bytes]) -> None:
         unpacked.seek(0)
         line, length, total = 1, 0, 0
         while chunk := unpacked.read(_CHUNK):
-            end, *others = chunk.split(b"\n")
-            length += len(end)
+            end = chunk.find(b"\n")
+            length += len(chunk) if end < 0 else end
             if length > LINE_BYTES:
                 raise DataError(
                     f"{path}: line {line:,} unpacks to more than {LINE_BYTES >> 20} MiB",
@@ -50,8 +50,8 @@ def require_bounded(path: Path, raw: IO[bytes], unpacked: IO[bytes]) -> None:
                     f"{path} unpacks to more than {_RATIO} times its size ({total >> 20:,} MiB by line {line:,})",
                     "Files that do so are made to fill memory. If this one is honest, unpack it and give the result.",
                 )
-            line += len(others)
-            length = len(others[-1]) if others else length
+            line += chunk.count(b"\n")
+            length = length if end < 0 else len(chunk) - chunk.rfind(b"\n") - 1
     unpacked.seek(0)
 
 
