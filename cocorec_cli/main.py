@@ -16,7 +16,7 @@ from stages import __version__
 from stages.artifacts.errors import shortage
 
 _EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
-_BEFORE, _STAGES, _AFTER, _ALL = "Before the stages", "Stages, in order", "After evaluation", "The whole pipeline"
+_BEFORE, _STAGES, _AFTER, _ALL = "Before the stages", "Stages, in order", "After training", "The whole pipeline"
 
 COMMANDS = (
     Entry(
@@ -37,6 +37,8 @@ COMMANDS = (
         "Rank the whole catalogue for every user and measure where the next item stands.",
         _EPILOG,
     ),
+    Entry("recommend", _STAGES, "Recommend to every user what comes next.", _EPILOG),
+    Entry("similar", _AFTER, "Find the items most like some items, by the trained model or by their texts.", _EPILOG),
     Entry("compare", _AFTER, "Compare evaluated runs: is one better, by how much, for whom.", _EPILOG),
     Entry("run", _ALL, "Run all stages in order, with the options of a configuration file."),
     Entry(
@@ -52,7 +54,8 @@ app = typer.Typer(
     name="cocorec",
     cls=lazy_group(COMMANDS),
     help="Sequential recommendation from what items say and how people move between them.\n\n"
-    "Five stages pass files to each other through the work directory: preprocess, embed, quantize, train, evaluate.",
+    "Six stages pass files to each other through the work directory: preprocess, embed, quantize, train, evaluate, "
+    "recommend.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,

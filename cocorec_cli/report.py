@@ -102,6 +102,12 @@ def print_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], title:
     sys.stdout.flush()
 
 
+def shortened(text: str, width: int = 40) -> str:
+    """A text on one line, cut where it is longer than ``width`` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
 def _rows(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Facts that are single values, those of nested objects under joined names."""
     for name, value in facts.items():

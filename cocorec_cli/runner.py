@@ -5,10 +5,10 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -36,7 +36,14 @@ class Series:
     reports: list[Report] = field(default_factory=list)
 
 
-def run_stage(ctx: typer.Context, options: type[Options], *, check: Callable[[Result], None] | None = None) -> None:
+def run_stage(
+    ctx: typer.Context,
+    options: type[Options],
+    *,
+    check: Callable[[Result], None] | None = None,
+    handed: Callable[[], Mapping[str, Any]] = dict,
+    report_on_stderr: bool = False,
+) -> None:
     """Run the stage named like the command, with the options given to the command, and print what it made.
 
     The function ``stages.<command>.<command>`` is imported only here, with all that it needs.
@@ -45,6 +52,8 @@ def run_stage(ctx: typer.Context, options: type[Options], *, check: Callable[[Re
         ctx: the command's context.
         options: of the stage.
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
+        handed: gives what the stage is handed besides, such as functions of other stages.
+        report_on_stderr: leave stdout to the stage.
     """
     name = str(ctx.command.name)
     given = options(**given_values(options, ctx.params))
@@ -53,13 +62,18 @@ def run_stage(ctx: typer.Context, options: type[Options], *, check: Callable[[Re
         if threads := getattr(given, "threads", None):
             os.environ["POLARS_MAX_THREADS"] = str(threads)  # read once, when polars is imported
         stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
-        return stage(given, workdir=ctx.params["workdir"], force=ctx.params["force"], reporter=reporter)
+        surroundings = {"workdir": ctx.params["workdir"], "force": ctx.params["force"], "reporter": reporter}
+        return stage(given, **surroundings, **handed())
 
-    run_call(ctx, call, check=check)
+    run_call(ctx, call, check=check, report_on_stderr=report_on_stderr)
 
 
 def run_call(
-    ctx: typer.Context, call: Callable[[ConsoleReporter], Result], *, check: Callable[[Result], None] | None = None
+    ctx: typer.Context,
+    call: Callable[[ConsoleReporter], Result],
+    *,
+    check: Callable[[Result], None] | None = None,
+    report_on_stderr: bool = False,
 ) -> None:
     """Do the work of a command under the lock of its work directory, and print what came of it.
 
@@ -67,6 +81,7 @@ def run_call(
         ctx: the command's context.
         call: does the work; heavy libraries are imported only here.
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
+        report_on_stderr: print the report there, since the result itself is on stdout.
     """
     from stages.artifacts.lock import locked
 
@@ -90,10 +105,11 @@ def run_call(
             say(warning, "warning: ", "yellow")
     if series:
         series.reports.append(report)
-    if not ctx.params["json"]:
-        print_report(report)
-    elif not series:
-        print_json(report.to_json())
+    with contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext():
+        if not ctx.params["json"]:
+            print_report(report)
+        elif not series:
+            print_json(report.to_json())
     if check:
         check(result)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from whole_histories import write_histories
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("stages", "cocorec_cli")
@@ -23,6 +24,8 @@ MAY_IMPORT = {
     "model": {"artifacts", "frame", "whitening", "model"},
     "train": {"artifacts", "frame", "metrics", "model", "train"},
     "evaluate": {"artifacts", "frame", "metrics", "model", "evaluate"},
+    # It is handed the readers of preprocess.
+    "recommend": {"artifacts", "frame", "model", "recommend"},
     "compare": {"artifacts", "frame", "metrics", "compare"},
     # The search is handed the stages as functions.
     "tune": {"artifacts", "frame", "model", "tune"},
@@ -113,19 +116,25 @@ def test_comparison_needs_not_even_torch():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate"])
+@pytest.mark.parametrize("stage", ["train", "evaluate", "recommend"])
 def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
     done = _without(NEVER_IN_TRAINING, f"import stages.{stage}")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_train_and_evaluate_run_with_only_torch_and_pyarrow(structured, small):
+def test_train_evaluate_and_recommend_run_with_only_torch_and_pyarrow(structured, small):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in small.items()]
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     for command in (["train", "--epochs=2", *options], ["evaluate", "--resamples=10"]):
         done = _without(NEVER_IN_TRAINING, code, *command, f"--workdir={structured}", "--quiet")
         assert (done.returncode, done.stderr) == (0, "")
     assert (structured / "metrics.json").is_file()
+    write_histories(structured)
+    blocked = (*NEVER_IN_TRAINING, "narwhals", "pandas")
+    for command in (["recommend", "--with=title"], ["similar", "item-001"], ["similar", "item-001", "--by=text"]):
+        done = _without(blocked, code, *command, f"--workdir={structured}", "--quiet")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (structured / "recommendations.parquet").is_file()
     runs = [f"{name}={structured}" for name in ("once", "again")]
     done = _without((*NEVER_IN_TRAINING, "torch", "scipy"), code, "compare", *runs, "--resamples=10", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
@@ -145,7 +154,21 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
 
 
 @pytest.mark.parametrize(
-    "command", ["download", "preprocess", "embed", "quantize", "train", "evaluate", "compare", "run", "tune", "status"]
+    "command",
+    [
+        "download",
+        "preprocess",
+        "embed",
+        "quantize",
+        "train",
+        "evaluate",
+        "recommend",
+        "similar",
+        "compare",
+        "run",
+        "tune",
+        "status",
+    ],
 )
 def test_help_needs_no_heavy_library(command):
     blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit")

@@ -13,13 +13,13 @@ from cocorec_cli.runner import Series, stage_context
 from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
 
-StageName = Literal["preprocess", "embed", "quantize", "train", "evaluate"]
+StageName = Literal["preprocess", "embed", "quantize", "train", "evaluate", "recommend"]
 
 
 def run(
     ctx: typer.Context,
     first: Annotated[StageName, option("First stage to run.", GENERAL, "--from")] = "preprocess",
-    last: Annotated[StageName, option("Last stage to run.", GENERAL, "--until")] = "evaluate",
+    last: Annotated[StageName, option("Last stage to run.", GENERAL, "--until")] = "recommend",
     workdir: Workdir = DEFAULT_WORKDIR,
     config: Config = None,
     force: Force = False,

@@ -48,7 +48,7 @@ for name in "${datasets[@]}"; do
         for file in items.parquet sequences.parquet embeddings.parquet codes.parquet; do
             ln -sfn "../$name/$file" "$workdir/$file"
         done
-        COCOREC_TRAIN_SEED=$seed cocorec run --config "$config" --workdir "$workdir" --from train >&2
+        COCOREC_TRAIN_SEED=$seed cocorec run --config "$config" --workdir "$workdir" --from train --until evaluate >&2
     done
 done
 

@@ -41,6 +41,21 @@ class Histories:
         return len(self.offsets) - 1
 
 
+@dataclass(frozen=True)
+class NamedHistories:
+    """Histories from outside the work directory, whose items are known by ids alone.
+
+    Attributes:
+        histories: their item numbers count in ``item_ids``, from 1; a user may have no item.
+        item_ids: (n,) string, the distinct ids.
+        dropped: how many rows were left out, by reason.
+    """
+
+    histories: Histories
+    item_ids: pa.ChunkedArray
+    dropped: dict[str, int]
+
+
 def read_histories(path: Path, *, items: int | None = None) -> Histories:
     """Read and check ``histories.parquet``.
 

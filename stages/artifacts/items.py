@@ -1,14 +1,30 @@
 """``items.parquet``: the catalogue, one row per item, in the order of the item numbers 1..N."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.artifacts.errors import DataError
+from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import RESERVED_VIEW_NAMES, Columns
 from stages.artifacts.tables import open_table, require_column
+
+EXTENDED = "extended"
+"""Name of the fact in the lineage of ``items.parquet`` that says how the catalogue has grown."""
+
+
+def was_extended(path: Path) -> bool:
+    """Whether a catalogue, if it is there, kept the numbers of an earlier one.
+
+    Raises:
+        DataError: when the file is damaged.
+    """
+    lineage = read_lineage(path) if path.exists() else None
+    return lineage is not None and EXTENDED in lineage.facts
 
 
 def items_schema(views: list[str]) -> pa.Schema:
@@ -59,6 +75,19 @@ def read_item_ids(path: Path) -> pa.ChunkedArray:
     return ids
 
 
+def ids_fingerprint(path: Path, count: int) -> str:
+    """Of the ids of the items 1 to ``count``, in their order: whether two catalogues begin with the same items.
+
+    Raises:
+        DataError: as :func:`read_item_ids`.
+    """
+    ids = read_item_ids(path).slice(0, count).combine_chunks()
+    digest = hashlib.sha256(pc.binary_length(ids).to_numpy(zero_copy_only=False).astype("<i8").tobytes())
+    for text in ids.to_pylist():
+        digest.update(text.encode())
+    return "sha256:" + digest.hexdigest()
+
+
 def check_item_numbers(file: pq.ParquetFile, path: Path) -> int:
     """Check that the ``item`` column counts 1..N, and return N.
 
@@ -81,3 +110,17 @@ def check_item_numbers(file: pq.ParquetFile, path: Path) -> int:
             )
         start += len(numbers)
     return start - 1
+
+
+def read_texts(path: Path, views: list[str]) -> dict[str, pa.ChunkedArray]:
+    """Text views by name, each (N,) in the order of the item numbers, null where an item lacks it.
+
+    Raises:
+        DataError: when the file is missing or damaged, or a view is none.
+    """
+    with open_table(path) as file:
+        for view in views:
+            require_column(file.schema_arrow, view, "string", path)
+        check_item_numbers(file, path)
+        table = file.read(columns=views)
+    return {view: table[view].cast(pa.string()) for view in views}

@@ -1,7 +1,7 @@
 """Where an artifact comes from: stage, version, options and the fingerprints of what it was made of."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +14,7 @@ from stages.artifacts.atomic import missing, read_json
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
-from stages.artifacts.migration import current_options
+from stages.artifacts.migration import FORMER_MAKERS, current_options
 from stages.artifacts.pipeline import STAGES, again, stage_of
 
 CONTRACT_VERSION = 2
@@ -125,7 +125,8 @@ def read_lineage(path: Path) -> Lineage | None:
         return None
     lineage = Lineage.from_json(text, path)
     maker = stage_of(path)
-    if maker and lineage.stage in STAGES and lineage.stage != maker:
+    former = FORMER_MAKERS.get(path.name) if lineage.contract < CONTRACT_VERSION else None
+    if maker and lineage.stage in STAGES and lineage.stage not in (maker, former):
         raise DataError(
             f"{path} is a file that `cocorec {lineage.stage}` made, under the name of one that `cocorec {maker}` makes",
             f"Put the right file there, or run `cocorec {maker} --force`.",
@@ -172,6 +173,7 @@ def fresh_lineage(
     options: Mapping[str, Any],
     inputs: Mapping[str, str],
     fingerprints: Fingerprints,
+    without: Collection[str] = (),
 ) -> tuple[Lineage | None, str]:
     """Tell whether a stage need not run: all its outputs are there, of the same options and inputs.
 
@@ -181,13 +183,15 @@ def fresh_lineage(
         options: the options that it would run with.
         inputs: the fingerprints of what it would read; its own outputs are not among them.
         fingerprints: of the work directory.
+        without: outputs that do not count.
 
     Returns:
         The lineage of the stage's first output, or ``None``, and in words why.
     """
     lineage: Lineage | None = None
     own: set[str] = set()
-    for output in STAGES[stage].outputs:
+    outputs = [output for output in STAGES[stage].outputs if output not in without]
+    for output in outputs:
         path = Path(workdir) / output
         if not path.exists():
             return None, f"{output} is missing"
@@ -204,7 +208,7 @@ def fresh_lineage(
         own |= set(found.inputs) & set(STAGES[stage].outputs)
     if own:
         try:
-            require_consistent(workdir, STAGES[stage].outputs, fingerprints)
+            require_consistent(workdir, outputs, fingerprints)
         except DataError as error:
             return None, error.message
     return lineage, "up to date"

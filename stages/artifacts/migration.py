@@ -7,6 +7,8 @@ under the name that it has on the command line.
 from collections.abc import Mapping
 from typing import Any
 
+from stages.artifacts.names import RECOMMENDATIONS
+
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "preprocess": {
         "log_format": "format",
@@ -21,6 +23,9 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 
 ADDED: Mapping[str, Mapping[str, Any]] = {"train": {"backbone": "transformer", "experts": 8}}
 """By stage, the options that came after version 1, with the value that describes what it did."""
+
+FORMER_MAKERS: Mapping[str, str] = {RECOMMENDATIONS: "evaluate"}
+"""Files of version 1 that another stage made: lists from before the split, which are ``backtest.parquet`` now."""
 
 
 def current_options(stage: str, options: Mapping[str, Any]) -> dict[str, Any]:

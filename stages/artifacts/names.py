@@ -40,6 +40,7 @@ class Columns:
     TARGET_COUNT = "target_count"
     ITEM_IDS = "item_ids"
     SCORES = "scores"
+    FALLBACK = "fallback"
 
 
 class HistoryColumns:
@@ -64,3 +65,6 @@ class TrialColumns:
 
 RESERVED_VIEW_NAMES = frozenset({Columns.ITEM, Columns.ITEM_ID})
 """Names that no view may have, because the contract uses them."""
+
+RESERVED_LIST_NAMES = frozenset({Columns.USER_ID, Columns.ITEM_ID, Columns.ITEM_IDS, Columns.SCORES, Columns.FALLBACK})
+"""Names that a view beside recommendations may not have."""

@@ -16,7 +16,7 @@ class Stage:
 
 
 PIPELINE = (
-    Stage("preprocess", (), (names.SEQUENCES, names.ITEMS)),
+    Stage("preprocess", (), (names.SEQUENCES, names.ITEMS, names.HISTORIES)),
     Stage("embed", (names.ITEMS,), (names.EMBEDDINGS,)),
     Stage("quantize", (names.EMBEDDINGS,), (names.CODES, names.QUANTIZER)),
     Stage(
@@ -25,6 +25,7 @@ PIPELINE = (
         (names.MODEL_CONFIG, names.MODEL_WEIGHTS, names.HISTORY),
     ),
     Stage("evaluate", (names.SEQUENCES, names.MODEL_CONFIG), (names.METRICS, names.RANKS, names.BACKTEST)),
+    Stage("recommend", (names.HISTORIES, names.MODEL_CONFIG), (names.RECOMMENDATIONS,)),
 )
 
 STAGES = {stage.name: stage for stage in PIPELINE}

@@ -17,8 +17,11 @@ from stages.artifacts.tables import open_table
 _RECOGNISED = ("format", "items_format")
 """Options whose ``auto`` is recorded as the format that was recognised."""
 
-_FILES = ("inputs", "items")
+_FILES = ("inputs", "items", "histories", "candidates", "exclude")
 """Options recorded as the names of the files read: more than were named, where a folder or one part of a split was."""
+
+_USERS = "users"
+"""Option recorded as ids, or as the name of the file that holds them."""
 
 State = Literal["fresh", "stale", "damaged", "missing"]
 
@@ -110,7 +113,8 @@ class _Examination:
             return ArtifactStatus(file, stage, "damaged", error.message, size)
         if lineage is None:
             return ArtifactStatus(file, stage, "fresh", "made by another tool, taken as it is", size)
-        reason = self._option_difference(stage, lineage) or self._input_difference(lineage)
+        reason = f"made by `cocorec {lineage.stage}` of version 1" if lineage.stage != stage else None
+        reason = reason or self._option_difference(stage, lineage) or self._input_difference(lineage)
         state: State = "stale" if reason else "fresh"
         reason = reason or self._why_fresh(lineage)
         if self._verify and not has_digest(path):
@@ -191,8 +195,11 @@ def _read_all(path: Path) -> None:
 def _same_option(name: str, recorded: Any, wanted: Any) -> bool:
     if name in _RECOGNISED and wanted == "auto":
         return True
-    if name in _FILES and isinstance(recorded, list) and isinstance(wanted, list):
-        return all(not Path(file).is_file() or Path(file).name in recorded for file in wanted)
+    if name in _FILES and recorded is not None:
+        files, known = (value if isinstance(value, list) else [value] for value in (wanted, recorded))
+        return all(not Path(file).is_file() or Path(file).name in known for file in files)
+    if name == _USERS and isinstance(wanted, list):
+        return bool(recorded == [Path(user).name if Path(user).is_file() else user for user in wanted])
     return _same(recorded, wanted)
 
 

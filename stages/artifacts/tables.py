@@ -65,18 +65,24 @@ def _numbers(schema: pa.Schema) -> dict[str, str]:
 
 
 @contextmanager
-def table_writer(path: Path, schema: pa.Schema, *, compression: str = "zstd") -> Iterator[TableWriter]:
+def table_writer(
+    path: Path, schema: pa.Schema, *, compression: str = "zstd", option: str = "--workdir"
+) -> Iterator[TableWriter]:
     """Write a Parquet artifact in chunks of rows; it appears at ``path`` when the block ends without an error.
 
     Args:
         path: where the artifact goes.
         schema: its columns; every written chunk is cast to them.
         compression: ``"none"`` for float vectors, which do not shrink.
+        option: the option that names the folder, for the hint.
 
     Raises:
         DataError: when the disk is full or the folder cannot be written.
     """
-    with atomic_path(path) as temporary, TableWriter(temporary, schema, compression=compression) as writer:
+    with (
+        atomic_path(path, option=option) as temporary,
+        TableWriter(temporary, schema, compression=compression) as writer,
+    ):
         yield writer
 
 

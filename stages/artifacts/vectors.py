@@ -18,7 +18,7 @@ from stages.artifacts.tables import open_table, require_column
 Matrix = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-_CODEBOOK_SIZE = "codebook_size"
+_CODEBOOK_SIZE, _CODEBOOKS = "codebook_size", "codebooks"
 
 
 def embeddings_schema(dimensions: dict[str, int]) -> pa.Schema:
@@ -27,11 +27,17 @@ def embeddings_schema(dimensions: dict[str, int]) -> pa.Schema:
     return pa.schema(fields + [pa.field(view, pa.list_(pa.float32(), d)) for view, d in dimensions.items()])
 
 
-def codes_schema(codes: int, codebook_size: int) -> pa.Schema:
-    """The schema of ``codes.parquet`` with this many codes per item, each one of ``codebook_size``."""
+def codes_schema(codes: int, codebook_size: int, codebooks: str | None = None) -> pa.Schema:
+    """The schema of ``codes.parquet`` with this many codes per item, each one of ``codebook_size``.
+
+    Args:
+        codes: per item.
+        codebook_size: values of a code, K.
+        codebooks: fingerprint of what the items were coded with, by which others know what the codes mean.
+    """
     kind = pa.list_(pa.field("item", pa.uint16(), False), codes)
-    size = {_CODEBOOK_SIZE: str(codebook_size)}
-    return pa.schema([pa.field(Columns.ITEM, pa.int32(), False), pa.field(Columns.CODES, kind, False, metadata=size)])
+    told = {_CODEBOOK_SIZE: str(codebook_size), **({_CODEBOOKS: codebooks} if codebooks else {})}
+    return pa.schema([pa.field(Columns.ITEM, pa.int32(), False), pa.field(Columns.CODES, kind, False, metadata=told)])
 
 
 def to_fixed_size_list(matrix: npt.NDArray[np.generic], present: Mask | None = None) -> pa.FixedSizeListArray:
@@ -146,6 +152,18 @@ def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
     if largest >= size:
         raise DataError(f"{path}: column {Columns.CODES!r} holds code {largest}, its codebook ends at {size - 1}")
     return codes.astype(np.uint16, copy=False), size
+
+
+def codebooks_of(path: Path) -> str | None:
+    """The fingerprint of what the items of ``codes.parquet`` were coded with; ``None`` where the file does not say.
+
+    Raises:
+        DataError: when the file is missing or damaged.
+    """
+    with open_table(path) as file:
+        require_column(file.schema_arrow, Columns.CODES, "fixed_size_list<uint16>", path)
+        told = (file.schema_arrow.field(Columns.CODES).metadata or {}).get(_CODEBOOKS.encode())
+    return None if told is None else told.decode(errors="replace")
 
 
 def _codebook_size(path: Path, told: bytes | None, least: int) -> int:

@@ -19,8 +19,8 @@ class BatchPlan:
     """In which order texts are encoded, and where batches and chunks begin; a function of the texts alone.
 
     Attributes:
-        order: (T,) numbers of the texts, longest first, equal lengths in the order of their digests.
-        batches: starts of the batches in ``order``, ending with T.
+        order: (n,) numbers of the texts to encode, longest first, equal lengths in the order of their digests.
+        batches: starts of the batches in ``order``, ending with n.
         chunks: starts of the chunks in ``batches``, ending with the number of batches.
     """
 
@@ -30,17 +30,20 @@ class BatchPlan:
 
     @property
     def chunk_rows(self) -> Index:
-        """Starts of the chunks in ``order``, ending with T."""
+        """Starts of the chunks in ``order``, ending with n."""
         return self.batches[self.chunks]
 
 
-def plan_batches(digests: npt.NDArray[np.uint64], lengths: Index, batch_tokens: int) -> BatchPlan:
+def plan_batches(
+    digests: npt.NDArray[np.uint64], lengths: Index, batch_tokens: int, numbers: Index | None = None
+) -> BatchPlan:
     """Order texts by length and cut them into batches and chunks.
 
     Args:
-        digests: (T, 2) 128 bits that tell the texts apart.
-        lengths: (T,) tokens of each that the encoder sees, at least 1.
+        digests: (n, 2) 128 bits that tell the texts apart.
+        lengths: (n,) tokens of each that the encoder sees, at least 1.
         batch_tokens: tokens of a batch, padding included; a longer text gets a batch of its own.
+        numbers: (n,) what the texts are called in the plan; 0 to n - 1 when ``None``.
     """
     order = np.lexsort((digests[:, 1], digests[:, 0], -lengths))
     batches, chunks, in_chunk = [0], [0], 0
@@ -55,4 +58,4 @@ def plan_batches(digests: npt.NDArray[np.uint64], lengths: Index, batch_tokens: 
         if in_chunk >= chunk_tokens or batches[-1] == len(order):
             chunks.append(len(batches) - 1)
             in_chunk = 0
-    return BatchPlan(order, np.array(batches), np.array(chunks))
+    return BatchPlan(order if numbers is None else numbers[order], np.array(batches), np.array(chunks))

@@ -37,29 +37,33 @@ def chunks_key(source: Source, encoder: Encoder, run: StageRun, plan: BatchPlan,
     return digest.hexdigest()[:24]
 
 
-def count_tokens(encoder: Encoder, texts: DistinctTexts, reporter: Reporter) -> Index:
-    """Tokens of each text (T,), before it is cut."""
-    counts = np.empty(len(texts), np.int64)
-    with reporter.track("counting tokens", len(texts), "texts") as advance:
-        for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
-            some = np.arange(start, min(start + _TOKENIZED_AT_ONCE, len(texts)))
-            counts[some] = encoder.count_tokens(texts.take(some))
-            advance(len(some))
+def count_tokens(encoder: Encoder, texts: DistinctTexts, numbers: Index, reporter: Reporter) -> Index:
+    """Tokens of texts (n,) by their numbers, before they are cut."""
+    counts = np.empty(len(numbers), np.int64)
+    with reporter.track("counting tokens", len(numbers), "texts") as advance:
+        for start in range(0, len(numbers), _TOKENIZED_AT_ONCE):
+            some = slice(start, start + _TOKENIZED_AT_ONCE)
+            counts[some] = encoder.count_tokens(texts.take(numbers[some]))
+            advance(len(numbers[some]))
     return counts
 
 
 def encode(
     encoder: Encoder, plan: BatchPlan, texts: DistinctTexts, store: ChunkStore, reporter: Reporter
 ) -> tuple[int, bool]:
-    """Fill the store; returns how many texts were encoded now, and whether all vectors are equal."""
-    encoded = kept = 0
+    """Fill the store with the vectors of the planned texts.
+
+    Returns:
+        How many were encoded now, and whether all vectors are equal.
+    """
+    encoded, kept, count = 0, 0, len(plan.order)
     low = high = None
-    with reporter.track("encoding", len(texts), "texts") as advance:
+    with reporter.track("encoding", count, "texts") as advance:
         for chunk in range(len(store)):
             vectors = store.read(chunk)
             if vectors is None:
                 if kept and not encoded:
-                    reporter.info(f"continuing an interrupted run: {kept:,} of {len(texts):,} texts are kept")
+                    reporter.info(f"continuing an interrupted run: {kept:,} of {count:,} texts are kept")
                 bounds = plan.batches[plan.chunks[chunk] : plan.chunks[chunk + 1] + 1]
                 parts = []
                 for start, end in pairwise(bounds):
@@ -74,7 +78,7 @@ def encode(
             bottom, top = vectors.min(axis=0), vectors.max(axis=0)
             low = bottom if low is None else np.minimum(low, bottom)
             high = top if high is None else np.maximum(high, top)
-    if not encoded:
-        reporter.info(f"continuing an interrupted run: all {len(texts):,} texts are kept")
+    if kept and not encoded:
+        reporter.info(f"continuing an interrupted run: all {count:,} texts are kept")
     spread = 0.0 if low is None or high is None else float(np.max(high - low) / max(1e-30, np.abs(high).max()))
-    return encoded, len(texts) > 1 and spread < 1e-5
+    return encoded, count > 1 and spread < 1e-5

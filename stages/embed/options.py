@@ -1,6 +1,7 @@
 """The options of ``embed``."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from stages.frame.machine import MACHINE, Threads
@@ -40,6 +41,18 @@ class EmbedOptions(Options):
         Option("Text put before every text.", ENCODER, metavar="TEXT", unset="the model's own, if any"),
     ] = None
     normalize: Annotated[bool, Option("Scale the vectors to length 1.", ENCODER)] = False
+    reuse: Annotated[
+        Path | None,
+        Option(
+            "Work directory whose vectors are kept for the texts that it has embedded with this model and these "
+            "options; --force encodes all texts again.",
+            ENCODER,
+            metavar="FOLDER",
+            files="folder",
+            unset="the work directory",
+            recorded=False,
+        ),
+    ] = None
     trust_remote_code: Annotated[
         bool, Option("Run Python code that comes with the model.", ENCODER, switch=True, recorded=False)
     ] = False

@@ -13,6 +13,7 @@ from stages.embed.encoder import BATCH_TOKENS, Encoder
 from stages.embed.encoding import chunks_key, count_tokens, encode
 from stages.embed.file import write_embeddings
 from stages.embed.options import EmbedOptions
+from stages.embed.reuse import find_earlier, forget_others, keep_digests, text_vectors
 from stages.embed.source import OFFLINE_SHA256, Source, find_source
 from stages.embed.text_file import TextFile
 from stages.embed.texts import DistinctTexts, Numbers, choose_views, collect
@@ -34,6 +35,9 @@ def embed(
     Each distinct text is encoded once, in batches of texts of like length. An item whose text is null or blank has a
     null. A run that was interrupted continues with the same command and ends with the same bytes.
 
+    Texts that the earlier ``embeddings.parquet`` holds, made by the same model and options, keep its vectors, bit by
+    bit. Encoded afresh in other batches they would differ in the last digits: ``force`` does that.
+
     Args:
         options: by default all defaults.
         workdir: the work directory.
@@ -53,7 +57,7 @@ def embed(
     run.recorded |= {"model": source.name, "views": views}
     run.read_raw(source.name, source.fingerprint)
     if (done := run.fresh()) and not force:
-        remove_chunks(run.workdir)  # of a run that was killed just before it would have done so
+        _forget(run)  # what a run left that was killed just before it would have done so
         return done
 
     _announce(source, run)
@@ -63,23 +67,39 @@ def embed(
             kept = _views_with_text(texts, views, asked=options.views is not None, run=run)
         with run.measure("load"):
             encoder = Encoder(source.folder, source.name, options)
+        with run.measure("match"):
+            earlier = None if force else find_earlier(options.reuse or run.workdir, source, encoder, run.recorded)
+            match = earlier.match(texts) if earlier else np.full(len(texts), -1)
+            new = np.flatnonzero(match < 0)
         with run.measure("tokenize"):
-            tokens = count_tokens(encoder, texts, run.reporter)
-            seen = np.minimum(tokens, encoder.max_tokens or tokens.max())
-            plan = plan_batches(texts.digests, seen, options.batch_tokens or BATCH_TOKENS[encoder.device.type])
+            tokens = earlier.tokens[match] if earlier else np.zeros(len(texts), np.int64)
+            tokens[new] = count_tokens(encoder, texts, new, run.reporter)
+            seen = np.minimum(tokens, encoder.max_tokens or tokens.max())[new]
+            batch_tokens = options.batch_tokens or BATCH_TOKENS[encoder.device.type]
+            plan = plan_batches(texts.digests[new], seen, batch_tokens, new)
             store = ChunkStore(
                 run.workdir, chunks_key(source, encoder, run, plan, texts), plan.chunk_rows, encoder.dimension
             )
             store.remove_others()
+        if earlier:
+            run.reporter.info(f"{len(texts) - len(new):,} of {len(texts):,} texts have their vectors already")
         with run.measure("encode"):
             encoded, constant = encode(encoder, plan, texts, store, run.reporter)
-        if constant:
+        if constant and len(new) == len(texts):
             run.warn(f"{source.name} gives all {len(texts):,} texts the same vector; nothing can be learnt from it")
         with run.measure("write"):
-            facts = _facts(encoder, texts, kept, tokens, source)
-            write_embeddings(run.path(EMBEDDINGS), texts, kept, plan, store, run.lineage(facts))
-            remove_chunks(run.workdir)
+            facts = _facts(encoder, texts, kept, tokens, source, reused=len(texts) - len(new))
+            keep_digests(run.workdir, run.inputs[ITEMS], texts, kept, tokens)
+            with text_vectors(plan, store, earlier, match, run.workdir) as gather:
+                write_embeddings(run.path(EMBEDDINGS), texts, kept, gather, run.lineage(facts))
+            _forget(run)
     return run.result(facts, rates={"texts_per_second": encoded / max(run.seconds["encode"], 1e-9)})
+
+
+def _forget(run: StageRun) -> None:
+    """Drop what only a run that does not come to its end would need."""
+    remove_chunks(run.workdir)
+    forget_others(run.workdir, run.inputs[ITEMS])
 
 
 def _announce(source: Source, run: StageRun) -> None:
@@ -109,7 +129,9 @@ def _views_with_text(texts: DistinctTexts, views: list[str], *, asked: bool, run
     return kept
 
 
-def _facts(encoder: Encoder, texts: DistinctTexts, views: list[str], tokens: Index, source: Source) -> dict[str, Any]:
+def _facts(
+    encoder: Encoder, texts: DistinctTexts, views: list[str], tokens: Index, source: Source, *, reused: int
+) -> dict[str, Any]:
     return {
         "backend": encoder.backend,
         "device": encoder.device.type,
@@ -119,6 +141,7 @@ def _facts(encoder: Encoder, texts: DistinctTexts, views: list[str], tokens: Ind
         "model": source.name,
         "precision": encoder.precision,
         "texts": len(texts),
+        "texts_reused": reused,
         "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in views],
     }
 

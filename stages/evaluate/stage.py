@@ -1,5 +1,6 @@
 """The entry point of evaluation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,15 @@ from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.model.device import autocast, resolve_device
-from stages.model.files import load_model, read_config
+from stages.model.files import added_items, grown_note, load_model, read_config
 from stages.model.popularity import BEFORE_SPLIT, TRAINING, occurrences, popularity_ranks
 from stages.model.ranking import Queries, Ranking, queries, rank
 from stages.model.registry import needed_files
+
+_LATER = (
+    "the histories are later than those it was trained on: mind that what it learnt from is no target of this split"
+)
+"""Said of a catalogue that grew, since other histories came with it."""
 
 
 def evaluate(
@@ -60,11 +66,16 @@ def evaluate(
     options = options or EvaluateOptions()
     device = resolve_device(options.device)
     run = StageRun("evaluate", options, workdir, reporter)
-    model = read_config(run.workdir).model
-    run.read(*_files(run, model, options.top))
+    config = read_config(run.workdir)
+    run.read(*_files(run, config.model, options.top))
+    added = added_items(run.workdir)
+    run.read(MODEL_CONFIG, MODEL_WEIGHTS, earlier=added > 0)
     if (done := run.fresh()) and not force:
         return done
 
+    if said := grown_note(config, added):
+        run.warn(said)
+        run.warn(_LATER)
     keep_freed_memory()
     with threads(options.threads):
         with run.measure("loading"):
@@ -97,7 +108,13 @@ def evaluate(
             raise DataError(f"{run.path(MODEL_WEIGHTS)}: scores are not finite", "Train with a lower --learning-rate.")
         with run.measure("metrics"):
             counts = occurrences(sequences, n, TRAINING)
-            facts = {"split": options.split, "model": model, **_facts(run, options, sequences, wanted, ranking, counts)}
+            grown = {"items_added_since_training": added} if added else {}
+            facts = {
+                "split": options.split,
+                "model": config.model,
+                **grown,
+                **_facts(run, options, sequences, wanted, ranking, counts),
+            }
     lineage = run.lineage(facts)
     write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)
     write_ranks(run.path(RANKS), sequences, wanted, ranking, counts, lineage)
@@ -107,7 +124,7 @@ def evaluate(
 
 def _files(run: StageRun, model: str, top: int) -> tuple[str, ...]:
     """The artifacts that are read: what the model needs, and for lists the item ids and, where they are, the texts."""
-    files = [SEQUENCES, *needed_files(model), MODEL_CONFIG, MODEL_WEIGHTS]
+    files = [SEQUENCES, *needed_files(model)]
     if top:
         if not run.path(ITEMS).exists():
             raise DataError(
@@ -146,7 +163,17 @@ def _facts(
         **({"seen_targets": int((ranking.ranks > n).sum())} if options.exclude_seen else {}),
         "metrics": with_intervals(ranking.ranks, wanted.user, *how),
         "popularity": with_intervals(popular, wanted.user, *how),
+        **_unseen(ranking, wanted, counts, how),
         "popularity_cut": BEFORE_SPLIT,
         "beyond_accuracy": beyond_accuracy(run, ranking.items[first], counts, options.top) if options.top else {},
         "popularity_groups": popularity_groups(counts, counts[wanted.target - 1]),
     }
+
+
+def _unseen(ranking: Ranking, wanted: Queries, counts: Integers, how: tuple[Sequence[int], int, int]) -> dict[str, Any]:
+    """The metrics of targets that training never saw, where there are any."""
+    unseen = counts[wanted.target - 1] == 0
+    if not unseen.any():
+        return {}
+    metrics = with_intervals(ranking.ranks[unseen], wanted.user[unseen], *how)
+    return {"unseen_targets": int(unseen.sum()), "unseen_metrics": metrics}

@@ -36,7 +36,7 @@ class Option:
         choices: the values that are allowed, where the type does not name them.
         metavar: stands for the value in the help.
         unset: what the help shows as the default where the default is ``None`` or empty.
-        flags: how it is spelt on the command line, where that is not ``--field-name``.
+        flags: how it is spelt on the command line, where that is not ``--field-name``; ``--yes/--no`` for a ``bool``.
         switch: a ``bool`` that has no ``--no-`` form.
         argument: given by place, not by name.
         separated: a list may be given as ``a,b``.
@@ -93,7 +93,7 @@ class Declared:
         """How errors and messages name it: ``--text-dim``, or ``DATASET`` where it is given by place."""
         if self.option.argument:
             return self.name.upper()
-        return next(iter(self.option.flags), "--" + self.name.replace("_", "-"))
+        return next(iter(self.option.flags), "--" + self.name.replace("_", "-")).partition("/")[0]
 
     @property
     def required(self) -> bool:

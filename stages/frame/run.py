@@ -1,7 +1,7 @@
 """The steps around the work of every stage: fingerprints, consistency, freshness, timings, lineage, result."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,14 +55,19 @@ class StageRun:
         """Where an artifact of this name lies."""
         return self.workdir / name
 
-    def read(self, *names: str) -> None:
+    def read(self, *names: str, earlier: bool = False) -> None:
         """Note artifacts as inputs.
+
+        Args:
+            names: of the artifacts.
+            earlier: they were made from earlier states of the other files, and it was seen to that they still fit.
 
         Raises:
             DataError: when one is missing or damaged, or when they do not belong together.
         """
         self.inputs |= {name: self.fingerprints.of_contents(self.path(name)) for name in names}
-        require_consistent(self.workdir, names, self.fingerprints)
+        if not earlier:
+            require_consistent(self.workdir, names, self.fingerprints)
 
     def read_raw(self, name: str, fingerprint: str) -> None:
         """Note an input from outside the work directory; several of one name are numbered."""
@@ -71,9 +76,13 @@ class StageRun:
             key, number = f"{RAW}{name}#{number}", number + 1
         self.inputs[key] = fingerprint
 
-    def fresh(self) -> Result | None:
-        """The result of an earlier run with the same options and inputs, whose artifacts are all there."""
-        lineage, _ = fresh_lineage(self.workdir, self.stage, self.recorded, self.inputs, self.fingerprints)
+    def fresh(self, without: Collection[str] = ()) -> Result | None:
+        """The result of an earlier run with the same options and inputs, whose artifacts are all there.
+
+        Args:
+            without: artifacts that do not count, such as those that earlier versions did not make.
+        """
+        lineage, _ = fresh_lineage(self.workdir, self.stage, self.recorded, self.inputs, self.fingerprints, without)
         return Result(self.stage, self._outputs(), lineage.facts, skipped=True) if lineage else None
 
     def warn(self, message: str) -> None:

@@ -44,6 +44,7 @@ class Model(nn.Module, ABC):
         reads: the artifacts that describe the items to it: ``embeddings.parquet``, ``codes.parquet``, or
             ``items.parquet`` alone where it needs no more than their number.
         takes_ids: it has a place for free item vectors (``--with-ids``).
+        ranks_new_items: it can rank items that came after it was trained.
         searched: options of ``train`` that ``tune`` varies unless it is told which, with their bounds; empty for a
             model that has nothing to tune.
         config: its sizes.
@@ -51,6 +52,7 @@ class Model(nn.Module, ABC):
 
     reads: ClassVar[tuple[str, ...]]
     takes_ids: ClassVar[bool] = False
+    ranks_new_items: ClassVar[bool] = False
     searched: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, config: ModelConfig) -> None:
@@ -81,6 +83,21 @@ class Model(nn.Module, ABC):
             RuntimeError, TypeError, ValueError: when the tensors do not fit the configuration.
         """
 
+    @classmethod
+    def with_new_items(cls, tensors: dict[str, Tensor], added: int) -> dict[str, Tensor]:
+        """The saved tensors with rows for items that came after training; for models that ``ranks_new_items``.
+
+        Args:
+            tensors: as they were saved.
+            added: how many items there are more.
+        """
+        return tensors
+
+    @classmethod
+    def on_new_items(cls, config: ModelConfig) -> str:
+        """How it ranks items that came after it was trained, as the rest of a sentence."""
+        return "it ranks them by what describes them"
+
     @abstractmethod
     def fit(self, fitting: Fitting) -> Any:
         """Be fitted: call the method of ``fitting`` that suits, and return what it returns."""
@@ -88,6 +105,15 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def scorer(self) -> Scorer:
         """How the model, in evaluation mode, scores. What depends on the items alone is computed here, once."""
+
+    @property
+    def knows_repeats(self) -> bool:
+        """Whether its scores say how often people take an item of their history again; if not, they mislead there."""
+        return False
+
+    def candidate_vectors(self) -> Tensor | None:
+        """Vectors of the items as candidates (N + 1, d), row 0 zero; ``None`` for a model whose items have none."""
+        return None
 
 
 class LearnedModel(Model):
@@ -129,6 +155,13 @@ class LearnedModel(Model):
 
 class CountingModel(Model):
     """A model that counts and learns no weights; what it counted are its buffers."""
+
+    ranks_new_items = True
+
+    @classmethod
+    def on_new_items(cls, config: ModelConfig) -> str:
+        """See :meth:`Model.on_new_items`."""
+        return "they have counts of 0 and rank last"
 
     @abstractmethod
     def count(self, sequences: Sequences) -> None:

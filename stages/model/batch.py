@@ -16,9 +16,12 @@ class Batch:
         packing: where they lie.
         counted: (R',) positions whose next item is a target, R' at most R.
         targets: (R',) the next items at these positions.
+        candidates: (S,) items to rank against, ascending, the others of this batch among them; ``None`` for the whole
+            catalogue.
     """
 
     items: Tensor
     packing: Packing
     counted: Tensor
     targets: Tensor
+    candidates: Tensor | None = None

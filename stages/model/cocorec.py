@@ -17,4 +17,5 @@ class CoCoRec(CodedRecommender):
 
     reads = (EMBEDDINGS, CODES)
     takes_ids = True
+    ranks_new_items = True
     searched: ClassVar[Mapping[str, Any]] = {**ranges.BACKBONE, **ranges.ENCODER, **ranges.CODES}

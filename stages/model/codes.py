@@ -13,4 +13,5 @@ class CodesModel(CodedRecommender):
 
     reads = (CODES,)
     takes_ids = True
+    ranks_new_items = True
     searched: ClassVar[Mapping[str, Any]] = {**ranges.BACKBONE, **ranges.ENCODER, **ranges.CODES}

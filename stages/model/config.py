@@ -11,6 +11,9 @@ from stages.model.registry import BACKBONES, MODELS, require_known
 _RENAMED = {"kind": "model", "text_dimension": "text_dim"}
 """Names of attributes in files of version 0.1, and what they are called now."""
 
+_ADDED_SINCE_0_2 = {"id_dropout": 0.0}
+"""Attributes that files of version 0.2.0 lack, and what its models count as."""
+
 _ADDED = {"backbone": "transformer", "experts": 8}
 """Attributes that files of version 0.1 lack, and what its models, which had no such choice, count as."""
 
@@ -42,6 +45,7 @@ class ModelConfig:
         repeat_bias: items of the history rank higher or lower by what training shows; ``False`` as in the paper.
         text_residual: the texts reach an item's vector directly too; ``False`` as in the paper.
         with_ids: a free vector per item beside its texts or codes; ``False`` as in the paper.
+        id_dropout: probability that an item is read without its free vector in training.
     """
 
     model: str
@@ -66,6 +70,7 @@ class ModelConfig:
     repeat_bias: bool
     text_residual: bool
     with_ids: bool
+    id_dropout: float
 
     def __post_init__(self) -> None:
         """Refuse sizes that fit no model.
@@ -78,7 +83,8 @@ class ModelConfig:
         for heads, option in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if heads < 1 or self.dim % heads:
                 raise UsageError(f"{option} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
-        for value, option in ((self.dropout, "--dropout"), (self.fusion_dropout, "--fusion-dropout")):
+        rates = ("dropout", "fusion_dropout", "id_dropout")
+        for value, option in ((getattr(self, name), "--" + name.replace("_", "-")) for name in rates):
             if not 0 <= value < 1:
                 raise UsageError(f"{option} {value} is not within 0..1", "A usual value is 0.3.")
         for name in ("layers", "fusion_layers", "ffn_dim", "fusion_ffn_dim", "experts", "max_history", "dim"):
@@ -98,7 +104,7 @@ class ModelConfig:
         """
         try:
             named = {_RENAMED.get(name, name): value for name, value in values.items()}
-            return cls(**(_ADDED | named if "kind" in values else named))
+            return cls(**(_ADDED_SINCE_0_2 | (_ADDED | named if "kind" in values else named)))
         except (TypeError, UsageError) as error:
             raise DataError(
                 f"{path}: not the configuration of a model this version knows ({error})",

@@ -75,6 +75,11 @@ class Cooccurrence(PairCounts):
             self.repeats = _share_of_repeats(items, user, n)
 
     @property
+    def knows_repeats(self) -> bool:
+        """See :attr:`Model.knows_repeats`: it does where the share of repeats was counted."""
+        return self.config.repeat_bias
+
+    @property
     def counted(self) -> dict[str, Any]:
         """See :attr:`CountingModel.counted`."""
         return {"pairs": len(self.followers), "backward": float(self.backward)}

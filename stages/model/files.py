@@ -1,6 +1,6 @@
 """``model/``: the configuration and the weights of a trained model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,36 @@ from stages.artifacts.atomic import atomic_path, missing, read_json, write_json
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
-from stages.artifacts.names import MODEL_CONFIG, MODEL_WEIGHTS
+from stages.artifacts.names import ITEMS, MODEL_CONFIG, MODEL_WEIGHTS
 from stages.model.base import Model
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
 from stages.model.registry import model_class
+from stages.model.trained_items import TrainedItems, items_now
 
 _WHITENING = "whitening."
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model ready to use, and what it was made of."""
+    """A model ready to use, and what it was made of.
+
+    Attributes:
+        model: in evaluation mode, for all items of the catalogue.
+        catalogue: the items that are there now.
+        lineage: of the training run.
+        added: how many items came after training; the last ones of the catalogue.
+    """
 
     model: Model
     catalogue: Catalogue
     lineage: Lineage | None
+    added: int = 0
+
+    @property
+    def note(self) -> str | None:
+        """What is to be said before the model is used on a catalogue that has grown; else ``None``."""
+        return grown_note(self.model.config, self.added)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -64,7 +78,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DataError(f"{path} is not a readable safetensors file: {error}", "Train again.") from error
 
 
-def save_model(workdir: Path, config: ModelConfig, tensors: dict[str, Tensor], lineage: Lineage) -> None:
+def save_model(
+    workdir: Path,
+    config: ModelConfig,
+    tensors: dict[str, Tensor],
+    lineage: Lineage,
+    items: TrainedItems | None = None,
+) -> None:
     """Write weights, then configuration, each with its lineage.
 
     Args:
@@ -72,10 +92,12 @@ def save_model(workdir: Path, config: ModelConfig, tensors: dict[str, Tensor], l
         config: the model's sizes.
         tensors: from :func:`model_tensors`.
         lineage: of the training run.
+        items: what the model will know its items by when the catalogue grows.
     """
     workdir = Path(workdir)
     save_tensors(workdir / MODEL_WEIGHTS, tensors, {KEY: lineage.metadata_text()})
-    content: dict[str, Any] = {"model": config.to_dict(), KEY: lineage.metadata()}
+    known = {"items": items.to_dict()} if items else {}
+    content: dict[str, Any] = {"model": config.to_dict(), **known, KEY: lineage.metadata()}
     write_json(workdir / MODEL_CONFIG, content)
 
 
@@ -91,31 +113,124 @@ def read_config(workdir: Path) -> ModelConfig:
     Raises:
         DataError: when ``config.json`` is missing or is not one of ours.
     """
+    return read_saved(workdir).config
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A trained model as it lies in a work directory.
+
+    Attributes:
+        workdir: the work directory.
+        config: the model's sizes.
+        items: what it knows its items by.
+    """
+
+    workdir: Path
+    config: ModelConfig
+    items: TrainedItems
+
+    @property
+    def path(self) -> Path:
+        """Its ``config.json``."""
+        return self.workdir / MODEL_CONFIG
+
+    def tensors(self, *, of_this_run: bool = True) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The weights, and the whitening of the texts by view.
+
+        Args:
+            of_this_run: refuse weights of another training run than ``config.json``.
+
+        Raises:
+            DataError: when the weights are missing, damaged, or of another training run.
+        """
+        weights = self.workdir / MODEL_WEIGHTS
+        tensors, _ = load_tensors(weights)
+        if of_this_run and read_lineage(self.path) != read_lineage(weights):
+            raise DataError(f"{self.path} and {weights} are of different training runs", "Run `cocorec train` again.")
+        whitening = {k.removeprefix(_WHITENING): v for k, v in tensors.items() if k.startswith(_WHITENING)}
+        return {k: v for k, v in tensors.items() if not k.startswith(_WHITENING)}, whitening
+
+
+def read_saved(workdir: Path) -> Saved:
+    """What ``config.json`` says of a trained model.
+
+    Raises:
+        DataError: when the file is missing or is not one of ours.
+    """
     path = Path(workdir) / MODEL_CONFIG
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise DataError(f"{path}: no table 'model'", "Train again with `cocorec train --force`.")
-    return ModelConfig.from_dict(content["model"], path)
+    items = TrainedItems.from_dict(content.get("items"), path)
+    return Saved(Path(workdir), ModelConfig.from_dict(content["model"], path), items)
+
+
+def added_items(workdir: Path) -> int:
+    """How many items came after the model of a work directory was trained: the catalogue may have grown, no more.
+
+    Items are known by their ids: those that the model knows have to come first, in the same order, and texts and codes
+    have to be made in the same way. A stage notes the model of a catalogue that has grown as ``earlier``, see
+    :meth:`stages.frame.run.StageRun.read`.
+
+    Returns:
+        0 on the catalogue that it was trained on, and wherever a check is left to :func:`load_model`.
+
+    Raises:
+        DataError: when the items are others, or fewer, or the model cannot rank items that came later.
+    """
+    saved = read_saved(workdir)
+    known, path = model_class(saved.config.model), saved.path
+    now, before = items_now(workdir, known.reads), saved.config.items
+    if now < before:
+        return 0  # refused with all that differs when the model is loaded
+    here = TrainedItems.read(workdir, known.reads, before)
+    if saved.items.ids is not None and here.ids is not None and saved.items.ids != here.ids:
+        raise DataError(
+            f"{path}: the model knows other items than the first {before:,} of {saved.workdir / ITEMS}",
+            "Keep their numbers with `cocorec preprocess --extend`, or run `cocorec train` again.",
+        )
+    if now == before:
+        return 0
+    if not known.ranks_new_items:
+        raise DataError(
+            f"{path}: {saved.config.model} ranks only the {before:,} items that it was trained on; there are {now:,}",
+            "Run `cocorec train` again, with --init-from to start from what it has learnt.",
+        )
+    if saved.items.ids is None or here.ids is None:
+        missing = path if saved.items.ids is None else saved.workdir / ITEMS
+        raise DataError(
+            f"{path}: the model was trained on {before:,} items; there are {now:,}, and {missing} does not tell "
+            "whether they begin with the same ones",
+            f"Put {ITEMS} beside the other files, also when training, or run `cocorec train` again.",
+        )
+    saved.items.require_same_inputs(here, str(path))
+    return now - before
+
+
+def grown_note(config: ModelConfig, added: int) -> str | None:
+    """What is to be said before a model is used on a catalogue that grew by ``added`` items; ``None`` for 0."""
+    if not added:
+        return None
+    items = f"{added:,} items came" if added > 1 else "1 item came"
+    return f"{items} after {config.model} was trained: {model_class(config.model).on_new_items(config)}"
 
 
 def load_model(workdir: Path, device: torch.device) -> Trained:
     """Load the trained model with the items that are in the work directory now, in evaluation mode.
 
+    The catalogue may have grown since it was trained, see :func:`added_items`.
+
     Raises:
-        DataError: when a file is missing, damaged, or of another model than its neighbours.
+        DataError: when a file is missing, damaged, or of another model than its neighbours, or the items are others.
     """
     workdir = Path(workdir)
-    path = workdir / MODEL_CONFIG
-    config = read_config(workdir)
-    known = model_class(config.model)
-    tensors, _ = load_tensors(workdir / MODEL_WEIGHTS)
-    if read_lineage(path) != read_lineage(workdir / MODEL_WEIGHTS):
-        raise DataError(
-            f"{path} and {workdir / MODEL_WEIGHTS} are of different training runs", "Run `cocorec train` again."
-        )
-    whitening = {k.removeprefix(_WHITENING): v for k, v in tensors.items() if k.startswith(_WHITENING)}
+    saved = read_saved(workdir)
+    path, config, known = saved.path, saved.config, model_class(saved.config.model)
+    weights, whitening = saved.tensors()
+    added = added_items(workdir)
     catalogue = read_catalogue(workdir, known.reads, config.text_dim, whitening)
-    found = (catalogue.items, len(catalogue.views), catalogue.codebook_size)
+    found = (catalogue.items - added, len(catalogue.views), catalogue.codebook_size)
     codes = 0 if catalogue.codes is None else catalogue.codes.shape[1]
     if (*found, codes) != (config.items, config.views, config.codebook_size, config.codes):
         raise DataError(
@@ -123,9 +238,10 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
             f"{workdir} has {catalogue.items} of {len(catalogue.views)} and {codes}",
             "Run `cocorec train` again.",
         )
-    weights = {k: v for k, v in tensors.items() if not k.startswith(_WHITENING)}
     try:
+        if added:
+            config, weights = replace(config, items=catalogue.items), known.with_new_items(weights, added)
         model = known.restore(config, catalogue, weights)
     except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{workdir / MODEL_WEIGHTS} does not fit {path}: {error}", "Train again.") from error
-    return Trained(model.to(device).eval(), catalogue, read_lineage(path))
+    return Trained(model.to(device).eval(), catalogue, read_lineage(path), added)

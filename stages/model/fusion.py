@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.model.config import ModelConfig
-from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron, free_vectors
+from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron, own_vectors, read_own_vectors
 
 _GATE = 0.1
 """The gate's first values: small, so that fusion adds to what the texts say instead of drowning it.
@@ -101,7 +101,8 @@ class CodeFusion(nn.Module):
                 m * config.text_dim, config.fusion_ffn_dim, config.dim, config.fusion_dropout
             )
             self.gate = nn.Parameter(torch.full((config.dim,), _GATE))
-        self.ids = free_vectors(config) if config.with_ids else None
+        self.ids = own_vectors(config)
+        self.id_dropout = config.id_dropout
         self.register_buffer("rows", torch.zeros(n, config.codes, dtype=torch.int32), persistent=False)
         self.register_buffer("texts", torch.zeros(n, m, config.text_dim), persistent=False)
         self.register_buffer("present", torch.ones(n, m, dtype=torch.bool), persistent=False)
@@ -142,5 +143,5 @@ class CodeFusion(nn.Module):
         codes = queries
         for layer in self.layers:
             codes = layer(codes, texts, present)
-        ids = None if self.ids is None else torch.nn.functional.embedding(items, self.ids)
+        ids = read_own_vectors(self.ids, items, self.id_dropout if self.training else 0.0)
         return Fused(queries, codes, ids if self.residual is None else self.residual(texts, ids), self.gate)

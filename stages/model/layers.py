@@ -122,8 +122,25 @@ class FeedForward(nn.Module):
 
 
 def free_vectors(config: ModelConfig) -> nn.Parameter:
-    """A vector to be learned for each item, (N + 1, d); row 0 stands for no item."""
+    """A vector to be learned for each item where nothing else tells items apart, (N + 1, d); row 0 is no item."""
     return nn.Parameter(torch.empty(config.items + 1, config.dim).normal_(std=0.02))
+
+
+def own_vectors(config: ModelConfig) -> nn.Parameter | None:
+    """A vector to be learned for each item beside what describes it, (N + 1, d); ``None`` for models without.
+
+    They begin at zero, and those of items that training never sees stay there: such an item is what describes it, as a
+    new one is.
+    """
+    return nn.Parameter(torch.zeros(config.items + 1, config.dim)) if config.with_ids else None
+
+
+def read_own_vectors(vectors: Tensor | None, items: Tensor, dropout: float) -> Tensor | None:
+    """Those of items (n,), (n, d); each is left out, zero, with probability ``dropout``."""
+    if vectors is None:
+        return None
+    found = F.embedding(items, vectors)
+    return found * (torch.rand(len(items), 1, device=items.device) >= dropout) if dropout else found
 
 
 class TextPerceptron(nn.Module):

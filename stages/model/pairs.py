@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stages.model.base import CountingModel
 from stages.model.catalogue import Catalogue
@@ -45,6 +46,16 @@ class PairCounts(CountingModel):
         if int(model.starts[-1]) != entries:
             raise ValueError("the counts are of another catalogue")
         return model
+
+    @classmethod
+    def with_new_items(cls, tensors: dict[str, Tensor], added: int) -> dict[str, Tensor]:
+        """See :meth:`Model.with_new_items`: they occurred never and beside nothing."""
+        occurrences, starts = tensors["occurrences"], tensors["starts"]
+        return {
+            **tensors,
+            "occurrences": F.pad(occurrences, (0, added)),
+            "starts": torch.cat([starts, starts[-1:].expand(added)]),
+        }
 
     @property
     @abstractmethod

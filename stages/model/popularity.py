@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stages.artifacts.names import ITEMS
 from stages.artifacts.sequences import Sequences
@@ -43,6 +44,11 @@ class Popularity(CountingModel):
         model = cls(config)
         model.load_state_dict({"occurrences": tensors["occurrences"]} if "occurrences" in tensors else {})
         return model
+
+    @classmethod
+    def with_new_items(cls, tensors: dict[str, Tensor], added: int) -> dict[str, Tensor]:
+        """See :meth:`Model.with_new_items`: their count is 0."""
+        return {**tensors, "occurrences": F.pad(tensors["occurrences"], (0, added))}
 
     def count(self, sequences: Sequences) -> None:
         """See :meth:`CountingModel.count`."""

@@ -1,6 +1,6 @@
 """Ranks of the next items among the whole catalogue, and the best items, in bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stages.artifacts.sequences import Sequences
-from stages.model.base import Model
+from stages.model.base import Model, Scorer
 from stages.model.packing import pack
 from stages.model.tiles import best, hide, ranks_of
 
@@ -19,6 +19,21 @@ _SCORES = 1 << 21
 _ON_DEVICE = 4  # times as many on other devices, which a small tile does not keep busy
 _BATCH = 2048  # histories read at a time, where nobody asks for another number
 _AT_LEAST = 16  # users, so that a large catalogue is not read from memory for each of them
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Histories as parts of one flat array of items, one row per history.
+
+    Attributes:
+        first: (R,) where the user's items begin.
+        start: (R,) where the part of the history begins that the model reads, cut to the longest history.
+        end: (R,) where the history ends, after ``start``.
+    """
+
+    first: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,11 @@ class Queries:
     first: npt.NDArray[np.int64]
     start: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
+
+    @property
+    def spans(self) -> Spans:
+        """Where the histories lie in ``Sequences.items``."""
+        return Spans(self.first, self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -104,40 +124,113 @@ def rank(
         batch_size: histories read at a time; users x items is never held whole.
         progress: called with how many more rows are done.
     """
+    count, device = len(wanted.target), items.device
+    target = torch.from_numpy(wanted.target).to(device)
+    ranks = torch.empty(count, dtype=torch.int32, device=device)
+    lists = _Lists(count, top, device)
+    for rows, scores in _hidden_scores(
+        model, model.scorer(), items, wanted.spans, exclude_seen=exclude_seen, batch_size=batch_size, progress=progress
+    ):
+        ranks[rows] = ranks_of(scores, target[rows])
+        if top:
+            lists.keep(rows, scores)
+    return Ranking(ranks.cpu().numpy().astype(np.int64), *lists.arrays())
+
+
+@torch.inference_mode()
+def best_lists(
+    model: Model,
+    score: Scorer,
+    items: Tensor,
+    spans: Spans,
+    *,
+    top: int,
+    exclude_seen: bool = False,
+    allowed: Tensor | None = None,
+    batch_size: int = _BATCH,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """The best items after each history; nothing is known of what comes next.
+
+    Args:
+        model: in evaluation mode, on its device.
+        score: its :meth:`Model.scorer`, which calls for several parts of the users share.
+        items: item numbers of all histories as int64 on the same device.
+        spans: the histories, none of them empty.
+        top: k, from 1 to N.
+        exclude_seen: items anywhere in the history, also before the part that the model reads, are left out.
+        allowed: (N + 1,) bool by item number, which items may be recommended; all when ``None``.
+        batch_size: histories read at a time.
+        progress: called with how many more rows are done.
+
+    Returns:
+        Item numbers (R, k), best first, 0 where fewer than k could be recommended, and their scores (R, k).
+    """
+    lists = _Lists(len(spans.end), top, items.device)
+    for rows, scores in _hidden_scores(
+        model, score, items, spans, exclude_seen=exclude_seen, allowed=allowed, batch_size=batch_size, progress=progress
+    ):
+        lists.keep(rows, scores)
+    return lists.arrays()
+
+
+class _Lists:
+    """The best items of some histories, filled tile by tile.
+
+    Results that each tile allocates would stand between the large tiles and, where freed memory is kept, leave a hole
+    as large as a tile for each of them.
+
+    Args:
+        rows: R, how many histories there are.
+        top: k.
+        device: where the scores are.
+    """
+
+    def __init__(self, rows: int, top: int, device: torch.device) -> None:
+        self._top = top
+        self._items = torch.zeros(rows, top, dtype=torch.int32, device=device)
+        self._scores = torch.zeros(rows, top, dtype=torch.float32, device=device)
+
+    def keep(self, rows: Tensor, scores: Tensor) -> None:
+        """Take the best of hidden scores (b, N + 1) for these rows (b,)."""
+        items, values = best(scores, self._top)
+        self._items[rows], self._scores[rows] = items.int(), values.float()
+
+    def arrays(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Item numbers and scores, each (R, k)."""
+        return self._items.cpu().numpy(), self._scores.cpu().numpy()
+
+
+def _hidden_scores(
+    model: Model,
+    score: Scorer,
+    items: Tensor,
+    spans: Spans,
+    *,
+    exclude_seen: bool,
+    batch_size: int,
+    progress: Callable[[int], None],
+    allowed: Tensor | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows (b,) of the histories and their scores (b, N + 1), a tile at a time, what must not be ranked hidden."""
     device = items.device
-    score = model.scorer()
     budget = _SCORES if device.type == "cpu" else _ON_DEVICE * _SCORES
     step = min(batch_size, max(_AT_LEAST, budget // (model.config.items + 1)))
     # Histories of like length go together, so that little of the attention's rectangle is padding.
-    order = np.argsort(wanted.start - wanted.end, kind="stable")
-    ranking = Ranking(
-        np.empty(len(order), np.int64),
-        np.zeros((len(order), top), np.int32),
-        np.zeros((len(order), top), np.float32),
-    )
+    order = np.argsort(spans.start - spans.end, kind="stable")
     for low in range(0, len(order), batch_size):
-        rows = order[low : low + batch_size]
-        target, first, start, end = (
-            torch.from_numpy(part[rows]).to(device) for part in (wanted.target, wanted.first, wanted.start, wanted.end)
+        chosen = order[low : low + batch_size]
+        rows, first, start, end = (
+            torch.from_numpy(part).to(device)
+            for part in (chosen, spans.first[chosen], spans.start[chosen], spans.end[chosen])
         )
         histories, packing = pack(items, start, end)
         tile = score(histories, packing)
-        # Filled tile by tile: results that each tile allocates would stand between the large tiles and, where freed
-        # memory is kept, leave a hole as large as a tile for each of them.
-        ranks = torch.empty(len(rows), dtype=torch.int32, device=device)
-        best_items = torch.empty(len(rows), top, dtype=torch.int64, device=device)
-        best_scores = torch.empty(len(rows), top, dtype=torch.float32, device=device)
         for part in (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step)):
             scores = tile(part)
-            hide(scores, _seen(items, first[part], end[part]) if exclude_seen else None)
-            ranks[part] = ranks_of(scores, target[part])
-            if top:
-                best_items[part], best_scores[part] = best(scores, top)
-        ranking.ranks[rows] = ranks.cpu().numpy()
-        ranking.items[rows] = best_items.cpu().numpy()
-        ranking.scores[rows] = best_scores.cpu().numpy()
+            hide(scores, _seen(items, first[part], end[part]) if exclude_seen else None, allowed)
+            yield rows[part], scores
         progress(len(rows))
-    return ranking
 
 
 def _seen(items: Tensor, first: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ class Recommender(LearnedModel):
     """
 
     encoder: nn.Module
+    item_rows: ClassVar[str] = "encoder.ids"
+    """The weights that have a row for each item (N + 1, d), if the model has any."""
 
     def __init__(self, config: ModelConfig, encoder: nn.Module) -> None:
         super().__init__(config)
@@ -39,6 +42,19 @@ class Recommender(LearnedModel):
 
     def set_items(self, catalogue: Catalogue) -> None:
         """See :meth:`LearnedModel.set_items`; here nothing but the number of items is needed."""
+
+    @classmethod
+    def with_new_items(cls, tensors: dict[str, Tensor], added: int) -> dict[str, Tensor]:
+        """See :meth:`Model.with_new_items`: their free vectors, if items have such, are zero."""
+        if cls.item_rows not in tensors:
+            return tensors
+        return {**tensors, cls.item_rows: F.pad(tensors[cls.item_rows], (0, 0, 0, added))}
+
+    @classmethod
+    def on_new_items(cls, config: ModelConfig) -> str:
+        """See :meth:`Model.on_new_items`."""
+        said = super().on_new_items(config)
+        return f"{said}, with free vectors of zero" if config.with_ids else said
 
     def encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors of items (n,) as part of a history and as candidates, each (n, d)."""
@@ -115,7 +131,7 @@ class Recommender(LearnedModel):
             return None, None
         seen = seen_items(batch.items, batch.packing, batch.counted)
         if candidates is None:
-            return (seen.rows, seen.items - 1), self.repeats(seen)
+            return (seen.rows, torch.searchsorted(items, seen.items)), self.repeats(seen)
         drawn = items[candidates]
         column = torch.searchsorted(drawn, seen.items).clamp_(max=len(drawn) - 1)
         among = (drawn[column] == seen.items).nonzero().squeeze(1)
@@ -142,6 +158,15 @@ class Recommender(LearnedModel):
 
         return read
 
+    @property
+    def knows_repeats(self) -> bool:
+        """See :attr:`Model.knows_repeats`: it does where it has a repeat bias."""
+        return self.repeats is not None
+
+    def candidate_vectors(self) -> Tensor:
+        """See :meth:`Model.candidate_vectors`."""
+        return self.item_tables()[1].float()
+
     def _tile_shifts(self, histories: Tensor, packing: Packing) -> Callable[[Tensor, int], None]:
         """What adds the repeat bias, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
         if self.repeats is None:
@@ -160,10 +185,14 @@ class Recommender(LearnedModel):
 
 def _items_needed(batch: Batch, n: int, negatives: int) -> tuple[Tensor, Tensor | None, Tensor]:
     """Sorted items to encode, rows of them that are candidates (``None`` for all), each target's candidate."""
-    device = batch.items.device
-    if not negatives or negatives >= n:
-        return torch.arange(1, n + 1, device=device), None, batch.targets - 1
-    drawn = torch.randint(1, n + 1, (negatives,), device=device)
+    device, known = batch.items.device, batch.candidates
+    if not negatives or negatives >= (n if known is None else len(known)):
+        everything = torch.arange(1, n + 1, device=device) if known is None else known
+        return everything, None, torch.searchsorted(everything, batch.targets)
+    if known is None:
+        drawn = torch.randint(1, n + 1, (negatives,), device=device)
+    else:
+        drawn = known[torch.randint(len(known), (negatives,), device=device)]
     candidates = torch.unique(torch.cat([drawn, batch.targets]), sorted=True)
     items = torch.unique(torch.cat([candidates, batch.items]), sorted=True)
     return items, torch.searchsorted(items, candidates), torch.searchsorted(candidates, batch.targets)

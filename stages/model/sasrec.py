@@ -32,6 +32,7 @@ class SASRec(Recommender):
     """Item vectors that are learned freely; trained, unlike the original, with a softmax over the catalogue."""
 
     reads = (ITEMS,)
+    item_rows = "encoder.table"
     searched: ClassVar[Mapping[str, Any]] = ranges.BACKBONE
 
     def __init__(self, config: ModelConfig) -> None:

@@ -5,13 +5,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from stages.artifacts.names import EMBEDDINGS
 from stages.model import ranges
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
-from stages.model.layers import TextPerceptron, free_vectors
+from stages.model.layers import TextPerceptron, own_vectors, read_own_vectors
 from stages.model.recommender import Recommender
 
 
@@ -27,7 +26,8 @@ class TextEncoder(nn.Module):
         super().__init__()
         width = config.views * config.text_dim
         self.perceptron = TextPerceptron(width, config.fusion_ffn_dim, config.dim, config.fusion_dropout)
-        self.ids = free_vectors(config) if config.with_ids else None
+        self.ids = own_vectors(config)
+        self.id_dropout = config.id_dropout
         shape = (config.items + 1, config.views, config.text_dim)
         self.register_buffer("texts", torch.zeros(shape), persistent=False)
 
@@ -37,7 +37,7 @@ class TextEncoder(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """(n,) item numbers to (n, d)."""
-        ids = None if self.ids is None else F.embedding(items, self.ids)
+        ids = read_own_vectors(self.ids, items, self.id_dropout if self.training else 0.0)
         return self.perceptron(self.texts[items], ids)  # type: ignore[no-any-return]
 
 
@@ -47,6 +47,7 @@ class TextModel(Recommender):
     encoder: TextEncoder
     reads = (EMBEDDINGS,)
     takes_ids = True
+    ranks_new_items = True
     searched: ClassVar[Mapping[str, Any]] = {**ranges.BACKBONE, **ranges.ENCODER}
 
     def __init__(self, config: ModelConfig) -> None:

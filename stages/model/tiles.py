@@ -4,15 +4,18 @@ import torch
 from torch import Tensor
 
 
-def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None) -> None:
-    """Put what must not be ranked behind everything, in place: item 0, which is no item, and what has been seen.
+def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None, allowed: Tensor | None = None) -> None:
+    """Put what must not be ranked behind everything, in place: item 0, which is no item, and what is given here.
 
     Args:
         scores: (b, N + 1) by item number.
         seen: rows of the tile (p,) and, for each, an item (p,) that this row's user has seen; in any order, repeated
             or not.
+        allowed: (N + 1,) bool by item number; the others are hidden.
     """
     scores[:, 0] = -torch.inf
+    if allowed is not None:
+        scores.masked_fill_(~allowed, -torch.inf)
     if seen is not None:
         scores[seen] = -torch.inf
 

@@ -18,7 +18,7 @@ from stages.artifacts.names import EMBEDDINGS
 from stages.model import ranges
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
-from stages.model.layers import Dropout, free_vectors
+from stages.model.layers import Dropout, own_vectors, read_own_vectors
 from stages.model.recommender import Recommender
 
 _LEAST_NOISE = 1e-2
@@ -74,7 +74,8 @@ class ExpertEncoder(nn.Module):
         super().__init__()
         width = config.views * config.text_dim
         self.mixture = MixtureOfExperts(config.experts, width, config.dim, config.fusion_dropout)
-        self.ids = free_vectors(config) if config.with_ids else None
+        self.ids = own_vectors(config)
+        self.id_dropout = config.id_dropout
         shape = (config.items + 1, config.views, config.text_dim)
         self.register_buffer("texts", torch.zeros(shape), persistent=False)
 
@@ -85,7 +86,8 @@ class ExpertEncoder(nn.Module):
     def forward(self, items: Tensor) -> Tensor:
         """(n,) item numbers to (n, d)."""
         read: Tensor = self.mixture(self.texts[items].flatten(1))
-        return read if self.ids is None else read + F.embedding(items, self.ids)
+        ids = read_own_vectors(self.ids, items, self.id_dropout if self.training else 0.0)
+        return read if ids is None else read + ids
 
 
 class UniSRec(Recommender):
@@ -94,6 +96,7 @@ class UniSRec(Recommender):
     encoder: ExpertEncoder
     reads = (EMBEDDINGS,)
     takes_ids = True
+    ranks_new_items = True
     searched: ClassVar[Mapping[str, Any]] = {**ranges.BACKBONE, **ranges.ENCODER, "experts": [4, 8, 16]}
 
     def __init__(self, config: ModelConfig) -> None:

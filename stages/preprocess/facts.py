@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from stages.preprocess.histories.interactions import Interactions
 from stages.preprocess.histories.order import rows_of
 from stages.preprocess.histories.split import MINIMUM, Split
+from stages.preprocess.items.file import Described
 from stages.preprocess.items.item_table import ItemTable
+from stages.preprocess.logs.log import Log
 from stages.preprocess.options import LEAVE_ONE_OUT
 from stages.preprocess.sources.bad_rows import listed
+from stages.preprocess.sources.ids import BLANKS, ROUNDED, doubtful
 
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
 
@@ -46,37 +48,62 @@ def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
         "users_without_training_items": int((split.train_end == 0).sum()),
         "test_items_not_in_training": len(unseen),
         "users_with_times": int(users - np.unique(interactions.users[_unknown(interactions)]).size),
+        "interactions_at_equal_times": interactions.ties,
+        **({"newest_first_ties": interactions.ties} if interactions.newest_first and interactions.ties else {}),
         "dropped": {reason: count for reason, count in interactions.dropped.items() if count},
     }
 
 
 def item_facts(
-    frame: pl.DataFrame, empty: list[str], items: ItemTable | None, interactions: Interactions | None = None
+    described: Described, items: ItemTable | None, interactions: Interactions | None = None
 ) -> dict[str, Any]:
     """The share of items with each view, and how well item metadata and log fit together.
 
     Args:
-        frame: what goes into ``items.parquet``.
-        empty: the views that no item has.
+        described: what goes into ``items.parquet``.
         items: the item metadata; ``None`` when there is none.
         interactions: given when items without any of them are kept, to count these.
     """
+    frame = described.frame
     cold = {} if interactions is None else {"cold_items": frame.height - np.unique(interactions.items).size}
+    views = {view: round(1 - frame[view].null_count() / frame.height, 6) for view in frame.columns[2:]}
     if items is None:
-        return {**cold, "views": {}}
+        return {**cold, "views": views}
     return {
         **cold,
-        "views": {view: round(1 - frame[view].null_count() / frame.height, 6) for view in frame.columns[2:]},
-        "views_left_out": empty,
-        "items_without_metadata": frame.height - items.frame.height,
+        "views": views,
+        "views_left_out": described.empty,
+        "items_without_metadata": frame.height - items.frame.height - described.remembered,
         "metadata_rows_of_other_items": items.unused,
         "metadata_rows_repeated": items.repeated,
+        "null_words": {
+            view: words for view in frame.columns[2:] if (words := doubtful(frame[view].drop_nulls(), texts=True))
+        },
+    }
+
+
+def reading_facts(log: Log, passed_over: list[str]) -> dict[str, Any]:
+    """What reading found that the user should know: doubtful ids, and files that were not read."""
+    return {
+        **({"doubtful_ids": log.doubtful} if log.doubtful else {}),
+        **({"passed_over": passed_over} if passed_over else {}),
     }
 
 
 def warnings_about(facts: Mapping[str, Any]) -> list[str]:
     """What the user should know before training on these data."""
-    warnings = []
+    warnings = list(facts.get("passed_over", []))
+    for kind, words in facts.get("doubtful_ids", {}).items():
+        warnings += _about_doubtful(kind, words)
+    for view, words in facts.get("null_words", {}).items():
+        warnings.append(
+            f"view {view!r} has texts that may stand for nothing: {_counted(words)}; --null-values makes them nothing"
+        )
+    if facts.get("newest_first_ties"):
+        warnings.append(
+            f"the log is newest first, and {facts['newest_first_ties']:,} interactions have user and time of another: "
+            "these stand in the order of the file, so perhaps the wrong way round"
+        )
     for view in facts.get("views_left_out", []):
         warnings.append(f"view {view!r} is left out: no item has a text there")
     if not facts["views"]:
@@ -107,9 +134,29 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
         warnings.append("the log has no times: the order of its rows is taken for the order of events")
     dropped = facts["dropped"]
     for reason, count in dropped.items():
-        if reason.startswith("rows without"):
+        if reason.startswith(("rows without", "rows that repeat")):
             warnings.append(f"{count:,} {reason} were dropped")
     return warnings
+
+
+def _about_doubtful(kind: str, words: Mapping[str, int]) -> list[str]:
+    """Warnings of ids that may stand for nothing or for another id."""
+    nothing = {word: count for word, count in words.items() if word not in (ROUNDED, BLANKS)}
+    warnings = []
+    if nothing:
+        warnings.append(
+            f"{sum(nothing.values()):,} rows have {kind} ids that may stand for nothing: {_counted(nothing)}; "
+            "--null-values makes them nothing"
+        )
+    if rounded := words.get(ROUNDED):
+        warnings.append(f"{rounded:,} rows have {kind} ids such as {ROUNDED}: a spreadsheet has rounded them")
+    if blanks := words.get(BLANKS):
+        warnings.append(f"{blanks:,} rows have {kind} ids with blanks around them, which count as other ids")
+    return warnings
+
+
+def _counted(words: Mapping[str, int]) -> str:
+    return ", ".join(f"{word} ({count:,})" for word, count in words.items())
 
 
 def _unknown(interactions: Interactions) -> np.ndarray[Any, np.dtype[np.bool_]]:

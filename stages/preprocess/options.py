@@ -10,6 +10,7 @@ from stages.frame.options import Option, Options
 
 FILES = "Files"
 COLUMNS = "Columns"
+TEXT_TABLES = "Text tables"
 FILTERS = "Filters"
 SPLIT = "Split"
 
@@ -33,6 +34,8 @@ ITEM_FORMATS = (AUTO, "amazon-2023", "amazon-2018", "amazon-2014", "movielens", 
 LEAVE_ONE_OUT, TEMPORAL = "leave-one-out", "temporal"
 SPLITS = (AUTO, LEAVE_ONE_OUT, TEMPORAL)
 TARGETS = ("first", "last", "all")
+ALL = "all"
+REPEATS = (ALL, "first", "last")
 
 Moment = str | int
 """An ISO date or time, or a number in the unit of the log."""
@@ -92,6 +95,26 @@ class PreprocessOptions(Options):
             unset="that of the format",
         ),
     ] = None
+    time_format: Annotated[
+        str | None,
+        Option(
+            "How the times of the log are written, where it is neither a number nor year first: "
+            "'%d.%m.%Y %H:%M' for 31.5.2024 12:00, '%m/%d/%Y %I:%M %p' for 5/31/2024 12:00 PM.",
+            COLUMNS,
+            metavar="FORMAT",
+            unset="recognised",
+        ),
+    ] = None
+    null_values: Annotated[
+        tuple[str, ...],
+        Option(
+            "Words that stand for nothing, in ids, times, ratings and texts: 'NULL,nan,\\N'. Without them such ids "
+            "are counted and warned of.",
+            COLUMNS,
+            metavar="WORDS",
+            unset="none; what is empty stands for nothing",
+        ),
+    ] = ()
     items_id_column: Annotated[
         str | None,
         Option("Column of --items with the item's id.", COLUMNS, metavar="NAME", unset="named as in the log"),
@@ -117,6 +140,97 @@ class PreprocessOptions(Options):
             separated=False,
         ),
     ] = ()
+    extend: Annotated[
+        Path | None,
+        Option(
+            "Keep the numbers that items have in the items.parquet of this work directory, which may be the same one, "
+            "and let new items come after them.",
+            FILES,
+            metavar="FOLDER",
+            files="folder",
+            unset="number items anew",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
+    separator: Annotated[
+        str | None,
+        Option(
+            "Between the fields of the log: any characters, or tab.",
+            TEXT_TABLES,
+            metavar="TEXT",
+            unset="recognised",
+        ),
+    ] = None
+    quote: Annotated[
+        str | None,
+        Option("Encloses fields of the log; none for nothing.", TEXT_TABLES, metavar="CHAR", unset="recognised"),
+    ] = None
+    escape: Annotated[
+        str | None,
+        Option(
+            "Takes a quote, separator or line end in a field of the log its meaning; none for nothing.",
+            TEXT_TABLES,
+            metavar="CHAR",
+            unset="recognised",
+        ),
+    ] = None
+    columns: Annotated[
+        tuple[str, ...],
+        Option(
+            "Names of all fields of the log, in their order, where the file has no header.",
+            TEXT_TABLES,
+            metavar="NAMES",
+            unset="those of the header",
+        ),
+    ] = ()
+    no_header: Annotated[
+        bool,
+        Option(
+            "The first line of the log is a row; the fields are called 1, 2, ... unless --columns names them.",
+            TEXT_TABLES,
+            switch=True,
+        ),
+    ] = False
+    items_separator: Annotated[
+        str | None,
+        Option(
+            "Between the fields of --items: any characters, or tab.",
+            TEXT_TABLES,
+            metavar="TEXT",
+            unset="recognised",
+        ),
+    ] = None
+    items_quote: Annotated[
+        str | None,
+        Option("Encloses fields of --items; none for nothing.", TEXT_TABLES, metavar="CHAR", unset="recognised"),
+    ] = None
+    items_escape: Annotated[
+        str | None,
+        Option(
+            "Takes a quote, separator or line end in a field of --items its meaning; none for nothing.",
+            TEXT_TABLES,
+            metavar="CHAR",
+            unset="recognised",
+        ),
+    ] = None
+    items_columns: Annotated[
+        tuple[str, ...],
+        Option(
+            "Names of all fields of --items, in their order, where the file has no header.",
+            TEXT_TABLES,
+            metavar="NAMES",
+            unset="those of the header",
+        ),
+    ] = ()
+    items_no_header: Annotated[
+        bool,
+        Option(
+            "The first line of --items is a row; the fields are called 1, 2, ... unless --items-columns names them.",
+            TEXT_TABLES,
+            switch=True,
+        ),
+    ] = False
     keep_cold_items: Annotated[
         bool,
         Option(
@@ -139,6 +253,15 @@ class PreprocessOptions(Options):
         Moment | None,
         Option("Drop interactions at this moment and later.", FILTERS, metavar="TIME", unset="keep all"),
     ] = None
+    repeats: Annotated[
+        str,
+        Option(
+            "Which of a user's interactions with one item to keep; first and last drop the others before the k-core "
+            "filter.",
+            FILTERS,
+            choices=REPEATS,
+        ),
+    ] = ALL
     k_core: Annotated[
         int | None,
         Option(
@@ -159,7 +282,21 @@ class PreprocessOptions(Options):
             unset="all users",
         ),
     ] = None
-    seed: Annotated[int, Option("Seed of the draw of users.", FILTERS, min=0, metavar="N", searched=False)] = 0
+    cold_items: Annotated[
+        float | None,
+        Option(
+            "Share of the items, drawn at random, that training never sees: they leave the training parts and stay "
+            "candidates, and targets where they stand in validation or test.",
+            SPLIT,
+            above=0,
+            below=1,
+            metavar="X",
+            unset="none",
+        ),
+    ] = None
+    seed: Annotated[
+        int, Option("Seed of the draw of users and of cold items.", FILTERS, min=0, metavar="N", searched=False)
+    ] = 0
     split: Annotated[
         str,
         Option(
@@ -241,6 +378,11 @@ class PreprocessOptions(Options):
             raise UsageError(
                 "no input file is named", "Name the log, for example `cocorec preprocess reviews.jsonl.gz`."
             )
+        if self.time_format is not None and "%" not in self.time_format:
+            raise UsageError(
+                f"--time-format {self.time_format!r} names no part of a time",
+                "Write it with %Y, %m, %d, %H, %M, %S, for example '%d/%m/%Y %H:%M'.",
+            )
         moments, shares = (self.valid_from, self.test_from), (self.valid_share, self.test_share)
         if self.split != TEMPORAL and any(value is not None for value in (self.targets, *moments, *shares)):
             raise UsageError(
@@ -260,6 +402,6 @@ class PreprocessOptions(Options):
     def recorded(self) -> dict[str, Any]:
         """What the lineage records; a seed that draws nothing is left out."""
         found = super().recorded()
-        if self.sample_users is None:
+        if self.sample_users is None and self.cold_items is None:
             del found["seed"]
         return found

@@ -1,4 +1,4 @@
-"""The preprocess stage: a log and item metadata to ``items.parquet`` and ``sequences.parquet``."""
+"""The preprocess stage: a log and item metadata to ``items.parquet``, ``sequences.parquet``, ``histories.parquet``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,20 +7,22 @@ from typing import Any
 import polars as pl
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.names import ITEMS, SEQUENCES
+from stages.artifacts.items import EXTENDED
+from stages.artifacts.names import HISTORIES, ITEMS, SEQUENCES
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.preprocess.columns import ID
-from stages.preprocess.facts import item_facts, sequence_facts, warnings_about
-from stages.preprocess.histories.file import write_sequences
+from stages.preprocess.facts import item_facts, reading_facts, sequence_facts, warnings_about
+from stages.preprocess.histories.file import write_histories, write_sequences
 from stages.preprocess.histories.filters import chosen_k, filtered
-from stages.preprocess.histories.interactions import add_items
+from stages.preprocess.histories.interactions import with_catalogue
 from stages.preprocess.histories.split import divided, with_split_of
-from stages.preprocess.items.file import items_frame, write_items
-from stages.preprocess.items.item_table import Wanted
+from stages.preprocess.items.file import describe, write_items
+from stages.preprocess.items.item_table import ItemTable, Wanted
+from stages.preprocess.items.known import KnownItems, read_known
 from stages.preprocess.items.source import find_items
 from stages.preprocess.items.views import select_views
 from stages.preprocess.logs.clock import read_clock
@@ -28,6 +30,8 @@ from stages.preprocess.logs.source import find_log
 from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
+from stages.preprocess.sources.paths import require_utf8
+from stages.preprocess.sources.preparation import Preparation
 
 
 def preprocess(
@@ -37,7 +41,7 @@ def preprocess(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Result:
-    """Turn an interaction log and item metadata into ``items.parquet`` and ``sequences.parquet``.
+    """Turn an interaction log and item metadata into items, sequences to learn from, and whole histories.
 
     Interactions are sorted by user and time, equal times by their order in the files; repeated rows (same user, item
     and time) count once. Filters come in this order: ratings, times, k-core, sample of users; the k-core filter looks
@@ -48,6 +52,9 @@ def preprocess(
     their own, training then sees what other users did after somebody's test item. ``temporal``: training ends at one
     moment for all users, so nothing of the future is seen; users who come later have no history to rank from, and
     are counted.
+
+    ``histories.parquet`` holds what every user has taken of the catalogue, whatever filters and split leave of it in
+    ``sequences.parquet``; only ratings below ``rating_min`` and what happens from ``until`` on are left out.
 
     Args:
         options: the log, the item metadata, and what is made of them.
@@ -65,12 +72,15 @@ def preprocess(
     run = StageRun("preprocess", options, workdir, reporter)
     selection = select_views(options.views or None, options.view_template)
     _make_folder(run.workdir)
-    finder = Finder(run.workdir, round(options.max_size * 10**9), tolerant=options.max_bad_rows > 0)
+    preparation = Preparation(run.workdir)
+    finder = Finder(run.workdir, round(options.max_size * 10**9), preparation)
     log_source = find_log(options, finder)
     item_source = find_items(options, str(log_source.columns.item), finder)
     run.recorded |= {**log_source.recorded(), **item_source.recorded()}
     for sample in (*log_source.samples, *item_source.samples):
         run.read_raw(sample.path.name, run.fingerprints.of(sample.path))
+    known = read_known(options.extend, run)
+    earlier = not force and not run.path(HISTORIES).exists() and run.fresh(without=[HISTORIES])
     if (done := run.fresh()) and not force:
         return replace(done, warnings=tuple(warnings_about(done.facts)))
 
@@ -78,45 +88,68 @@ def preprocess(
     item_source.announce(run.reporter)
     keep_freed_memory()
     _check_threads(options, run)
-    bad_rows = BadRows(options.max_bad_rows)
+    bad_rows = BadRows(options.max_bad_rows, preparation)
     with threads(options.threads), run.measure("read_log"):
         # The items' columns are checked before the log is read: a wrong name should not cost minutes.
         selection, columns = item_source.choose_views(selection, options.keep_cold_items, bad_rows)
         log = log_source.read(bad_rows, run.reporter)
     with run.measure("filter"):
-        clock = read_clock(log.frame)
+        reading = reading_facts(log, finder.passed_over.messages)
+        clock = read_clock(log.frame, log.scale)
         k = chosen_k(options, log)
         log = with_split_of(options, log)
-        interactions = filtered(options, log, k, clock)
+        interactions, whole = filtered(options, log, k, clock)
         del log
         interactions, parts, split_facts = divided(options, interactions, clock)
     with threads(options.threads), run.measure("read_items"):
-        wanted = Wanted(interactions.item_ids, options.keep_cold_items)
-        texts = item_source.read(columns, wanted, bad_rows, run.reporter)
-        if texts is not None and options.keep_cold_items:
-            interactions = add_items(interactions, texts.frame[ID])
-        frame, empty = items_frame(interactions.item_ids, texts, selection.select())
+        wanted = interactions.item_ids if known is None else pl.concat([interactions.item_ids, known.ids]).unique()
+        texts = item_source.read(columns, Wanted(wanted, options.keep_cold_items), bad_rows, run.reporter)
+        item_ids, growth = _catalogue(interactions.item_ids, texts if options.keep_cold_items else None, known)
+        interactions = with_catalogue(interactions, item_ids)
+        preparation.close()
+        described = describe(item_ids, texts, selection.select(), known)
+    with run.measure("histories"):
+        histories = whole.histories(item_ids)
+        del whole
 
     facts: dict[str, Any] = {
         "format": log_source.reader.name,
         "items_format": item_source.format,
         **split_facts,
+        **reading,
         "time_unit": clock.unit,
         "implausible_times": clock.implausible,
         "k_core": k,
         "k_core_rounds": interactions.rounds,
         **sequence_facts(interactions, parts),
-        **item_facts(frame, empty, texts, interactions if options.keep_cold_items else None),
+        "histories": histories.facts,
+        **growth,
+        **item_facts(described, texts, interactions if options.keep_cold_items else None),
         **({"bad_rows": bad_rows.found} if bad_rows.found else {}),
     }
     for warning in warnings_about(facts):
         run.warn(warning)
+    if gone := [view for view in known.views if view not in described.frame.columns] if known else []:
+        run.warn(f"the catalogue that is extended also has {', '.join(map(repr, gone))}; see --views to keep its texts")
+    # Files of a version that had no histories stay as they are, and with them all that was made from them.
     with run.measure("write"):
-        write_items(run.path(ITEMS), frame, run.lineage(facts))
-        # The sequences name the very items.parquet whose numbers they use.
+        if not earlier:
+            write_items(run.path(ITEMS), described.frame, run.lineage(facts))
+        # Sequences and histories name the very items.parquet whose numbers they use.
         run.inputs[ITEMS] = run.fingerprints.of_contents(run.path(ITEMS))
-        write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
+        write_histories(run.path(HISTORIES), histories, run.lineage(facts))
+        if not earlier:
+            write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
     return run.result(facts)
+
+
+def _catalogue(taken: pl.Series, texts: ItemTable | None, known: KnownItems | None) -> tuple[pl.Series, dict[str, Any]]:
+    """The ids of the items 1..N: those that are taken or described, in byte order, after those known before."""
+    now = taken if texts is None else pl.concat([taken, texts.frame[ID]]).unique().sort()
+    if known is None:
+        return now, {}
+    item_ids, counts = known.followed_by(now)
+    return item_ids, {EXTENDED: counts}
 
 
 def _check_threads(options: PreprocessOptions, run: StageRun) -> None:
@@ -126,6 +159,7 @@ def _check_threads(options: PreprocessOptions, run: StageRun) -> None:
 
 
 def _make_folder(workdir: Path) -> None:
+    require_utf8(workdir)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

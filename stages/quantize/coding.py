@@ -11,6 +11,7 @@ from stages.artifacts.errors import DataError
 from stages.frame.run import StageRun
 from stages.quantize.codebooks import Codes, Mask, ViewQuantizer
 from stages.quantize.diagnostics import RowKeys, position_facts, row_numbers, tuple_facts
+from stages.quantize.file import FITTED_ITEMS, HELD_OUT_ERROR, SavedQuantizer
 from stages.quantize.fit import (
     POINTS_WANTED,
     codebook_rows,
@@ -24,6 +25,18 @@ from stages.quantize.options import QuantizeOptions
 from stages.quantize.samples import Index, ViewVectors
 from stages.whitening import training_rows
 
+ENOUGH_NEW = 30
+"""Fewer new texts say little."""
+
+_POOR_FIT = 1.1
+_DOUBT = 3.0
+"""New texts are of another kind when their error is above the held-out error by a tenth and by three standard errors.
+
+A random tenth of a catalogue of 4,385 items, left out of the fit, passes for that in at most 14 of 10,000 draws of 30
+of its texts, in any of three views; titles of two other domains have 1.18 times the held-out error, brands of one 1.8
+times, categories 3.5 times.
+"""
+
 
 @dataclass(frozen=True)
 class _Coded:
@@ -33,21 +46,26 @@ class _Coded:
         codes: (N, levels).
         texts: (N,) a number for each distinct vector, -1 where the item lacks the view.
         error: relative squared error of all vectors.
-        error_of_unused: of those that were fitted to in no way.
+        error_of_marked: of those that were asked about.
+        doubt: standard error of that.
+        error_of_others: of those that were not.
     """
 
     codes: Codes
     texts: npt.NDArray[np.int32]
     error: float
-    error_of_unused: float
+    error_of_marked: float
+    doubt: float
+    error_of_others: float
 
 
-def _code(quantizer: ViewQuantizer, vectors: ViewVectors, unused: Mask | None) -> _Coded:
+def _code(quantizer: ViewQuantizer, vectors: ViewVectors, marked: Mask | None) -> _Coded:
+    """Code the vectors of a view; the error of some of them (N,) is told apart."""
     present = vectors.present
     codes = np.empty((len(present), quantizer.levels), np.uint16)
     codes[~present] = quantizer.encode(np.zeros((1, quantizer.whitening.dimension), np.float32))
     keys = RowKeys()
-    squares = np.zeros((2, 2))
+    squares, products = np.zeros((2, 2)), np.zeros((2, 2))
     for place, matrix in vectors.chunks():
         whitened = quantizer.whitening.apply(matrix)
         own = quantizer.encode(whitened)
@@ -55,12 +73,20 @@ def _code(quantizer: ViewQuantizer, vectors: ViewVectors, unused: Mask | None) -
         keys.add(whitened)
         lost = quantizer.squares(whitened, own)
         squares[0] += lost.sum(axis=0)
-        if unused is not None:
-            squares[1] += lost[unused[place][present[place]]].sum(axis=0)
+        if marked is not None:
+            of_marked = lost[marked[place][present[place]]]
+            squares[1] += of_marked.sum(axis=0)
+            products += of_marked.T @ of_marked
     texts = np.full(len(present), -1, np.int32)
     texts[present] = row_numbers(keys.rows())
-    error, of_unused = (float(lost / kept) if kept else 0.0 for lost, kept in squares)
-    return _Coded(codes, texts, error, of_unused)
+    everything, asked, others = (_ratio(*sums) for sums in (*squares, squares[0] - squares[1]))
+    # Of a ratio of sums, from the squares of what each vector deviates by.
+    doubt = _ratio(float(np.sqrt(max(0.0, np.array([1, -asked]) @ products @ np.array([1, -asked])))), squares[1, 1])
+    return _Coded(codes, texts, everything, asked, doubt, others)
+
+
+def _ratio(lost: float, kept: float) -> float:
+    return float(lost / kept) if kept else 0.0
 
 
 class CatalogueCoder:
@@ -70,33 +96,52 @@ class CatalogueCoder:
         embeddings: ``embeddings.parquet``.
         options: of the stage.
         run: takes warnings and timings.
+        saved: codebooks to code with; ``None`` fits new ones.
+        grown: they were fitted to the first items of this catalogue.
 
     Attributes:
         quantizers: of the views so far.
     """
 
-    def __init__(self, embeddings: Path, options: QuantizeOptions, run: StageRun) -> None:
+    def __init__(
+        self,
+        embeddings: Path,
+        options: QuantizeOptions,
+        run: StageRun,
+        saved: SavedQuantizer | None = None,
+        *,
+        grown: bool = False,
+    ) -> None:
         self.quantizers: dict[str, ViewQuantizer] = {}
         self._embeddings = embeddings
         self._options = options
         self._run = run
+        self._saved = saved
+        self._grown = grown
+        self._kept: list[dict[str, Any]] = []
         self._codes: list[Codes] = []
         self._texts: list[npt.NDArray[np.int32]] = []
         self._views: list[dict[str, Any]] = []
         self._positions: list[dict[str, Any]] = []
 
-    def add(self, view: str, dimension: int, quantizer: ViewQuantizer | None) -> None:
-        """Code one view of vectors with ``dimension`` components, fitting its quantizer first unless one is given."""
+    def add(self, view: str, dimension: int) -> None:
+        """Code one view of vectors with ``dimension`` components, fitting its quantizer first unless there is one."""
         with self._run.measure("read"):
             vectors = ViewVectors(self._embeddings, view, dimension)
-        fitted, held_out, unused = quantizer is None, None, None
-        if quantizer is None:
+        saved, fitted, marked = self._saved, self._saved is None, None
+        if saved is None:
             self._check_size(view, int(vectors.present.sum()))
-            quantizer, held_out, unused = self._fit(view, vectors)
+            quantizer, held_out, marked = self._fit(view, vectors)
+        else:
+            quantizer, held_out = saved.views[view], saved.held_out[view]
+            if self._grown:
+                marked = np.arange(len(vectors.present)) >= saved.fitted_items
         with self._run.measure("code"):
-            coded = _code(quantizer, vectors, unused)
-        if unused is not None:
-            held_out = coded.error_of_unused
+            coded = _code(quantizer, vectors, marked)
+        if fitted and marked is not None:
+            held_out = coded.error_of_marked
+        if self._grown and marked is not None:
+            self._judge(view, coded, held_out, int(vectors.present[marked].sum()))
         distinct = int(coded.texts.max(initial=-1)) + 1
         if fitted and distinct < quantizer.codebook_size:
             self._run.warn(
@@ -111,7 +156,7 @@ class CatalogueCoder:
                 "dimension": quantizer.whitening.dimension,
                 "distinct_vectors": distinct,
                 "explained_variance": round(float(quantizer.whitening.explained.sum()), 6) if fitted else None,
-                "held_out_error": None if held_out is None else round(held_out, 6),
+                HELD_OUT_ERROR: None if held_out is None else round(held_out, 6),
                 "items": int(vectors.present.sum()),
                 "relative_error": round(coded.error, 6),
                 "view": view,
@@ -122,6 +167,26 @@ class CatalogueCoder:
             usage = position_facts(own[:, level], quantizer.codebook_size)
             self._positions.append({"level": level + 1, "view": view, **usage})
 
+    def _judge(self, view: str, coded: _Coded, held_out: float | None, new: int) -> None:
+        """Note the error of codebooks that are kept, and say so where they fit new texts worse than they should."""
+        assert self._saved is not None
+        self._kept.append(
+            {
+                "view": view,
+                "error_of_old": round(coded.error_of_others, 6),
+                "new_items": new,
+                "error_of_new": round(coded.error_of_marked, 6) if new else None,
+                HELD_OUT_ERROR: held_out,
+            }
+        )
+        if not held_out or new < ENOUGH_NEW:
+            return
+        if coded.error_of_marked > max(_POOR_FIT * held_out, held_out + _DOUBT * coded.doubt):
+            self._run.warn(
+                f"view {view!r}: the codebooks no longer fit; they lose {coded.error_of_marked:.0%} of the {new:,} new "
+                f"texts, where {held_out:.0%} were to be expected (fit new ones with --refit, and train again)"
+            )
+
     def codes(self) -> Codes:
         """The codes of all views so far, (N, views x levels)."""
         return np.concatenate(self._codes, axis=1)
@@ -130,11 +195,14 @@ class CatalogueCoder:
         """What was made, for the lineage and the user."""
         codes = self.codes()
         tuples = tuple_facts(codes)
+        kept = {} if self._saved is None else {FITTED_ITEMS: self._saved.fitted_items}
         return {
             "codebook_size": self._options.codebook_size,
             "codes_per_item": codes.shape[1],
             "distinct_tuples": tuples["distinct"],
+            **kept,
             "items": len(codes),
+            **({"kept_codebooks": self._kept} if self._kept else {}),
             "largest_collision": tuples["largest"],
             "method": self._options.method,
             "positions": self._positions,

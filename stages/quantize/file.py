@@ -17,24 +17,42 @@ from stages.quantize.codebooks import Matrix, ViewQuantizer
 from stages.quantize.options import METHODS
 from stages.whitening import Whitening
 
+FITTED_ITEMS, HELD_OUT_ERROR = "fitted_items", "held_out_error"
+"""Facts that codebooks keep when they code a catalogue that has grown."""
+
 _HINT = "Give --codebooks a quantizer.safetensors that `cocorec quantize` wrote."
 
 
 @dataclass(frozen=True)
 class SavedQuantizer:
-    """What a file holds: the quantizer of each view, in code order, and the options it was fitted with."""
+    """What a file holds.
+
+    Attributes:
+        views: the quantizer of each view, in code order.
+        options: that they were fitted with.
+        fitted_items: the size of the catalogue that they were fitted to.
+        held_out: by view, the relative error on items that they were not fitted to, ``None`` where it is not known.
+    """
 
     views: Mapping[str, ViewQuantizer]
     options: Mapping[str, Any]
+    fitted_items: int
+    held_out: Mapping[str, float | None]
 
     @property
     def fingerprint(self) -> str:
-        """Of the tensors and the order of the views; where the file comes from does not count."""
-        digest = hashlib.sha256(json.dumps([self.options["method"], list(self.views)]).encode())
-        for name, tensor in _tensors(self.views).items():
-            digest.update(json.dumps([name, tensor.shape]).encode())
-            digest.update(np.ascontiguousarray(tensor).data)
-        return "sha256:" + digest.hexdigest()
+        """See :func:`quantizer_fingerprint`."""
+        return quantizer_fingerprint(self.views)
+
+
+def quantizer_fingerprint(views: Mapping[str, ViewQuantizer]) -> str:
+    """Of the tensors and the order of the views; where a file comes from does not count."""
+    method = next(iter(views.values())).method
+    digest = hashlib.sha256(json.dumps([method, list(views)]).encode())
+    for name, tensor in _tensors(views).items():
+        digest.update(json.dumps([name, tensor.shape]).encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return "sha256:" + digest.hexdigest()
 
 
 def save_quantizer(path: Path, views: Mapping[str, ViewQuantizer], lineage: Lineage) -> None:
@@ -62,9 +80,11 @@ def load_quantizer(path: Path) -> SavedQuantizer:
     lineage = read_lineage(path)
     try:
         method = str(lineage.options["method"]) if lineage else ""
-        order = [str(facts["view"]) for facts in lineage.facts["views"]] if lineage else []
-    except (KeyError, TypeError):
-        method, order = "", []
+        told = {str(facts["view"]): facts for facts in lineage.facts["views"]} if lineage else {}
+        fitted = int(lineage.facts.get(FITTED_ITEMS, lineage.facts["items"])) if lineage else 0
+    except (KeyError, TypeError, ValueError):
+        method, told, fitted = "", {}, 0
+    order = list(told)
     if lineage is None or method not in METHODS or not order:
         raise DataError(f"{path} does not say how its codebooks were made", _HINT)
     views = {}
@@ -83,7 +103,8 @@ def load_quantizer(path: Path) -> SavedQuantizer:
         _check_shapes(view, quantizer, path)
     if len({(quantizer.levels, quantizer.codebook_size) for quantizer in views.values()}) > 1:
         raise DataError(f"{path}: the views' codebooks differ in levels or size", _HINT)
-    return SavedQuantizer(views, lineage.options)
+    held_out = {view: told[view].get(HELD_OUT_ERROR) for view in order}
+    return SavedQuantizer(views, lineage.options, fitted, held_out)
 
 
 def _tensors(views: Mapping[str, ViewQuantizer]) -> dict[str, Matrix]:

@@ -46,6 +46,16 @@ class QuantizeOptions(Options):
             searched=False,
         ),
     ] = None
+    refit: Annotated[
+        bool | None,
+        Option(
+            "Fit new codebooks, or code with those of the work directory.",
+            CODES,
+            unset="keep them where the catalogue was extended and they fit the options",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
     # faiss' seeds are 32-bit, and each level takes one of its own.
     seed: Annotated[
         int,
@@ -59,6 +69,10 @@ class QuantizeOptions(Options):
         Raises:
             UsageError: naming values that work.
         """
+        if self.codebooks is not None and self.refit is not None:
+            raise UsageError("--codebooks names the codebooks, --refit and --no-refit choose them", "Give one of them.")
+        if self.refit is False:
+            return
         if self.method == "rq" or self.codebooks is not None or self.text_dim % self.levels == 0:
             return
         below = self.text_dim // self.levels * self.levels
@@ -70,11 +84,12 @@ class QuantizeOptions(Options):
             f"Use --text-dim {' or '.join(dimensions)}, or --levels {' or '.join(map(str, near))}.",
         )
 
-    def of_codebooks(self, saved: Mapping[str, Any]) -> "QuantizeOptions":
+    def of_codebooks(self, saved: Mapping[str, Any], codebooks: Path) -> "QuantizeOptions":
         """The options that the saved ``codebooks`` were fitted with, which then hold.
 
         Args:
             saved: their recorded options.
+            codebooks: their file.
 
         Raises:
             UsageError: when an option asks for something else than its default and than the codebooks have.
@@ -85,7 +100,7 @@ class QuantizeOptions(Options):
             if asked != declared.default and asked != saved.get(declared.name):
                 made = saved.get(declared.name)
                 raise UsageError(
-                    f"{declared.flag} {asked}: the codebooks {self.codebooks} were made with {made}",
-                    "Leave the option out to code with these codebooks, or leave --codebooks out to make new ones.",
+                    f"{declared.flag} {asked}: the codebooks {codebooks} were made with {made}",
+                    "Leave the option out to code with these codebooks, or make new ones with --refit.",
                 )
         return replace(self, **{one.name: saved[one.name] for one in own if one.name in saved})

@@ -1,13 +1,12 @@
 """The quantize stage: ``embeddings.parquet`` to ``codes.parquet`` and ``quantizer.safetensors``."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.artifacts.errors import DataError
+from stages.artifacts.items import was_extended
 from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS, QUANTIZER, Columns
 from stages.artifacts.tables import write_table
@@ -16,12 +15,10 @@ from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
-from stages.quantize.codebooks import Codes
+from stages.quantize.choice import choose_codebooks, require_views
 from stages.quantize.coding import CatalogueCoder
-from stages.quantize.file import SavedQuantizer, load_quantizer, save_quantizer
+from stages.quantize.file import load_quantizer, quantizer_fingerprint, save_quantizer
 from stages.quantize.options import QuantizeOptions
-
-_MANY_ITEMS = 10_000
 
 _MANY_ITEMS = 10_000
 
@@ -39,6 +36,9 @@ def quantize(
     coded as the view's mean, so that all such items share their codes there. Coding is a function of what
     ``quantizer.safetensors`` holds: with ``codebooks`` the same vectors get the same codes again.
 
+    A catalogue that was extended is coded with the codebooks that the work directory has, so that old items keep their
+    codes and models know what the new ones' mean; ``refit`` fits new ones.
+
     Args:
         options: by default all defaults.
         workdir: the work directory.
@@ -55,28 +55,32 @@ def quantize(
     run.read(EMBEDDINGS)
     views = embedding_views(embeddings)
     _name_items(run)
+    grown = was_extended(run.path(ITEMS))
+    given, why = choose_codebooks(options, run.path(QUANTIZER), views, grown=grown)
     saved = None
-    if given := options.codebooks:
+    if given:
         saved = load_quantizer(given)
-        options = options.of_codebooks(saved.options)
+        options = options.of_codebooks(saved.options, given)
         run.recorded = options.recorded()
-        _check_views(given, saved, embeddings, views)
+        require_views(given, saved, embeddings, views)
         run.read_raw(given.name, saved.fingerprint)
     if (done := run.fresh()) and not force:
         return done
 
-    coder = CatalogueCoder(embeddings, options, run)
+    if why:
+        (run.reporter.info if saved else run.warn)(why)
+    coder = CatalogueCoder(embeddings, options, run, saved, grown=grown)
     with (
         threads(options.threads or (1 if _is_small(embeddings) else None)),
         run.reporter.track("quantizing", len(views), "views") as advance,
     ):
         for view in saved.views if saved else views:
-            coder.add(view, views[view], saved.views[view] if saved else None)
+            coder.add(view, views[view])
             advance(1)
     with run.measure("write"):
         lineage = run.lineage(coder.facts())
         save_quantizer(run.path(QUANTIZER), coder.quantizers, lineage)
-        write_table(run.path(CODES), _codes_table(coder.codes(), options.codebook_size), lineage)
+        write_table(run.path(CODES), _codes_table(coder, options.codebook_size), lineage)
     return run.result(lineage.facts)
 
 
@@ -92,24 +96,9 @@ def _name_items(run: StageRun) -> None:
         run.inputs[ITEMS] = source.inputs[ITEMS]
 
 
-def _codes_table(codes: Codes, codebook_size: int) -> pa.Table:
-    schema = codes_schema(codes.shape[1], codebook_size)
+def _codes_table(coder: CatalogueCoder, codebook_size: int) -> pa.Table:
+    codes = coder.codes()
+    schema = codes_schema(codes.shape[1], codebook_size, quantizer_fingerprint(coder.quantizers))
     numbers = pa.array(np.arange(1, len(codes) + 1, dtype=np.int32))
     columns = {Columns.ITEM: numbers, Columns.CODES: to_fixed_size_list(codes).cast(schema.field(1).type)}
     return pa.table(columns, schema=schema)
-
-
-def _check_views(codebooks: Path, saved: SavedQuantizer, embeddings: Path, dimensions: Mapping[str, int]) -> None:
-    if set(saved.views) != set(dimensions):
-        raise DataError(
-            f"{codebooks} has codebooks for {', '.join(saved.views)}; {embeddings} has {', '.join(dimensions)}",
-            f"Run `cocorec embed --views {','.join(saved.views)}`, or make new codebooks without --codebooks.",
-        )
-    for view, quantizer in saved.views.items():
-        expected = len(quantizer.whitening.mean)
-        if expected != dimensions[view]:
-            raise DataError(
-                f"{codebooks}: view {view!r} was fitted to vectors of {expected} dimensions; {embeddings} has "
-                f"{dimensions[view]}",
-                "Embed with the model that the codebooks were made with.",
-            )

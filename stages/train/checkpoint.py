@@ -1,5 +1,6 @@
 """Checkpoints: everything that a later process needs to go on as if nothing had happened."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from stages import __version__
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import CHECKPOINT_DIR
+from stages.frame.run import StageRun
 from stages.model.base import LearnedModel
 from stages.model.files import load_tensors, save_tensors
 from stages.train.adamw import AdamW
@@ -65,6 +67,12 @@ class Progress:
             if options.over(row["epoch"], best_epoch):
                 return False
         return True
+
+
+def run_key(run: StageRun) -> str:
+    """Of all that decides the state of a run after an epoch; when to stop does not."""
+    deciding = {name: value for name, value in run.recorded.items() if name not in ("epochs", "patience")}
+    return hashlib.sha256(json.dumps([deciding, run.inputs], sort_keys=True).encode()).hexdigest()
 
 
 class Checkpoints:

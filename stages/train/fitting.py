@@ -1,24 +1,23 @@
 """The two ways to fit a model: by gradient descent, and by counting."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.sequences import Sequences
 from stages.frame.run import StageRun
 from stages.metrics.accuracy import mean_metrics
-from stages.model.base import CountingModel, LearnedModel
+from stages.model.base import CountingModel, LearnedModel, training_items
 from stages.model.masking import CodeMasking
 from stages.model.objective import Objective
 from stages.model.ranking import Queries, target_ranks
 from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
-from stages.train.checkpoint import Checkpoints, Progress
+from stages.train.checkpoint import Checkpoints, Progress, run_key
 from stages.train.loop import Loop
 from stages.train.options import TrainOptions
 from stages.train.windows import Sampler, Windows
@@ -72,7 +71,7 @@ class TrainingRun:
         optimizer = AdamW(model.parameters(), options.learning_rate, options.weight_decay)
         average = WeightAverage(model, options.ema)
         progress = self._resume_or_start(checkpoints, model, average, optimizer)
-        sampler = Sampler(items, self.windows, options.batch_size, options.seed)
+        sampler = Sampler(items, self.windows, options.batch_size, options.seed, self._candidates(model))
         loop = Loop(
             model,
             average,
@@ -114,10 +113,21 @@ class TrainingRun:
         }
         return Fitted(facts, [{"epoch": 1, "step": 0, **metrics}], {})
 
+    def _candidates(self, model: LearnedModel) -> Tensor | None:
+        """What a target is ranked against, if not the whole catalogue.
+
+        An item that training never sees is never a target there: as a negative it would only be pushed away, its free
+        vector most of all, and rank last where it is the right one. A model that cannot rank such items had better.
+        """
+        if self.options.unseen_negatives or not model.ranks_new_items:
+            return None
+        seen = torch.unique(training_items(self.sequences)[0], sorted=True)
+        return None if len(seen) == model.config.items else seen.to(self.device)
+
     def _resume_or_start(
         self, checkpoints: Checkpoints, model: LearnedModel, average: WeightAverage, optimizer: AdamW
     ) -> Progress:
-        key, reporter, resume = self._key(), self.run.reporter, self.options.resume
+        key, reporter, resume = run_key(self.run), self.run.reporter, self.options.resume
         if self.restart or resume is False:
             checkpoints.clear()
             return Progress(key)
@@ -150,11 +160,6 @@ class TrainingRun:
         )
         self.run.warn(f"the checkpoint (up to epoch {saved.epoch}) was made by {saved.foreign}: {consequence}")
         return insists
-
-    def _key(self) -> str:
-        """Of all that decides the state after an epoch; when to stop does not."""
-        deciding = {name: value for name, value in self.run.recorded.items() if name not in ("epochs", "patience")}
-        return hashlib.sha256(json.dumps([deciding, self.run.inputs], sort_keys=True).encode()).hexdigest()
 
     def _facts(self, model: LearnedModel, parameters: int, progress: Progress) -> dict[str, Any]:
         best = progress.history[progress.best_epoch - 1] if progress.best_epoch else progress.history[-1]

@@ -1,7 +1,8 @@
 """The options of ``train``."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import MACHINE, Device, Threads
@@ -17,6 +18,9 @@ OPTIMIZATION = "Optimization"
 TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
+
+_AS_BEFORE = {"id_dropout": 0.0, "unseen_negatives": True}
+"""How version 0.1 trained, whose lineages say nothing of these options."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,25 @@ class TrainOptions(Options):
     with_ids: Annotated[
         bool, Option("Add a free vector per item; helps where items are warm, and cannot rank new items.", MODEL)
     ] = False
+    id_dropout: Annotated[
+        float,
+        Option(
+            "Probability that an item is read without its free vector in a step, so that texts and codes learn to do "
+            "without.",
+            MODEL,
+            min=0,
+            below=1,
+            metavar="P",
+        ),
+    ] = 0.0
+    unseen_negatives: Annotated[
+        bool,
+        Option(
+            "Rank also against items that training never sees, which pushes them away. Without, models of texts or "
+            "codes can rank them; sasrec, which cannot, always does.",
+            LOSSES,
+        ),
+    ] = False
     negatives: Annotated[
         int,
         Option(
@@ -103,6 +126,19 @@ class TrainOptions(Options):
         bool,
         Option("Keep histories with the same next item as negatives of each other, as the authors do.", LOSSES),
     ] = False
+    init_from: Annotated[
+        Path | None,
+        Option(
+            "Start from the weights of the model in this work directory, which may be the same one; items are matched "
+            "by their ids.",
+            OPTIMIZATION,
+            metavar="FOLDER",
+            files="folder",
+            unset="random weights",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
     targets: Annotated[
         str,
         Option(
@@ -167,6 +203,14 @@ class TrainOptions(Options):
         for heads, flag in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if self.dim % heads:
                 raise UsageError(f"{flag} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
+
+    def recorded(self) -> dict[str, Any]:
+        """What the lineage records; options of later versions are left out where they change nothing."""
+        found = super().recorded()
+        for name, value in _AS_BEFORE.items():
+            if found[name] == value:
+                del found[name]
+        return found
 
     def over(self, epoch: int, best_epoch: int) -> bool:
         """Whether a run ends after ``epoch`` epochs, the best of which was ``best_epoch`` (0 before the first)."""

@@ -10,7 +10,7 @@ import torch
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.history import history_table
-from stages.artifacts.names import HISTORY, SEQUENCES
+from stages.artifacts.names import HISTORY, ITEMS, SEQUENCES
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
 from stages.frame.allocator import keep_freed_memory
@@ -24,7 +24,9 @@ from stages.model.device import resolve_device
 from stages.model.files import model_tensors, save_model
 from stages.model.ranking import queries
 from stages.model.registry import model_class
+from stages.model.trained_items import TrainedItems, items_now
 from stages.train.fitting import Fitted, TrainingRun
+from stages.train.initial import Initial, note_initial
 from stages.train.options import TrainOptions
 from stages.train.windows import WINDOWS
 
@@ -54,13 +56,17 @@ def train(
     device = resolve_device(options.device)
     run = StageRun("train", options, workdir, reporter)
     run.read(SEQUENCES, *known.reads)
+    start = note_initial(options.init_from, run, options.model) if options.init_from else None
     if (done := run.fresh()) and not force:
         return done
 
     with threads(options.threads), _torch_state(device):
         torch.manual_seed(options.seed)
         with run.measure("preparation"):
-            catalogue = read_catalogue(run.workdir, known.reads, options.text_dim)
+            items = TrainedItems.read(run.workdir, known.reads, items_now(run.workdir, known.reads))
+            initial = Initial.read(start, options, items) if start else None
+            whitening = initial.whitening if initial else None
+            catalogue = read_catalogue(run.workdir, known.reads, options.text_dim, whitening)
             config = _config(options, catalogue)
             sequences = read_sequences(run.path(SEQUENCES), items=catalogue.items)
             windows = WINDOWS[options.targets](sequences, options.max_history)
@@ -72,15 +78,17 @@ def train(
             if not len(validation.user):
                 raise DataError(f"{run.path(SEQUENCES)}: no user has an item to validate on", "Choose another split.")
             model = known.build(config, catalogue)
+            matched = initial.into(model, run.path(ITEMS)) if initial else None
         training = TrainingRun(
             run, options, sequences, windows, validation, device, restart=force and not options.resume
         )
         fitted: Fitted = model.fit(training)
         with run.measure("write"):
-            lineage = run.lineage(fitted.facts)
+            facts = {**fitted.facts, **({"items_of_initial_model": matched} if matched else {})}
+            lineage = run.lineage(facts)
             write_table(run.path(HISTORY), history_table(fitted.history), lineage)
-            save_model(run.workdir, config, model_tensors(model, catalogue), lineage)
-    return run.result(fitted.facts, rates=fitted.rates)
+            save_model(run.workdir, config, model_tensors(model, catalogue), lineage, items)
+    return run.result(facts, rates=fitted.rates)
 
 
 def _config(options: TrainOptions, catalogue: Catalogue) -> ModelConfig:

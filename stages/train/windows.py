@@ -76,10 +76,13 @@ class Sampler:
         windows: all training rows.
         batch_size: windows per batch.
         seed: decides the order.
+        candidates: (S,) items that each batch is to be ranked against; ``None`` for the whole catalogue.
     """
 
-    def __init__(self, items: Tensor, windows: Windows, batch_size: int, seed: int) -> None:
-        self._items, self._windows = items, windows
+    def __init__(
+        self, items: Tensor, windows: Windows, batch_size: int, seed: int, candidates: Tensor | None = None
+    ) -> None:
+        self._items, self._windows, self._candidates = items, windows, candidates
         self._batch_size, self._seed = batch_size, seed
 
     def __len__(self) -> int:
@@ -104,4 +107,5 @@ class Sampler:
             torch.from_numpy(part).to(device) for part in (row, column, position, np.flatnonzero(counted))
         )
         packing = Packing(rows, columns, len(chosen), int(length.max()))
-        return Batch(self._items[positions], packing, counted_rows, self._items[positions[counted_rows] + 1])
+        targets = self._items[positions[counted_rows] + 1]
+        return Batch(self._items[positions], packing, counted_rows, targets, self._candidates)

@@ -17,6 +17,7 @@ TINY = {
         *["--negatives=40", "--steps=1", "--profile"],
     ],
     "evaluate": ["--users=450", "--items=80", "--dim=16"],
+    "recommend": ["--users=60", "--measured=50", "--items=80", "--dim=16"],
     "quantize": ["--items=1200", "--width=16", "--text-dim=8"],
     "preprocess": ["--reviews=3000", "--users=60", "--no-pandas"],
     "startup": [],
@@ -25,6 +26,7 @@ TINY = {
 SIDES = {
     "train": ["cocorec train", "cocorec train --targets last", "reference"],
     "evaluate": ["cocorec evaluate", "reference"],
+    "recommend": ["cocorec recommend", "reference"],
     "quantize": ["cocorec quantize", "scikit-learn and faiss"],
     "preprocess": [
         *["cocorec preprocess, reviews", "polars, reading alone"],
@@ -71,6 +73,10 @@ def test_a_benchmark_prints_what_it_measured(name):
     if name == "evaluate":
         # The same weights by another way: the ranks are the same.
         assert rows["reference"]["mean_rank"] == pytest.approx(rows["cocorec evaluate"]["mean_rank"], rel=1e-4)
+    if name == "recommend":
+        # The same scores sorted in full: the lists are the same.
+        assert rows["reference"]["checksum"] == rows["cocorec recommend"]["checksum"]
+        assert rows["cocorec recommend"]["all_users_cpu_hours"] > 0
     if name == "embed":
         assert rows["SentenceTransformer.encode"]["checksum"] == pytest.approx(
             rows["cocorec embed"]["checksum"], rel=1e-4

@@ -46,7 +46,9 @@ def test_the_list_of_commands_imports_none_and_a_command_only_itself():
 
 def test_the_help_lists_all_commands_in_their_panels(cli):
     text = cli("--help").out
-    places = [text.index(word) for word in ("Before the stages", "Stages, in order", "After eval", "The whole pipe")]
+    places = [
+        text.index(word) for word in ("Before the stages", "Stages, in order", "After training", "The whole pipe")
+    ]
     assert places == sorted(places)
     for entry in COMMANDS:
         assert f"│ {entry.name} " in text

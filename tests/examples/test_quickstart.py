@@ -50,7 +50,7 @@ def test_data_stay_small(made: dict[str, bytes]) -> None:
 
 def test_configuration_reads_the_data(tmp_path: Path) -> None:
     config = tomllib.loads((QUICKSTART / "cocorec.toml").read_text())
-    assert list(config) == ["workdir", "preprocess", "embed", "quantize", "train", "evaluate"]
+    assert list(config) == ["workdir", "preprocess", "embed", "quantize", "train", "evaluate", "recommend"]
     options = config["preprocess"]
     inputs, items = ([QUICKSTART / name for name in options.pop(key)] for key in ("inputs", "items"))
     facts = preprocess(PreprocessOptions(inputs=inputs, items=items, **options), workdir=tmp_path).facts

@@ -25,13 +25,14 @@ ARGUMENTS = {
         *("--threads", "1", "--device", "cpu"),
     ],
     "evaluate": ["--cutoffs", "5,10", "--resamples", "100", "--threads", "1", "--device", "cpu"],
+    "recommend": ["--top", "20", "--threads", "1", "--device", "cpu"],
 }
 """The command line of each stage, in order."""
 
 
 @dataclass(frozen=True)
 class Shop:
-    """A folder with raw data, an encoder, and ``artifacts`` of all five stages that ran undisturbed.
+    """A folder with raw data, an encoder, and ``artifacts`` of all stages that ran undisturbed.
 
     Attributes:
         folder: that folder.

@@ -72,6 +72,7 @@ class Case(NamedTuple):
 
 
 EMBEDDINGS, CODES, SEQUENCES, ITEMS = names.EMBEDDINGS, names.CODES, names.SEQUENCES, names.ITEMS
+HISTORIES = names.HISTORIES
 
 CASES = {
     "an unknown view": Case(nothing, "embed", ["--views", "colour"], 2, "has no view 'colour'"),
@@ -128,6 +129,19 @@ CASES = {
         lambda artifacts: [rewritten(name, shortened)(artifacts) for name in (EMBEDDINGS, CODES)] and None,
         *("evaluate", [], 3, "was made from another"),
     ),
+    "a user without a history": Case(
+        rewritten(HISTORIES, each("items", lambda row, items: None if row == 3 else items)),
+        *("recommend", [], 3, "column 'items' has nulls"),
+    ),
+    "a history of an item that does not exist": Case(
+        rewritten(HISTORIES, each("items", lambda row, items: [*items, 9_999] if row == 4 else items)),
+        *("recommend", [], 3, "row 5: item 9999 is not within 1..1"),
+    ),
+    "recommendations by a model of other items": Case(
+        lambda artifacts: [rewritten(name, shortened)(artifacts) for name in (EMBEDDINGS, CODES)] and None,
+        *("recommend", [], 3, "was made from another"),
+    ),
+    "more recommendations than items": Case(nothing, "recommend", ["--top", "9999"], 2, "--top must be from 1 to 1,"),
     "an unknown key in the configuration": Case(
         only("c.toml", "[train]\nepoch = 3\n"), "train", ["--config", "c.toml"], 2, "did you mean epochs?"
     ),

@@ -27,6 +27,7 @@ READERS = {
     names.QUANTIZER: ["quantize", "--codebooks", f"artifacts/{names.QUANTIZER}", "--workdir", "other"],
     names.MODEL_CONFIG: ["evaluate"],
     names.MODEL_WEIGHTS: ["evaluate"],
+    names.HISTORIES: ["recommend"],
     names.METRICS: ["compare", f"artifacts/{names.METRICS}", "again=whole"],
     names.RANKS: ["compare", "artifacts", "again=whole"],
     LAST: ["train"],
@@ -34,7 +35,12 @@ READERS = {
 }
 """A command that reads each file, with options that differ from those of the run where it would have nothing to do."""
 
-MORE = {"embed": ["--normalize"], "quantize": ["--seed", "1"], "evaluate": ["--resamples", "50"]}
+MORE = {
+    "embed": ["--normalize"],
+    "quantize": ["--seed", "1"],
+    "evaluate": ["--resamples", "50"],
+    "recommend": ["--top", "5"],
+}
 
 
 def offsets(size):
@@ -135,6 +141,8 @@ def test_whoever_reads_it_refuses_it(folder, damaged, warm, arguments):
         (names.CODES, names.HISTORY),
         (names.QUANTIZER, names.MODEL_WEIGHTS),
         (names.MODEL_WEIGHTS, names.QUANTIZER),
+        (names.HISTORIES, names.ITEMS),
+        (names.HISTORIES, names.RECOMMENDATIONS),
         (names.MODEL_CONFIG, names.METRICS),
         (names.METRICS, names.MODEL_CONFIG),
         (names.RANKS, names.SEQUENCES),

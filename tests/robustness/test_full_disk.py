@@ -24,6 +24,7 @@ REFUSED = {
     "quantize": [names.QUANTIZER],
     "train": ["best-*.safetensors", "last.safetensors"],
     "evaluate": [names.RANKS, names.BACKTEST],
+    "recommend": ["000000.parquet", names.RECOMMENDATIONS],
 }
 """The writes of each stage that a disk of some size has no room for; smaller ones fit wherever these do."""
 

@@ -31,6 +31,7 @@ def config_of(model: str, items: int, **sizes: Any) -> ModelConfig:
         "repeat_bias": True,
         "text_residual": True,
         "with_ids": False,
+        "id_dropout": 0.0,
     }
     return ModelConfig(model=model, items=items, **{**small, **sizes})
 

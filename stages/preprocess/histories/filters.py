@@ -1,9 +1,11 @@
 """Which interactions are kept: by moment, k-core and a sample of users."""
 
-from stages.preprocess.histories.interactions import Interactions, filter_log, sample_users
+from stages.artifacts.errors import UsageError
+from stages.preprocess.histories.interactions import Interactions, filter_log, grouped, sample_users
+from stages.preprocess.histories.whole import WholeLog
 from stages.preprocess.logs.clock import Clock
 from stages.preprocess.logs.log import Log
-from stages.preprocess.options import PreprocessOptions
+from stages.preprocess.options import ALL, PreprocessOptions
 
 K_CORE = 5
 """The filter for logs without a published split, as in the 5-core data sets that papers report on."""
@@ -16,8 +18,10 @@ def chosen_k(options: PreprocessOptions, log: Log) -> int:
     return 0 if log.published_split else K_CORE
 
 
-def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> Interactions:
-    """The interactions that are kept, in order, their users and items numbered.
+def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> tuple[Interactions, WholeLog]:
+    """The interactions that are kept, in order, their users and items numbered; and all that happened until then.
+
+    What lies after ``--until`` has not happened yet; the other filters choose what is learnt from and measured on.
 
     Args:
         options: bounds in time, and the sample of users.
@@ -26,10 +30,21 @@ def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> Inte
         clock: the unit of the log's times.
 
     Raises:
-        UsageError: when a bound does not fit the log.
+        UsageError: when a bound does not fit the log, or repeats of a published split are to be dropped.
         DataError: when no interaction is left.
     """
-    interactions = filter_log(log.between(options.since, options.until, clock), k)
+    if options.repeats != ALL and log.published_split:
+        raise UsageError(
+            f"--repeats {options.repeats} cannot be used with a published split, whose parts belong together",
+            "Divide the log anew with --split leave-one-out or --split temporal.",
+        )
+    log = log.between(None, options.until, clock)
+    found = grouped(log, options.repeats)
+    whole = WholeLog.of(log, found)
+    if options.since is not None:
+        log = log.between(options.since, None, clock)
+        found = grouped(log, options.repeats)
+    interactions = filter_log(log, found, k)
     if options.sample_users is not None:
         interactions = sample_users(interactions, options.sample_users, options.seed)
-    return interactions
+    return interactions, whole

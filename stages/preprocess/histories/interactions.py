@@ -11,9 +11,10 @@ from stages.artifacts.errors import DataError
 from stages.preprocess.columns import ITEM, PART, TIME, USER
 from stages.preprocess.histories.grouping import group_by_user
 from stages.preprocess.histories.k_core import k_core
-from stages.preprocess.histories.numbering import encode, ranks, renumber
-from stages.preprocess.histories.order import first_of_equals, move_runs, run_starts
+from stages.preprocess.histories.numbering import Codes, encode, numbers_in, ranks, renumber
+from stages.preprocess.histories.order import first_of_equals, move_runs, one_of_repeats, run_starts, runs_backwards
 from stages.preprocess.logs.log import Log
+from stages.preprocess.options import ALL
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class Interactions:
 
     Attributes:
         users: (interactions,) user of each interaction, 0..U-1 in byte order of the ids, ascending.
-        items: (interactions,) item number 1..N in byte order of the ids.
+        items: (interactions,) item number 1..N, in byte order of the ids unless a catalogue gave them theirs.
         times: (interactions,) when it happened; masked where unknown.
         parts: (interactions,) 0 training, 1 validation, 2 test of a published split, else ``None``.
         user_ids: (U,) string.
         item_ids: (N,) string.
         dropped: how many interactions were left out, by reason.
         rounds: rounds of k-core filtering.
+        ties: of the log, how many interactions have user and time of another that stands before them in the file.
+        newest_first: the log has each user's newest interactions first.
     """
 
     users: npt.NDArray[np.int64]
@@ -39,23 +42,47 @@ class Interactions:
     item_ids: pl.Series
     dropped: dict[str, int]
     rounds: int
+    ties: int = 0
+    newest_first: bool = False
 
 
-def filter_log(log: Log, k: int) -> Interactions:
-    """Drop repeated rows and what is outside the k-core, number users and items, and sort.
+@dataclass(frozen=True)
+class Grouped:
+    """The rows of a log put together by user, oldest first, repeated rows once.
 
-    Equal times keep the order of the file.
+    Attributes:
+        users: (rows,) user of each, numbered from 0 as they come.
+        items: (rows,) number of the item, an index into ``item_ids``.
+        rows: (rows,) where each stands in the log.
+        item_ids: (I,) string, distinct, in the order in which they first occur in the log.
+        dropped: how many rows were left out so far, by reason.
+        ties: rows at the same time as another one of their user.
+        newest_first: rows of equal times stand newest first in the file, as far as can be told.
+    """
+
+    users: Codes
+    items: Codes
+    rows: npt.NDArray[np.int64]
+    item_ids: pl.Series
+    dropped: dict[str, int]
+    ties: int = 0
+    newest_first: bool = False
+
+
+def grouped(log: Log, repeats: str = ALL) -> Grouped:
+    """Put the log together by user and drop repeated rows; equal times keep the order of the file.
 
     Args:
         log: the log as read.
-        k: the least number of interactions of a user and of an item; 0 and 1 keep all.
+        repeats: ``first`` or ``last`` of a user's interactions with one item, or ``all``.
 
     Raises:
-        DataError: when no interaction is left.
+        DataError: when the log is empty.
     """
     dropped = dict(log.dropped)
     if not log.frame.height:
-        raise DataError("no interaction is left of the log", f"Rows dropped: {dropped}.")
+        gone = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
+        raise DataError("no interaction is left of the log", f"Dropped were {gone or 'none'}.")
     # Without times a repeated row may be a repeated purchase; with them it is the same event twice.
     timed = log.has_times and not log.published_split
     with ThreadPoolExecutor(1) as pool:
@@ -64,11 +91,34 @@ def filter_log(log: Log, k: int) -> Interactions:
         rows, users, tied = group_by_user(log.frame[USER], times)
         items, item_ids = numbered.result()
     items = items[rows]
+    ties, newest_first = 0, False
     if timed:
         first = first_of_equals(tied, items)
         dropped["repeated rows (user, item and time)"] = len(rows) - int(first.sum())
         if not first.all():
-            users, items, rows = users[first], items[first], rows[first]
+            users, items, rows, tied = users[first], items[first], rows[first], tied[first]
+        ties = int(tied.sum())
+        newest_first = bool(ties) and runs_backwards(users, rows, tied)
+    if repeats != ALL:
+        kept = one_of_repeats(users, items, repeats)
+        dropped["further interactions of a user with an item"] = len(rows) - int(kept.sum())
+        users, items, rows = users[kept], items[kept], rows[kept]
+    return Grouped(users, items, rows, item_ids, dropped, ties, newest_first)
+
+
+def filter_log(log: Log, found: Grouped, k: int) -> Interactions:
+    """Drop what is outside the k-core, number users and items in byte order of their ids, and sort.
+
+    Args:
+        log: the log as read.
+        found: its rows by user.
+        k: the least number of interactions of a user and of an item; 0 and 1 keep all.
+
+    Raises:
+        DataError: when no interaction is left.
+    """
+    users, items, rows, item_ids = found.users, found.items, found.rows, found.item_ids
+    dropped = dict(found.dropped)
     rounds = 0
     if k > 1:
         mask, rounds = k_core(users, items, k)
@@ -87,14 +137,25 @@ def filter_log(log: Log, k: int) -> Interactions:
         compact, item_ids = renumber(items, item_ids)
         places, item_ids = ranks(item_ids)
         numbers = (places.astype(np.int32) + 1)[compact]
-        when = _gather(log.frame[TIME], rows)
+        when = gather_times(log.frame[TIME], rows)
         places, user_ids = ordered.result()
     moved, owners = move_runs(users, places)
     parts = log.frame[PART].to_numpy()[rows[moved]] if log.published_split else None
-    return Interactions(owners, numbers[moved], _gather(when, moved), parts, user_ids, item_ids, dropped, rounds)
+    return Interactions(
+        owners,
+        numbers[moved],
+        gather_times(when, moved),
+        parts,
+        user_ids,
+        item_ids,
+        dropped,
+        rounds,
+        found.ties,
+        found.newest_first,
+    )
 
 
-def _gather(times: pl.Series, rows: npt.NDArray[np.int64]) -> pl.Series:
+def gather_times(times: pl.Series, rows: npt.NDArray[np.int64]) -> pl.Series:
     """Times in another order; numpy has no check of each place to make."""
     return times.gather(rows) if times.null_count() else pl.Series(times.name, times.to_numpy()[rows])
 
@@ -132,8 +193,7 @@ def sample_users(interactions: Interactions, number: int, seed: int) -> Interact
     return subset(interactions, chosen[interactions.users], "interactions of users outside the sample")
 
 
-def add_items(interactions: Interactions, ids: pl.Series) -> Interactions:
-    """Give items without interactions a number as well; ``ids`` may hold the others too."""
-    everything = pl.concat([interactions.item_ids, ids]).unique().sort()
-    numbers = interactions.item_ids.cast(pl.Enum(everything)).to_physical().to_numpy().astype(np.int32) + 1
-    return replace(interactions, items=numbers[interactions.items - 1], item_ids=everything)
+def with_catalogue(interactions: Interactions, item_ids: pl.Series) -> Interactions:
+    """Number the items as they stand in a catalogue of distinct ids (N,), which holds them all and maybe others."""
+    numbers = numbers_in(item_ids, interactions.item_ids)
+    return replace(interactions, items=numbers[interactions.items - 1], item_ids=item_ids)

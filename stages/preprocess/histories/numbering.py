@@ -10,6 +10,7 @@ import pyarrow as pa
 Codes = npt.NDArray[np.uint32]
 
 _SEEDS = 64
+_ID, _NUMBER = "id", "number"
 _ALIKE = f"different strings share a hash with each of {_SEEDS} seeds"
 
 
@@ -103,3 +104,10 @@ def renumber(codes: npt.NDArray[Any], ids: pl.Series) -> tuple[npt.NDArray[np.in
     used = np.zeros(ids.len(), np.bool_)
     used[codes] = True
     return (np.cumsum(used) - 1)[codes], ids.filter(pl.Series(used))
+
+
+def numbers_in(catalogue: pl.Series, ids: pl.Series) -> npt.NDArray[np.int32]:
+    """The number from 1 of each id (I,) in a catalogue of distinct ids (N,); 0 for ids that it lacks."""
+    known = pl.DataFrame({_ID: catalogue}).with_row_index(_NUMBER, offset=1)
+    found = pl.DataFrame({_ID: ids}).join(known, on=_ID, how="left", maintain_order="left")[_NUMBER]
+    return found.fill_null(0).cast(pl.Int32).to_numpy()

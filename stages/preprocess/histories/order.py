@@ -40,6 +40,35 @@ def first_of_equals(tied: Mask, items: Codes) -> Mask:
     return first
 
 
+def one_of_repeats(users: Codes, items: Codes, which: str) -> Mask:
+    """The first or last interaction of each user with each item.
+
+    Args:
+        users: (rows,) number of the user, ascending.
+        items: (rows,) number of the item, each user's oldest first.
+        which: ``first`` or ``last``.
+    """
+    pairs = users.astype(np.int64) * (int(items.max()) + 1) + items
+    pairs = pairs[::-1] if which == "last" else pairs
+    _, kept = np.unique(pairs, return_index=True)
+    mask = np.zeros(len(pairs), np.bool_)
+    mask[kept] = True
+    return mask[::-1] if which == "last" else mask
+
+
+def runs_backwards(users: Codes, rows: Index, tied: Mask) -> bool:
+    """Whether most users' newer interactions stand before older ones in the file; those at equal times do not count.
+
+    Args:
+        users: (rows,) number of the user, ascending.
+        rows: (rows,) the row of the file, each user's oldest first.
+        tied: (rows,) which of them have user and time of the row before them.
+    """
+    neighbours = (users[1:] == users[:-1]) & ~tied[1:]
+    backwards = neighbours & (rows[1:] < rows[:-1])
+    return bool(backwards.sum() > 0.9 * neighbours.sum() > 0)
+
+
 def move_runs(values: npt.NDArray[Any], places: Codes) -> tuple[Index, Index]:
     """Where the rows of runs of equal values come from when the runs change places.
 

@@ -1,12 +1,13 @@
 """Where each user's training and validation parts end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stages.preprocess.histories.cold import with_cold_items
 from stages.preprocess.histories.interactions import Interactions
 from stages.preprocess.histories.temporal import temporal_parts, without_history
 from stages.preprocess.logs.clock import Clock
@@ -40,6 +41,14 @@ class Split:
         """(users,) how many items a user has."""
         return np.diff(self.offsets)
 
+    @property
+    def parts(self) -> npt.NDArray[np.int8]:
+        """(interactions,) 0 training, 1 validation, 2 test."""
+        lengths = self.lengths
+        place = np.arange(self.offsets[-1]) - np.repeat(self.offsets[:-1], lengths)
+        later = [place >= np.repeat(end, lengths) for end in (self.train_end, self.valid_end)]
+        return later[0].astype(np.int8) + later[1]
+
 
 def with_split_of(options: PreprocessOptions, log: Log) -> Log:
     """The log, without its published split if another is asked for."""
@@ -59,10 +68,16 @@ def divided(
     """
     if options.split == TEMPORAL:
         interactions, facts = temporal_parts(options, interactions, clock)
-        facts = {"split": TEMPORAL, **facts, **without_history(interactions)}
+        facts = {"split": TEMPORAL, **facts}
     else:
         facts = {"split": LEAVE_ONE_OUT if interactions.parts is None else PUBLISHED}
-    return interactions, _split(interactions), facts
+    split = _split(interactions)
+    if options.cold_items is not None:
+        interactions, cold = with_cold_items(replace(interactions, parts=split.parts), options.cold_items, options.seed)
+        facts, split = {**facts, "held_out_items": cold}, _split(interactions)
+    if options.split == TEMPORAL:
+        facts = {**facts, **without_history(interactions)}
+    return interactions, split, facts
 
 
 def _split(interactions: Interactions) -> Split:

@@ -122,7 +122,7 @@ def choose_rows(
             f"ids such as {ids[ID].drop_nulls().head(1).to_list()}, the log {wanted.ids.head(1).to_list()}",
             "Name the column that holds the items' ids with --items-id-column, or give the item metadata of this log.",
         )
-    if wanted.cold:
-        known = ids.filter(pl.col(ID).replace("", None).is_not_null())
+    if wanted.cold:  # a second header in the middle of a file is no item
+        known = ids.filter(pl.col(ID).replace("", None).is_not_null() & (pl.col(ID) != id_column))
     first = known.unique(ID, keep="first", maintain_order=True)
     return first.select(ROW, ID), ids.height - known.height, known.height - first.height

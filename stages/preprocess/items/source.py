@@ -1,9 +1,10 @@
 """The files of the item metadata, the format they have, and the columns that the views need."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from stages.artifacts.errors import UsageError
+from stages.artifacts.errors import DataError, UsageError
 from stages.frame.reporter import Reporter
 from stages.preprocess.items.item_table import ItemReader, ItemTable, Wanted, choose_id_column
 from stages.preprocess.items.readers import ITEM_READERS
@@ -12,6 +13,7 @@ from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.reading import reading_of_items
 from stages.preprocess.sources.sample import Sample
 
 
@@ -101,12 +103,16 @@ def find_items(options: PreprocessOptions, item_column: str, finder: Finder) -> 
         UsageError: when an option needs item metadata, and there is none.
         DataError: when a file is missing or lacks the column, or files do not belong together.
     """
-    samples = finder.samples(options.items, "items")
+    samples = finder.samples(options.items, "items", reading_of_items(options))
     if not samples:
         _refuse_options_of_items(options)
         return ItemSource()
     reader = choose_reader(ITEM_READERS, samples, options.items_format, "--items-format")
-    return ItemSource(reader, tuple(samples), choose_id_column(samples, options.items_id_column, item_column))
+    wanted = options.items_id_column
+    with suppress(DataError):
+        return ItemSource(reader, tuple(samples), choose_id_column(samples, wanted, item_column))
+    samples = [finder.with_all_keys(sample) for sample in samples]  # the first records may lack it
+    return ItemSource(reader, tuple(samples), choose_id_column(samples, wanted, item_column))
 
 
 def _refuse_options_of_items(options: PreprocessOptions) -> None:

@@ -1,12 +1,16 @@
 """Cleaning of item texts."""
 
+import ast
 import html
 import json
+import math
 import re
 from html.entities import html5
 from typing import Any
 
 import polars as pl
+
+from stages.preprocess.sources.records import whole_text
 
 # Elements of HTML, so that "x<y and z>w" or "<3" are not taken for tags.
 _ELEMENTS = (
@@ -29,6 +33,10 @@ _INVISIBLE = r"[\u{AD}\u{200C}-\u{200F}\u{202A}-\u{202E}\u{2060}-\u{206F}\u{FEFF
 _BLANK = r"[\s\p{Cc}\u{200B}\u{FFFD}--\x1e]+"
 
 _REFERENCE = re.compile(r"&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*)(;?)")
+
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_NUMPY_LIST = re.compile(rf"\[\s*(?:(?:{_QUOTED.pattern})\s*)+\]", re.DOTALL)
+"""How pandas writes columns of arrays into CSV: ``['a' 'b']``."""
 
 PART_MARK = "\x1e"
 """The record separator of ASCII; stands between the parts of a list until the text is clean."""
@@ -78,12 +86,14 @@ def to_text(value: Any) -> str | None:
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, str):
-        return value.strip() or None
+        return whole_text(value).strip() or None
     if isinstance(value, list | tuple):
         return _enumerate([to_text(part) for part in value])
     if isinstance(value, dict):
         texts = {str(key): to_text(part) for key, part in value.items()}
         return _enumerate([f"{key}: {text}" for key, text in texts.items() if text])
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
@@ -94,14 +104,22 @@ def nested_to_text(series: pl.Series) -> pl.Series:
     return pl.Series(series.name, [to_text(value) for value in series.to_list()], pl.String)
 
 
-def json_to_text(text: str | None) -> str | None:
-    """The text of a string that may hold a JSON list or object; any other string is itself."""
-    if text and text.lstrip()[:1] in ("[", "{"):
-        try:
-            return to_text(json.loads(text))
-        except ValueError:
-            pass  # a title such as "[2 pack] tape"
-    return text
+def nested_text(text: str | None) -> str | None:
+    """The text of a string that may hold a list or object, of JSON, Python or numpy; any other string is itself."""
+    if not text or text.lstrip()[:1] not in ("[", "{"):
+        return text
+    try:
+        return to_text(json.loads(text))
+    except (ValueError, RecursionError):
+        pass
+    stripped = text.strip()
+    try:
+        if _NUMPY_LIST.fullmatch(stripped):  # to Python neighbours were one text
+            return to_text([ast.literal_eval(part) for part in _QUOTED.findall(stripped)])
+        value = ast.literal_eval(stripped)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text  # a title such as "[2 pack] tape"
+    return to_text(sorted(value, key=str) if isinstance(value, set) else value)
 
 
 def _enumerate(parts: list[str | None]) -> str | None:

@@ -27,16 +27,18 @@ class Clock:
     Attributes:
         unit: a key of ``UNITS``, or ``None`` where the times are no dates (positions, counters) or there are none.
         implausible: times that are not within 1990..2100 although others are; 0 without a unit.
+        scale: what the numbers of the files were multiplied by, to keep their fractions.
     """
 
     unit: str | None
     implausible: int
+    scale: int = 1
 
     def read(self, moment: Moment, option: str) -> int:
         """A moment that the user named, in the unit of the log.
 
         Args:
-            moment: an ISO date or time (UTC where it names no zone), or a number in the unit of the log.
+            moment: an ISO date or time (UTC where it names no zone), or a number in the unit of the log's files.
             option: the option that holds it, for messages.
 
         Raises:
@@ -44,7 +46,7 @@ class Clock:
                 is no time in the unit of the log.
         """
         with suppress(ValueError, OverflowError):
-            return self._plausible(int(moment), option)
+            return self._plausible(int(moment) * self.scale, option)
         try:
             time = dt.datetime.fromisoformat(str(moment).strip())
         except ValueError:
@@ -63,34 +65,46 @@ class Clock:
     def _plausible(self, number: int, option: str) -> int:
         if self.unit is not None and not _FIRST <= number // UNITS[self.unit] < _LAST:
             raise UsageError(
-                f"{option} {number} is not within the years 1990 to 2100 in {self.unit}, the unit of the log's times",
+                f"{option} {number // self.scale} is not within the years 1990 to 2100 in {self._written()}, the unit "
+                "of the log's times",
                 "Give a date such as 2024-05-31, or a number in this unit.",
             )
         return number
 
+    def _written(self) -> str:
+        """The unit of the numbers in the files."""
+        wanted = UNITS[str(self.unit)] // self.scale
+        return next((unit for unit, number in UNITS.items() if number == wanted), str(self.unit))
 
-def read_clock(frame: pl.DataFrame) -> Clock:
+
+def read_clock(frame: pl.DataFrame, scale: int = 1) -> Clock:
     """Find the unit of ``TIME`` from the size of the numbers.
+
+    Args:
+        frame: ``TIME`` and ``USER``.
+        scale: what the numbers of the files were multiplied by; without that they are looked at.
 
     Raises:
         DataError: when the times are in several units.
     """
-    time = pl.col(TIME)
+    time = pl.col(TIME) if scale == 1 else pl.col(TIME) // scale
     within = {unit: time.is_between(_FIRST * n, _LAST * n, closed="left") for unit, n in UNITS.items()}
     counts = frame.select(
         pl.col(TIME).count().alias("all"), *(test.sum().alias(unit) for unit, test in within.items())
     ).row(0, named=True)
     found = [unit for unit in UNITS if counts[unit]]
     if not found:
-        return Clock(None, 0)
+        return Clock(None, 0, scale)
     if len(found) == 1:
-        return Clock(found[0], counts["all"] - counts[found[0]])
+        per_second = UNITS[found[0]] * scale
+        finer = next((unit for unit, number in UNITS.items() if number == per_second), None)
+        return Clock(finer, counts["all"] - counts[found[0]] if finer else 0, scale)
     # A counter passes through the numbers between two units; dates do not.
     between = pl.any_horizontal(
         time.is_between(_LAST * UNITS[low], _FIRST * UNITS[high], closed="left") for low, high in pairwise(found)
     )
     if frame.select(between.any()).item():
-        return Clock(None, 0)
+        return Clock(None, 0, scale)
     examples = []
     for unit in found:
         row = frame.filter(within[unit]).row(0, named=True)

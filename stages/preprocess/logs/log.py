@@ -1,6 +1,6 @@
 """The interaction log as every reader hands it over."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import polars as pl
@@ -24,6 +24,7 @@ class LogColumns:
         time: when it happened.
         rating: the rating, read only when ``rating_min`` is given.
         rating_min: interactions rated lower, or not rated, are dropped.
+        time_format: how times are written that are neither numbers nor year first.
     """
 
     user: str | None = None
@@ -31,6 +32,7 @@ class LogColumns:
     time: str | None = None
     rating: str | None = None
     rating_min: float | None = None
+    time_format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,16 @@ class Log:
         has_times: whether the log says when things happened; without, the order of the rows is the order of events.
         published_split: the split comes with the data and is kept.
         dropped: how many rows were left out, by reason.
+        scale: what the times as the files write them were multiplied by, to keep their fractions.
+        doubtful: how many rows have an id that may stand for nothing, by ``user`` and ``item`` and by word.
     """
 
     frame: pl.DataFrame
     has_times: bool
     published_split: bool
     dropped: dict[str, int]
+    scale: int = 1
+    doubtful: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def without_split(self, by_time: bool) -> "Log":
         """The same interactions without the published split.

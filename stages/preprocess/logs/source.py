@@ -1,8 +1,10 @@
 """The files of the log, the format they have, and the columns that are read."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from stages.artifacts.errors import DataError
 from stages.frame.reporter import Reporter
 from stages.preprocess.logs.log import Log, LogColumns, LogReader
 from stages.preprocess.logs.readers import LOG_READERS
@@ -10,6 +12,7 @@ from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.reading import reading_of_log
 from stages.preprocess.sources.sample import Sample
 
 
@@ -64,10 +67,21 @@ def find_log(options: PreprocessOptions, finder: Finder) -> LogSource:
         UsageError: when the files are not of the format that is named.
         DataError: when a file is missing or lacks a column, or files do not belong together.
     """
-    samples = finder.samples(options.inputs, "log")
+    samples = finder.samples(options.inputs, "log", reading_of_log(options))
     reader = choose_reader(LOG_READERS, samples, options.format, "--format")
     columns = LogColumns(
-        options.user_column, options.item_column, options.time_column, options.rating_column, options.rating_min
+        options.user_column,
+        options.item_column,
+        options.time_column,
+        options.rating_column,
+        options.rating_min,
+        options.time_format,
     )
     samples = reader.complete(samples)
+    if any(sample.has_records for sample in samples):
+        with suppress(DataError):
+            if (found := reader.resolve(samples, columns)).time is not None:
+                return LogSource(reader, samples, found)
+        # A column that the first records lack may come later.
+        samples = [finder.with_all_keys(sample) for sample in samples]
     return LogSource(reader, samples, reader.resolve(samples, columns))

@@ -1,13 +1,13 @@
 """Malformed lines that are passed over, up to a number that the user allows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from stages.artifacts.errors import DataError
+from stages.preprocess.sources.preparation import Preparation
 from stages.preprocess.sources.sample import Sample
-from stages.preprocess.sources.scan import bad_records
+from stages.preprocess.sources.scan import MalformedLineError, UnreadableError
 
 Read = TypeVar("Read")
 _SHOWN = 20
@@ -19,48 +19,50 @@ class BadRows:
 
     Attributes:
         limit: how many malformed lines may be passed over, in all files together.
+        preparation: makes the files ready.
         found: numbers of these lines from 1, by file name.
     """
 
     limit: int
+    preparation: Preparation
     found: dict[str, list[int]] = field(default_factory=dict)
-    _skip: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    _searched: set[str] = field(default_factory=set)
 
     def read(self, samples: list[Sample], reader: Callable[[list[Sample]], Read]) -> Read:
-        """Read; if that fails, find the malformed lines and read again without them.
+        """Read; if that fails, copy the records without the malformed ones and read again.
 
-        Looking for them parses every line one at a time, so it is only done after a failure.
+        Copying parses every line one at a time, so it is only done after a failure. What it takes and the engine does
+        not, such as NaN or half an emoji, is no malformed line: the copy has it as the engine wants it.
 
         Raises:
             DataError: when there are more than allowed, or something else is wrong.
         """
         try:
-            return reader([self._without_known(sample) for sample in samples])
-        except DataError:
-            searched = [self._search(sample) for sample in samples if self.limit and sample.has_records]
+            return reader([self.preparation.ready(sample) for sample in samples])
+        except (MalformedLineError, UnreadableError) as error:
+            if isinstance(error, MalformedLineError) and not self.limit:
+                raise
+            searched = [self._search(sample) for sample in samples if sample.has_records]
             if not any(searched):
                 raise
-        return reader([self._without_known(sample) for sample in samples])
-
-    def _without_known(self, sample: Sample) -> Sample:
-        return replace(sample, skip=self._skip.get(str(sample.path), ()))
+        return reader([self.preparation.ready(sample) for sample in samples])
 
     def _search(self, sample: Sample) -> bool:
-        """Find the malformed lines of a file; whether there are any that were not known."""
-        if str(sample.path) in self._skip:
+        """Copy a file without its malformed lines; whether that is new."""
+        if str(sample.path) in self._searched:
             return False
+        self._searched.add(str(sample.path))
         left = self.limit - sum(map(len, self.found.values()))
-        numbers = [number for number, _ in islice(bad_records(sample), left + 1)]
+        numbers = self.preparation.without_malformed(self.preparation.ready(sample), left)
         if len(numbers) > left:
             raise DataError(
                 f"{sample.path} has too many malformed lines: {listed(numbers)} and perhaps more; "
                 f"--max-bad-rows allows {self.limit} in all files",
                 "Correct the file, or allow more.",
             )
-        self._skip[str(sample.path)] = tuple(number - 1 for number in numbers)
         if numbers:
             self.found[sample.path.name] = [*self.found.get(sample.path.name, []), *numbers]
-        return bool(numbers)
+        return True
 
 
 def listed(numbers: list[int]) -> str:

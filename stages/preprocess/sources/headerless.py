@@ -1,6 +1,10 @@
-"""Files whose columns are not written in them: MovieLens before 2015, known by name."""
+"""Files whose columns are not written in them: MovieLens before 2015 and the ratings of Amazon before 2023."""
 
+import fnmatch
+import re
 from dataclasses import dataclass
+
+from stages.preprocess.sources.opened import plain_name
 
 GENRES = (
     "unknown",
@@ -49,9 +53,33 @@ HEADERLESS = {
 }
 
 
+_AMAZON_USER = r"A[0-9A-Z]{9,20}"
+_AMAZON_ITEM = r"B0[0-9A-Z]{8}|[0-9]{9}[0-9X]"
+_AMAZON_REST = r"[1-5](?:\.0)?,[0-9]{9,10}"
+_AMAZON = (
+    (
+        re.compile(f"(?:{_AMAZON_USER}),(?:{_AMAZON_ITEM}),{_AMAZON_REST}"),
+        ("user_id", "item_id", "rating", "timestamp"),
+    ),
+    (
+        re.compile(f"(?:{_AMAZON_ITEM}),(?:{_AMAZON_USER}),{_AMAZON_REST}"),
+        ("item_id", "user_id", "rating", "timestamp"),
+    ),
+)
+"""A first line of the ratings of Amazon: of 2014 the user stands first, of 2018 the item."""
+
+_RATING_LINE = re.compile(r"[^,]+,[^,]+,[0-5](?:\.[0-9]+)?,[0-9]+")
+
+
 def known_headerless(name: str, line: bytes) -> Headerless | None:
     """The fields of the file called ``name`` whose first line is ``line``, if it is one of these."""
-    known = HEADERLESS.get(name.removesuffix(".gz"))
-    if known is None or line.count(known.separator.encode()) != len(known.columns) - 1:
-        return None
-    return known
+    name, text = plain_name(name), line.decode("utf-8", "replace")
+    known = HEADERLESS.get(name)
+    if known is not None and text.count(known.separator) == len(known.columns) - 1:
+        return known
+    for pattern, columns in _AMAZON:
+        if pattern.fullmatch(text):
+            return Headerless(",", columns)
+    if fnmatch.fnmatchcase(name, "ratings_*.csv") and _RATING_LINE.fullmatch(text):
+        return Headerless(",", _AMAZON[0][1])
+    return None

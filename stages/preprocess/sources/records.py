@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +22,8 @@ def parse_json(line: str | bytes) -> dict[str, Any]:
     Raises:
         ValueError: when the line is something else.
     """
-    record = json.loads(line)
+    # Bytes would be taken for UTF-16, or with half an emoji in them, where the engine takes neither.
+    record = json.loads(line.decode("utf-8") if isinstance(line, bytes) else line)
     if not isinstance(record, dict):
         raise _NoObjectError("is not a JSON object")
     return record
@@ -48,13 +50,15 @@ def problem_with(kind: str, error: BaseException) -> str:
     """What to say of a line of a file of this kind whose parsing raised ``error``."""
     if kind == "python":
         return "is not a dictionary of Python literals"
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not UTF-8 ({error.reason} {error.object[error.start : error.start + 1]!r})"
     return str(error) if isinstance(error, _NoObjectError) else f"is not JSON: {error}"
 
 
 def python_to_json(lines: pl.Series) -> pl.Series:
     """Lines of Python dictionaries as lines of JSON."""
     try:
-        return pl.Series(lines.name, [json.dumps(parse_python(line)) for line in lines.to_list()], pl.String)
+        return pl.Series(lines.name, [plain_json(parse_python(line)) for line in lines.to_list()], pl.String)
     except (*MALFORMED, TypeError) as error:
         raise pl.exceptions.ComputeError(f"a line is no record: {error}") from error
 
@@ -76,5 +80,45 @@ def struct_of(columns: Sequence[str]) -> pl.Struct:
     return pl.Struct(dict.fromkeys(columns, pl.String))
 
 
+def plain_json(record: dict[str, Any]) -> str:
+    """A record as JSON that any parser takes: what is no number is null, half an emoji is replaced."""
+    try:
+        text = json.dumps(record, allow_nan=False, skipkeys=True)
+    except (ValueError, TypeError):
+        text = json.dumps(_plain(record), skipkeys=True, default=str)
+    return json.dumps(json.loads(text, object_hook=_whole), skipkeys=True) if "\\ud" in text else text
+
+
+def whole_text(text: str) -> str:
+    """A text without halves of characters outside of the basic plane, as texts have them that were cut."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _whole(record: dict[str, Any]) -> dict[str, Any]:
+    return {whole_text(key): _whole_value(value) for key, value in record.items()}
+
+
+def _whole_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_whole_value(part) for part in value]
+    return whole_text(value) if isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    """A value without numbers that JSON has not."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(part) for part in value]
+    return value
+
+
 def _as_string(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    if value is None or isinstance(value, str):
+        return value if value is None else whole_text(value)
+    value = _plain(value)
+    return None if value is None else json.dumps(value, default=str)

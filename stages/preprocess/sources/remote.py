@@ -44,7 +44,7 @@ def address_of(name: str | Path) -> str | None:
 
 
 def listed(address: str) -> list[str] | None:
-    """The addresses of the files in the folder at ``address``, or of those whose names match it as a pattern, sorted.
+    """The addresses of all files below the folder at ``address``, or of those that match it as a pattern, sorted.
 
     Returns:
         ``None`` where the address is that of a file, and over HTTP, where nothing can be listed.
@@ -64,9 +64,14 @@ def listed(address: str) -> list[str] | None:
             path = path.rpartition("/")[0]
         elif kind != "directory":
             return None
-        found = storage.ls(path, detail=True) if _info(storage, path) else []
-    names = sorted(info["name"].rpartition("/")[2] for info in found if info["type"] == "file")
-    chosen = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        below = kind == "directory"
+        there = storage.find(path) if below else storage.ls(path, detail=True) if _info(storage, path) else []
+    if below:
+        inside = path.strip("/") + "/"
+        chosen = sorted(name.partition(inside)[2] for name in there)
+    else:
+        names = sorted(info["name"].rpartition("/")[2] for info in there if info["type"] == "file")
+        chosen = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
     return [urlunsplit(parts._replace(path=quote(f"{folder.rstrip('/')}/{name}"))) for name in chosen]
 
 

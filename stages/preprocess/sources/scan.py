@@ -1,10 +1,9 @@
 """Lazy reading of any kind of file, and errors of the engine turned into errors a person can act on."""
 
-import csv
 import glob
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -13,12 +12,22 @@ import polars as pl
 import pyarrow as pa
 
 from stages.artifacts.errors import DataError
+from stages.preprocess.sources.binary import binary_as_text, unreadable_column
+from stages.preprocess.sources.opened import open_bytes
 from stages.preprocess.sources.records import MALFORMED, PARSERS, problem_with, python_to_json, struct_of, take_fields
-from stages.preprocess.sources.sample import BOM, Sample, open_bytes
+from stages.preprocess.sources.sample import BOM, Sample
+from stages.preprocess.sources.survey import explain_text, first_difference
 
 _LINE = "line"
 _NUMBER = "number"
-_FIELD = 1 << 30  # of a description, say; Python's own limit is 128 KiB
+
+
+class MalformedLineError(DataError):
+    """A file of records has a line that is no record."""
+
+
+class UnreadableError(DataError):
+    """The engine refuses a file of records, and no line is malformed as far as Python is concerned."""
 
 
 def scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
@@ -29,13 +38,25 @@ def scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
     Raises:
         DataError: when the file is damaged where the engine looks at it already now.
     """
+    own = [column for column in columns if column in sample.own_columns or sample.has_records]
+    own = [column for column in own if column not in dict(sample.folders)]
     with explained([sample]):
-        return _scan(sample, columns)
+        frame = _scan(sample, own) if own else _scan(sample, sample.own_columns[:1])
+        if words := list(sample.reading.null_values):
+            texts = [name for name, dtype in frame.collect_schema().items() if dtype == pl.String]
+            frame = frame.with_columns(without_null_words(pl.col(name), words) for name in texts)
+    added = [pl.lit(value, pl.String).alias(name) for name, value in sample.folders if name in columns]
+    return frame.with_columns(added).select(columns) if added or not own else frame
+
+
+def without_null_words(text: pl.Expr, words: Sequence[str]) -> pl.Expr:
+    """A text column, null where it is one of the words that stand for nothing."""
+    return pl.when(~text.str.strip_chars().is_in(list(words))).then(text)
 
 
 def _scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
     if sample.is_plain_json:
-        return pl.scan_ndjson(no_glob(sample.path), schema=dict.fromkeys(columns, pl.String))
+        return pl.scan_ndjson(no_glob(sample.source), schema=dict.fromkeys(columns, pl.String))
     if sample.has_records:
         fields = pl.col(_LINE).map_batches(
             lambda lines: take_fields(lines, columns), return_dtype=struct_of(columns), is_elementwise=True
@@ -43,6 +64,8 @@ def _scan(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
         return scan_lines(sample, _LINE, _NUMBER).select(fields).unnest(_LINE)
     if sample.kind == "csv":
         # A row with a field too many would go unnoticed, and shift its fields, if only some columns were parsed.
+        if sample.table:
+            return _scan_table(sample).select(columns)
         rows = _scan_rows(sample, infer=False).map_batches(_as_it_is, projection_pushdown=False, streamable=True)
         return rows.select(columns)
     return _scan_binary(sample, columns)
@@ -54,17 +77,54 @@ def schema(sample: Sample) -> pl.Schema:
     Raises:
         DataError: when the file is damaged or malformed.
     """
+    found = _own_schema(sample)
+    added = {name: pl.String() if value and not value.isdecimal() else pl.Int64() for name, value in sample.folders}
+    return pl.Schema({**found, **added})
+
+
+def keys_of(sample: Sample) -> Sample:
+    """A file of records with the keys of all of them, not of the first alone."""
+    keys = dict.fromkeys(sample.own_columns)
+    try:
+        keys.update(dict.fromkeys(schema(sample).names()))
+    except DataError:  # said when the file is read, by line
+        parse = PARSERS[sample.kind]
+        with open_bytes(sample.source) as file:
+            for line in file:
+                with suppress(*MALFORMED):
+                    keys.update(dict.fromkeys(map(str, parse(line))) if line.strip() else {})
+    added = dict(sample.folders)
+    return replace(sample, columns=(*(key for key in keys if key not in added), *added))
+
+
+def _own_schema(sample: Sample) -> pl.Schema:
     with explained([sample]):
         if sample.is_plain_json:
             try:
-                return pl.scan_ndjson(no_glob(sample.path), infer_schema_length=None).collect_schema()
+                return pl.scan_ndjson(no_glob(sample.source), infer_schema_length=None).collect_schema()
             except pl.exceptions.SchemaError:
                 return _schema_of_records(sample)  # fields of several types
         if sample.has_records:
             return _schema_of_records(sample)
         if sample.kind == "csv":
-            return _scan_rows(sample, infer=True).collect_schema()
-        return _scan_binary(sample, sample.columns).collect_schema()
+            return _types_of_table(sample) if sample.table else _scan_rows(sample, infer=True).collect_schema()
+        return _scan_binary(sample, sample.own_columns).collect_schema()
+
+
+def _types_of_table(sample: Sample) -> pl.Schema:
+    """Floats where every text is a number, as the engine finds them in the files that it reads itself."""
+    words = list(sample.reading.null_values)
+    frame = _scan_table(sample).select(without_null_words(pl.all(), words) if words else pl.all())
+    value, number = pl.all(), pl.all().cast(pl.Float64, strict=False)
+    numbers = frame.select((value.is_null() | number.is_not_null()).all()).collect(engine="streaming").row(0)
+    kinds = [pl.Float64() if is_number else pl.String() for is_number in numbers]
+    return pl.Schema(dict(zip(sample.own_columns, kinds, strict=True)))
+
+
+def _scan_table(sample: Sample) -> pl.LazyFrame:
+    frame = pl.scan_ipc(str(sample.table), glob=False)
+    names = {str(number): name for number, name in enumerate(sample.own_columns)}
+    return frame.rename(names).cast(pl.String)
 
 
 def scan_lines(sample: Sample, line: str, row: str) -> pl.LazyFrame:
@@ -74,11 +134,9 @@ def scan_lines(sample: Sample, line: str, row: str) -> pl.LazyFrame:
         DataError: when the file is damaged where the engine looks at it already now.
     """
     with explained([sample]):
-        lines = pl.scan_lines(sample.path, name=line, row_index_name=row, glob=False)
+        lines = pl.scan_lines(sample.source, name=line, row_index_name=row, glob=False)
     text = pl.col(line).str.strip_chars_start("\ufeff")
     lines = lines.with_columns(text).filter(text.str.strip_chars() != "")
-    if sample.skip:
-        lines = lines.filter(~pl.col(row).is_in(sample.skip))
     if sample.kind == "python":
         made = pl.col(line).map_batches(python_to_json, return_dtype=pl.String, is_elementwise=True)
         lines = lines.with_columns(made)
@@ -93,9 +151,9 @@ def _schema_of_records(sample: Sample) -> pl.Schema:
     """Strings where at least one value is a text, a list or an object, else floats; looked at one by one."""
     parse = PARSERS[sample.kind]
     types: dict[str, pl.DataType] = {}
-    with open_bytes(sample.path) as file:
+    with open_bytes(sample.source) as file:
         for number, line in enumerate(file):
-            if not line.strip() or number in sample.skip:
+            if not line.strip():
                 continue
             try:
                 record = parse(line if number else line.removeprefix(BOM))
@@ -109,18 +167,20 @@ def _schema_of_records(sample: Sample) -> pl.Schema:
 
 
 def _scan_rows(sample: Sample, infer: bool) -> pl.LazyFrame:
-    names = list(sample.columns)
-    if len(sample.separator) > 1 or not (sample.header or sample.separator == "\t"):
+    names = list(sample.own_columns)
+    if sample.is_old_movielens:
         # Nothing else reads separators of two characters, or text that is not UTF-8. These files are small but for
         # the ratings, which are digits.
         fields = pl.col(_LINE).str.splitn(sample.separator, len(names)).struct.rename_fields(names)
         return _legacy_lines(sample).select(fields.alias(_LINE)).unnest(_LINE)
     scan = partial(
         pl.scan_csv,
-        sample.path,
+        sample.source,
         separator=sample.separator,
         has_header=sample.header,
-        quote_char='"' if sample.quoted else None,
+        skip_lines=sample.before,
+        quote_char=sample.quote,
+        null_values=list(sample.reading.null_values) or None,
         glob=False,
     )
     # Spaces around the names in the header are not part of the names, nor are the types of RecBole.
@@ -133,8 +193,8 @@ def _scan_rows(sample: Sample, infer: bool) -> pl.LazyFrame:
 def _legacy_lines(sample: Sample) -> pl.LazyFrame:
     """Lines of a text in UTF-8 or, as the titles in older MovieLens files, in Latin-1."""
     if "userId" in sample.columns:
-        return pl.scan_lines(sample.path, name=_LINE, glob=False).filter(pl.col(_LINE) != "")
-    with open_bytes(sample.path) as file:
+        return pl.scan_lines(sample.source, name=_LINE, glob=False).filter(pl.col(_LINE) != "")
+    with open_bytes(sample.source) as file:
         data = file.read()
     try:
         text = data.decode("utf-8")
@@ -145,30 +205,16 @@ def _legacy_lines(sample: Sample) -> pl.LazyFrame:
 
 def _scan_binary(sample: Sample, columns: Sequence[str]) -> pl.LazyFrame:
     if sample.kind == "parquet":
-        return pl.scan_parquet(sample.path, glob=False).select(columns)
-    if sample.kind == "arrow":
-        return pl.scan_ipc(sample.path, glob=False).select(columns)
-    # Streams, such as the files of Hugging Face datasets, are mapped, not read; the engine has no scan for them.
-    with explained([sample]), pa.memory_map(str(sample.path)) as file:
-        table = pa.ipc.open_stream(file).read_all().select(list(columns))
-        table.validate(full=True)  # mapped bytes are believed: a wrong offset would read beyond them
-    return cast(pl.DataFrame, pl.from_arrow(table)).lazy()
-
-
-def id_text(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A column of ids as strings, null or empty where there is none; 17.0 is 17, since gaps make floats of numbers.
-
-    Raises:
-        DataError: when the column holds lists or structures.
-    """
-    if dtype.is_nested():
-        raise DataError(f"column {column!r} holds lists or structures, not ids", "Name another column.")
-    value = pl.col(column)
-    if not dtype.is_float():
-        return value.cast(pl.String)
-    number = value.cast(pl.Float64).fill_nan(None)
-    whole = number.cast(pl.Int64, strict=False)
-    return pl.when(whole.cast(pl.Float64) == number).then(whole.cast(pl.String)).otherwise(number.cast(pl.String))
+        frame = pl.scan_parquet(sample.source, glob=False, hive_partitioning=False).select(columns)
+    elif sample.kind == "arrow":
+        frame = pl.scan_ipc(sample.source, glob=False, hive_partitioning=False).select(columns)
+    else:
+        # Streams, such as the files of Hugging Face datasets, are mapped, not read; the engine has no scan for them.
+        with explained([sample]), pa.memory_map(str(sample.source)) as file:
+            table = pa.ipc.open_stream(file).read_all().select(list(columns))
+            table.validate(full=True)  # mapped bytes are believed: a wrong offset would reach beyond them
+        frame = cast(pl.DataFrame, pl.from_arrow(table)).lazy()
+    return binary_as_text(frame, sample)
 
 
 def types_of(frame: pl.LazyFrame, sample: Sample) -> pl.Schema:
@@ -196,6 +242,25 @@ def collect(frame: pl.LazyFrame, samples: Iterable[Sample]) -> pl.DataFrame:
         return frame.collect(engine="streaming")
 
 
+def require_rows(found: int, samples: Sequence[Sample]) -> None:
+    """Hold the number of rows that were read against the number counted apart from the reader.
+
+    Raises:
+        DataError: naming the file, both numbers and the first line that was read otherwise.
+    """
+    if any(sample.rows is None for sample in samples) or found == sum(sample.rows or 0 for sample in samples):
+        return
+    for sample in samples:
+        column = sample.own_columns[0]
+        read = collect(scan(sample, [column]), [sample])[column].to_list()
+        if len(read) != sample.rows:
+            raise DataError(
+                f"{sample.path}: {len(read):,} rows were read, but it has {sample.rows:,}; they part at line "
+                f"{first_difference(sample, read)}",
+                "Look at this line and the one before, or say how the file is written with --quote and --escape.",
+            )
+
+
 @contextmanager
 def explained(samples: Iterable[Sample]) -> Iterator[None]:
     """Turn errors of the engine inside the block into a :class:`DataError` that names file and row."""
@@ -213,67 +278,34 @@ def explained(samples: Iterable[Sample]) -> Iterator[None]:
 
 def _explain(error: BaseException, samples: list[Sample]) -> DataError:
     """Find the malformed row by reading again, slowly; only ever done after a failure."""
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     for sample in samples:
         if sample.has_records:
             number, problem = next(bad_records(sample), (0, ""))
             if number:
-                raise DataError(
+                return MalformedLineError(
                     f"{sample.path}: line {number} {problem}", "Correct or remove the line, or see --max-bad-rows."
                 )
         elif sample.kind == "csv":
-            _check_csv(sample)
+            explain_text(sample)
+        elif column := unreadable_column(sample):
+            return DataError(
+                f"{sample.path}: column {column} cannot be read ({reason})",
+                "Name another column, or write this one again as text or numbers.",
+            )
     files = ", ".join(str(sample.path) for sample in samples)
-    return DataError(f"cannot read {files}: {str(error).strip().splitlines()[0]}", "Check the file's contents.")
+    kind = UnreadableError if any(sample.has_records for sample in samples) else DataError
+    return kind(f"cannot read {files}: {reason}", "Check the file's contents.")
 
 
 def bad_records(sample: Sample) -> Iterator[tuple[int, str]]:
     """The malformed lines of a file of records: their numbers from 1, and what is wrong."""
     parse = PARSERS[sample.kind]
-    with open_bytes(sample.path) as file:
+    with open_bytes(sample.source) as file:
         for number, line in enumerate(file, 1):
-            if not line.strip() or number - 1 in sample.skip:
+            if not line.strip():
                 continue
             try:
                 parse(line.removeprefix(BOM) if number == 1 else line)
             except MALFORMED as error:
                 yield number, problem_with(sample.kind, error)
-
-
-def _check_csv(sample: Sample) -> None:
-    with open_bytes(sample.path) as file:
-        csv.field_size_limit(_FIELD)
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        if len(sample.separator) > 1:
-            return
-        rows = csv.reader(
-            text,
-            delimiter=sample.separator,
-            strict=True,
-            quoting=csv.QUOTE_MINIMAL if sample.quoted else csv.QUOTE_NONE,
-        )
-        try:
-            for row in rows:
-                if len(row) > len(sample.columns):
-                    raise DataError(
-                        f"{sample.path}: line {rows.line_num} has {len(row)} fields, the header {len(sample.columns)}",
-                        'Put fields that hold the separator into double quotes ("...").',
-                    )
-        except csv.Error as error:
-            raise DataError(
-                f"{sample.path}: after line {rows.line_num}: {error}", "Double quotes have to be balanced."
-            ) from error
-        except UnicodeDecodeError:
-            _check_encoding(sample)
-
-
-def _check_encoding(sample: Sample) -> None:
-    with open_bytes(sample.path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                found = line[error.start : error.start + 1]
-                raise DataError(
-                    f"{sample.path}: line {number} is not UTF-8 ({error.reason} {found!r})",
-                    "Convert the file to UTF-8, for example with `iconv -f latin1 -t utf-8`.",
-                ) from error

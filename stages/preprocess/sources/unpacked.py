@@ -9,11 +9,11 @@ from stages.artifacts.errors import DataError
 LINE_BYTES = 64 << 20
 """Longest line read of a file that unpacks to far more than its size."""
 
-_RATIO = 100
+RATIO = 100
 """Times its size to which no honest log unpacks: deflate ends at 1,032, tables and JSON stay below 30."""
 
 UNPACKED_BYTES = 128 << 20
-"""So much may a file of any ratio unpack to: beyond it, one that unpacks to :data:`_RATIO` times its size is no log."""
+"""So much may a file of any ratio unpack to: beyond it, one that unpacks to :data:`RATIO` times its size is no log."""
 
 _START = 1 << 20
 _CHUNK = 1 << 20
@@ -33,7 +33,7 @@ def require_bounded(path: Path, raw: IO[bytes], unpacked: IO[bytes]) -> None:
         DataError: naming the line, or how far it unpacks.
     """
     if _looks_inflated(raw, unpacked):
-        most = max(UNPACKED_BYTES, _RATIO * path.stat().st_size)
+        most = max(UNPACKED_BYTES, RATIO * path.stat().st_size)
         unpacked.seek(0)
         line, length, total = 1, 0, 0
         while chunk := unpacked.read(_CHUNK):
@@ -47,7 +47,7 @@ def require_bounded(path: Path, raw: IO[bytes], unpacked: IO[bytes]) -> None:
             total += len(chunk)
             if total > most:
                 raise DataError(
-                    f"{path} unpacks to more than {_RATIO} times its size ({total >> 20:,} MiB by line {line:,})",
+                    f"{path} unpacks to more than {RATIO} times its size ({total >> 20:,} MiB by line {line:,})",
                     "Files that do so are made to fill memory. If this one is honest, unpack it and give the result.",
                 )
             line += chunk.count(b"\n")
@@ -61,9 +61,9 @@ def _looks_inflated(raw: IO[bytes], unpacked: IO[bytes]) -> bool:
     raw.seek(max(0, size - 4))
     promised = int.from_bytes(raw.read(4), "little")
     raw.seek(0)
-    if promised > _RATIO * size:
+    if promised > RATIO * size:
         return True
     budget, read = min(size, _START), 0
     while raw.tell() < budget and (chunk := unpacked.read(_CHUNK)):
         read += len(chunk)
-    return read > _RATIO * budget
+    return read > RATIO * budget

@@ -24,6 +24,7 @@ from stages.evaluate import EvaluateOptions
 from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
+from stages.recommend import RecommendOptions, SimilarOptions
 from stages.train import TrainOptions
 from stages.tune import TuneOptions
 
@@ -34,6 +35,7 @@ OPTIONS: dict[str, type[Options]] = {
     "quantize": QuantizeOptions,
     "train": TrainOptions,
     "evaluate": EvaluateOptions,
+    "recommend": RecommendOptions,
     "compare": CompareOptions,
     "tune": TuneOptions,
 }
@@ -45,6 +47,7 @@ OF_THE_COMMAND_ALONE = {
     "quantize": set(),
     "train": {"preset"},
     "evaluate": {"fail_under"},
+    "recommend": set(),
     "compare": {"markdown"},
     "tune": {"search", "output", "device", "threads", "force"},
 }
@@ -106,7 +109,10 @@ def _bounds(declared: Declared) -> str:
 
 def test_these_commands_are_made_from_options(group):
     made = {entry.name: getattr(group.commands[entry.name], "options", None) for entry in COMMANDS}
-    assert {name: options for name, options in made.items() if options} == OPTIONS
+    assert {name: options for name, options in made.items() if options} == {
+        **OPTIONS,
+        "similar": SimilarOptions,
+    }
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -121,7 +127,7 @@ def test_the_help_shows_the_fields(name, rows):
         assert (option.metavar or "") in line, declared.name
         if declared.choices and not option.metavar:
             assert f"<{'|'.join(declared.choices)}>" in line, declared.name
-        if declared.kind is bool:
+        if declared.kind is bool and not option.flags:
             assert (f"--no-{declared.name.replace('_', '-')} " in line) is not option.switch, declared.name
 
 

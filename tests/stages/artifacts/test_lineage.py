@@ -106,10 +106,11 @@ def test_inputs_that_the_stage_made_itself_are_not_judged() -> None:
 
 @pytest.fixture
 def workdir(tmp_path: Path) -> Path:
-    """The outputs of preprocess, the sequences naming the items they belong to."""
+    """The outputs of preprocess, sequences and histories naming the items they belong to."""
     write_table(tmp_path / names.ITEMS, TABLE, Lineage("preprocess", {"k": 5}, {"raw:log": "1"}))
     inputs = {"raw:log": "1", names.ITEMS: Fingerprints(tmp_path).of(tmp_path / names.ITEMS)}
     write_table(tmp_path / names.SEQUENCES, TABLE, Lineage("preprocess", {"k": 5}, inputs, {"users": 3}))
+    write_table(tmp_path / names.HISTORIES, TABLE, Lineage("preprocess", {"k": 5}, inputs, {"users": 3}))
     return tmp_path
 
 

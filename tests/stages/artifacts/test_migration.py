@@ -2,15 +2,28 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stages.artifacts.lineage import CONTRACT_VERSION, read_lineage
 from stages.artifacts.migration import RENAMED, current_options
-from stages.artifacts.names import BACKTEST, CODES, EMBEDDINGS, ITEMS, METRICS, MODEL_CONFIG, RANKS, SEQUENCES
+from stages.artifacts.names import (
+    BACKTEST,
+    CODES,
+    EMBEDDINGS,
+    HISTORIES,
+    ITEMS,
+    METRICS,
+    MODEL_CONFIG,
+    RANKS,
+    RECOMMENDATIONS,
+    SEQUENCES,
+)
 from stages.artifacts.pipeline import STAGES
 from stages.artifacts.status import workdir_status
+from stages.artifacts.tables import read_table
 from stages.evaluate import EvaluateOptions, evaluate
 from stages.frame.options import Options, declarations
 from stages.preprocess import PreprocessOptions, preprocess
@@ -22,7 +35,7 @@ DATA = Path(__file__).resolve().parents[2] / "data" / "v1"
 PREPROCESS = PreprocessOptions([DATA / "log.csv"], items=[DATA / "texts.jsonl"], k_core=2)
 QUANTIZE = QuantizeOptions(text_dim=8, levels=2, codebook_size=4)
 SIZES = {"dim": 8, "heads": 2, "ffn_dim": 8, "fusion_ffn_dim": 8, "text_dim": 4, "layers": 1}
-TRAIN = TrainOptions(**SIZES, epochs=2, batch_size=32, device="cpu", threads=1)
+TRAIN = TrainOptions(**SIZES, epochs=2, batch_size=32, unseen_negatives=True, device="cpu", threads=1)
 EVALUATE = EvaluateOptions(resamples=20, device="cpu", threads=1)
 
 RUNS = {
@@ -38,7 +51,7 @@ def workdir(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DATA / "workdir", tmp_path / "workdir"))
 
 
-LATER = {BACKTEST}
+LATER = {BACKTEST, HISTORIES}
 """What version 1 had not, or under another name."""
 
 
@@ -55,7 +68,9 @@ def test_the_files_are_of_version_1(workdir):
 def test_all_is_fresh(workdir, verify):
     statuses = workdir_status(workdir, raw_folders=[DATA], verify=verify)
     assert [found.file for found in statuses] == [name for stage in STAGES.values() for name in stage.outputs]
-    there = [found for found in statuses if found.file not in LATER]
+    [lists] = [found for found in statuses if found.file == RECOMMENDATIONS]
+    assert (lists.state, lists.reason) == ("stale", "made by `cocorec evaluate` of version 1")
+    there = [found for found in statuses if found.file not in {*LATER, RECOMMENDATIONS}]
     assert {(found.state, found.version) for found in there} == {("fresh", "0.1.0")}
     assert {found.state for found in statuses if found.file in LATER} == {"missing"}
 
@@ -63,7 +78,7 @@ def test_all_is_fresh(workdir, verify):
 def test_options_are_compared_under_their_present_names(workdir):
     def states(**options: object) -> dict[str, str]:
         found = workdir_status(workdir, options={name: vars(value) for name, value in options.items()})
-        return {one.file: one.reason for one in found if one.state == "stale"}
+        return {one.file: one.reason for one in found if one.state == "stale" and one.file != RECOMMENDATIONS}
 
     assert states(quantize=QUANTIZE, train=TRAIN, evaluate=EVALUATE) == {}
     found = states(quantize=QuantizeOptions(text_dim=16, levels=2, codebook_size=4))
@@ -110,7 +125,27 @@ def test_training_goes_on_from_earlier_files(workdir):
     assert train(TRAIN, workdir=workdir).skipped
     assert not evaluate(EVALUATE, workdir=workdir).skipped
     states = {found.file: found.state for found in workdir_status(workdir)}
-    assert set(states.values()) == {"fresh"}
+    assert {state for file, state in states.items() if file not in {HISTORIES, RECOMMENDATIONS}} == {"fresh"}
+
+
+def test_histories_are_added_and_all_else_stays(workdir):
+    before = {
+        path: path.read_bytes() for path in workdir.rglob("*.*") if path.is_file() and ".cocorec" not in path.parts
+    }
+    assert not preprocess(PREPROCESS, workdir=workdir).skipped
+    assert {path: path.read_bytes() for path in before} == before
+    assert preprocess(PREPROCESS, workdir=workdir).skipped
+    histories, sequences = (read_table(workdir / name) for name in (HISTORIES, SEQUENCES))
+    assert set(sequences["user_id"].to_pylist()) <= set(histories["user_id"].to_pylist())
+    states = {found.file: found.state for found in workdir_status(workdir, raw_folders=[DATA])}
+    assert {state for file, state in states.items() if file not in {BACKTEST, RECOMMENDATIONS}} == {"fresh"}
+    assert train(TRAIN, workdir=workdir).skipped
+
+
+def test_models_are_trained_anew_by_default_and_say_why(workdir):
+    states = workdir_status(workdir, options={"train": {"unseen_negatives": True}})
+    assert {found.file: found.state for found in states}[MODEL_CONFIG] == "fresh"
+    assert not train(replace(TRAIN, unseen_negatives=False), workdir=workdir).skipped
 
 
 def test_options_have_their_present_names():

@@ -15,7 +15,7 @@ def test_every_input_is_made_by_an_earlier_stage() -> None:
         assert set(stage.inputs) <= made
         assert not made & set(stage.outputs)
         made |= set(stage.outputs)
-    assert list(STAGES) == ["preprocess", "embed", "quantize", "train", "evaluate"]
+    assert list(STAGES) == ["preprocess", "embed", "quantize", "train", "evaluate", "recommend"]
 
 
 def test_stage_of_a_file() -> None:

@@ -66,7 +66,8 @@ CASES = {
     # Encodings and line ends.
     "UTF-8 with BOM": Case(b"\xef\xbb\xbf" + csv("u,A,1", "u,B,2"), AB),
     "JSON lines with BOM": Case(b"\xef\xbb\xbf" + jsonl(*TINY), AB),
-    "UTF-16": Case("user_id,item_id\nu,A\n".encode("utf-16"), "neither Parquet nor UTF-8 text"),
+    "UTF-16": Case("user_id,item_id\nu,A\nu,B\n".encode("utf-16"), AB),
+    "UTF-16 as spreadsheets write it": Case("\ufeffuser_id\titem_id\r\nu\tA\r\nu\tB\r\n".encode("utf-16-le"), AB),
     "Latin-1 in an id": Case(csv("u,A,1") + "u,\xe9,2\n".encode("latin-1"), r"line 3 is not UTF-8 \(.* b'\\xe9'\)"),
     "Latin-1 in the header": Case("us\xe9r,item\nu,A\n".encode("latin-1"), "neither Parquet nor UTF-8 text"),
     "Windows line ends": Case(csv("u,A,1", "u,B,2").replace(b"\n", b"\r\n"), AB),
@@ -78,10 +79,17 @@ CASES = {
     "blank lines of JSON": Case(b"\n" + jsonl(TINY[0]) + b"\n  \n" + jsonl(TINY[1]), AB),
     # Headers.
     "header missing": Case(
-        b"u,A,1\nu,B,2\n", r"there is no column 'user_id'; there are 'u', 'A', '1'\n.*--user-column"
+        b"u,A,1\nu,B,2\n",
+        r"the first line is a row, not a header: 'u', 'A', '1'\n.*--columns user_id,item_id,timestamp",
     ),
     "header twice in the file": Case(
-        csv("u,A,1") + HEADER, "column 'timestamp' holds 'timestamp', which is not a time"
+        csv("u,A,1") + HEADER + b"u,B,2\n",
+        AB,
+        {"dropped": {"rows that repeat the header": 1}},
+        "1 rows that repeat the header were dropped",
+    ),
+    "header twice, in another order": Case(
+        csv("u,A,1") + b"item_id,user_id,timestamp\nB,u,2\n", "a second header has the columns in another order"
     ),
     "same name twice": Case(b"user_id,user_id,item_id\nu,v,A\n", "the header names 'user_id' twice"),
     "column without a name": Case(b",user_id,item_id,timestamp\n0,u,A,1\n1,u,B,2\n", AB),
@@ -114,7 +122,9 @@ CASES = {
         parquet(user_id=["u"], item_id=["A"], timestamp=[math.inf]), "holds 'inf', which is not a time"
     ),
     "NaN time of Parquet": Case(
-        parquet(user_id=["u"], item_id=["A"], timestamp=[math.nan]), "holds 'NaN', which is not"
+        parquet(user_id=["u"] * 3, item_id=["A", "B", "C"], timestamp=[1.0, 2.0, math.nan]),
+        AB,
+        warning="1 rows without a time",
     ),
     "absurd time": Case(csv("u,A,1e30"), "holds '1e30', which is not a time"),
     "time that is a word": Case(csv("u,A,1", "u,B,yesterday"), "holds 'yesterday', which is not a time"),
@@ -128,7 +138,7 @@ CASES = {
     "milliseconds": Case(csv(f"u,B,{START}001", f"u,A,{START}000"), AB, {"time_unit": "ms", "implausible_times": 0}),
     "nanoseconds": Case(csv(f"u,B,{START}000000001", f"u,A,{START}000000000"), AB, {"time_unit": "ns"}),
     "microseconds": Case(csv(f"u,B,{START}000001", f"u,A,{START}000000"), AB, {"time_unit": "us"}),
-    "seconds with fractions": Case(csv(f"u,B,{START}.5", f"u,A,{START - 1}.9"), AB, {"time_unit": "s"}),
+    "seconds with fractions": Case(csv(f"u,B,{START}.5", f"u,A,{START - 1}.9"), AB, {"time_unit": "ms"}),
     "ISO dates": Case(csv("u,B,2024-02-29", "u,A,2024-02-28T23:59:59Z"), AB, {"time_unit": "ms"}),
     "a date that does not exist": Case(csv("u,B,2023-02-29"), "holds '2023-02-29', which is not a time"),
     "seconds and milliseconds": Case(csv(f"u,A,{START}", f"u,B,{START}000"), "times of the log are in different units"),

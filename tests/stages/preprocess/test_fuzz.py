@@ -1,6 +1,7 @@
 """Logs and metadata put together at random: an error or a result, never a traceback."""
 
 import gzip
+import re
 import string
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,10 @@ def test_no_metadata_leads_to_a_traceback(
         assert error.exit_code in (2, 3)
 
 
+def one_spelling(id: str) -> str:
+    return id.split(".")[0] if re.fullmatch(r"[+-]?[0-9]+\.0+", id) else id
+
+
 _ID = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), min_size=1, max_size=6)
 
 
@@ -124,6 +129,6 @@ def test_any_ids_come_back_from_every_kind_of_file(
         case "python":
             path.write_text("".join(f"{row}\n" for row in frame.to_dicts()))
     expected: dict[str, list[str]] = {}
-    for user, item in events:
+    for user, item in ((one_spelling(user), one_spelling(item)) for user, item in events):
         expected.setdefault(user, []).append(item)
     assert run(path, k_core=0, force=True).users == expected

@@ -14,7 +14,7 @@ import pytest
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import read_lineage, require_consistent
-from stages.artifacts.names import ITEMS, SEQUENCES
+from stages.artifacts.names import HISTORIES, ITEMS, SEQUENCES
 from stages.artifacts.tables import read_table, write_table
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -35,7 +35,7 @@ def texts(write: Write) -> Path:
 
 
 def outputs(workdir: Path) -> dict[str, bytes]:
-    return {name: (workdir / name).read_bytes() for name in (ITEMS, SEQUENCES)}
+    return {name: (workdir / name).read_bytes() for name in (ITEMS, SEQUENCES, HISTORIES)}
 
 
 def test_two_runs_give_the_same_bytes(log: Path, texts: Path, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_up_to_date_run_is_skipped_with_the_same_facts(log: Path, texts: Path, t
     assert dict(again.facts) == dict(first.facts)
     assert again.warnings == first.warnings
     assert outputs(tmp_path / "w") == before
-    assert set(first.outputs) == set(again.outputs) == {ITEMS, SEQUENCES}
+    assert set(first.outputs) == set(again.outputs) == {ITEMS, SEQUENCES, HISTORIES}
 
 
 @pytest.mark.parametrize(
@@ -196,4 +196,4 @@ def test_says_what_it_recognised_and_follows_the_reading(log: Path, texts: Path,
     assert any("texts.jsonl: read as table" in info for info in reporter.infos)
     assert reporter.tracked == {"reading log.csv": 320, "reading texts.jsonl": 11}
     assert tuple(reporter.warnings) == result.warnings
-    assert set(result.timings) == {"read_log", "filter", "read_items", "write", "total"}
+    assert set(result.timings) == {"read_log", "filter", "read_items", "histories", "write", "total"}

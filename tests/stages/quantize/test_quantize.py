@@ -106,7 +106,11 @@ def test_old_codebooks_give_the_same_codes_and_code_new_items(
     assert set(lineage.inputs) == {names.EMBEDDINGS, names.ITEMS, f"raw:{names.QUANTIZER}"}
     assert lineage.inputs[names.ITEMS] == "sha256:new"
     assert lineage.options["method"] == method
-    assert result.facts["views"][0]["held_out_error"] is None
+    fitted = read_lineage(first / names.CODES)
+    assert fitted is not None
+    held_out = {view["view"]: view["held_out_error"] for view in fitted.facts["views"]}
+    assert {view["view"]: view["held_out_error"] for view in result.facts["views"]} == held_out
+    assert result.facts["fitted_items"] == 500
     assert quantize(QuantizeOptions(codebooks=first / names.QUANTIZER), workdir=second).skipped
 
 

@@ -1,7 +1,7 @@
 """Item metadata in JSON lines: only lines of items in the log are parsed in full, whatever their fields look like."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,8 +10,10 @@ from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.items.item_table import ItemTable, Wanted, choose_rows
 from stages.preprocess.items.text import to_text
+from stages.preprocess.sources.ids import one_spelling
+from stages.preprocess.sources.records import struct_of
 from stages.preprocess.sources.sample import Sample
-from stages.preprocess.sources.scan import collect, scan_lines
+from stages.preprocess.sources.scan import collect, scan_lines, without_null_words
 
 _LINE = "line"
 _NUMBER = "number"
@@ -36,9 +38,13 @@ def read_json_lines(
     label = ", ".join(sample.path.name for sample in samples)
     with reporter.track(f"reading {label}", unit="rows") as advance:
         ids = collect(lines.select(ROW, record.struct.field(id_column).alias(ID)), samples)
+        ids = ids.with_columns(one_spelling(ids[ID]))
+        words = samples[0].reading.null_values
+        if words:
+            ids = ids.with_columns(without_null_words(pl.col(ID), words))
         chosen, unused, repeated = choose_rows(ids, wanted, samples, id_column)
         texts = pl.col(_LINE).map_batches(
-            lambda series: _texts(series, fields), return_dtype=_struct(fields), is_elementwise=True
+            lambda series: _texts(series, fields, words), return_dtype=struct_of(list(fields)), is_elementwise=True
         )
         found = lines.join(chosen.lazy(), on=ROW, how="inner").select(ROW, ID, texts.alias(_TEXTS))
         frame = collect(found, samples).sort(ROW).select(ID, pl.col(_TEXTS).struct.unnest())
@@ -46,12 +52,26 @@ def read_json_lines(
     return ItemTable(frame, list(fields), unused, repeated)
 
 
-def _struct(fields: dict[str, Field]) -> pl.Struct:
-    return pl.Struct(dict.fromkeys(fields, pl.String))
-
-
-def _texts(lines: pl.Series, fields: dict[str, Field]) -> pl.Series:
+def _texts(lines: pl.Series, fields: dict[str, Field], words: Sequence[str]) -> pl.Series:
     # Python's parser, because the engine's would need one type per field and real files mix them.
-    records = [json.loads(line) for line in lines.to_list()]
-    rows = [{view: to_text(field(record)) for view, field in fields.items()} for record in records]
-    return pl.Series(lines.name, rows, _struct(fields))
+    return texts_of([json.loads(line) for line in lines.to_list()], fields, words, to_text)
+
+
+def texts_of(
+    records: list[dict[str, Any]], fields: dict[str, Field], words: Sequence[str], text: Callable[[Any], str | None]
+) -> pl.Series:
+    """The texts of records, a structure with one string a view.
+
+    Args:
+        records: of the items.
+        fields: for each view, what takes its value out of a record.
+        words: that stand for nothing.
+        text: makes a text of a value.
+    """
+
+    def of(value: Any) -> str | None:
+        found = text(value)
+        return None if found in words else found
+
+    rows = [{view: of(field(record)) for view, field in fields.items()} for record in records]
+    return pl.Series(_TEXTS, rows, struct_of(list(fields)))

@@ -24,7 +24,7 @@ class MovieLensItemReader:
 
     def recognises(self, sample: Sample) -> bool:
         """Whether the file has a movie's number and title."""
-        return sample.kind == "csv" and {"movieId", "title"} <= set(sample.columns)
+        return not sample.has_records and {"movieId", "title"} <= set(sample.columns)
 
     def views(self, samples: list[Sample], id_column: str, wanted: Sequence[str] | None) -> list[str]:
         """The wanted views, or title and genres.

@@ -10,9 +10,10 @@ from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.items.item_table import ItemTable, Wanted, check_views, choose_rows
 from stages.preprocess.items.readers.json_lines import Field, read_json_lines
-from stages.preprocess.items.text import json_to_text, nested_to_text
+from stages.preprocess.items.text import nested_text, nested_to_text
+from stages.preprocess.sources.ids import id_text, one_spelling
 from stages.preprocess.sources.sample import Sample
-from stages.preprocess.sources.scan import collect, id_text, scan, schema, types_of
+from stages.preprocess.sources.scan import collect, require_rows, scan, schema, types_of
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,13 @@ class TableItemReader:
             UsageError: when a wanted view does not exist.
             DataError: when a file is malformed.
         """
-        types = schema(samples[0]) if samples[0].kind != "parquet" or wanted is None else {}
-        columns = [name for name in (types or samples[0].columns) if name != id_column]
+        if wanted is not None and not any(sample.has_records for sample in samples):
+            return check_views(wanted, [name for name in _all_columns(samples) if name != id_column], samples)
+        found = [schema(sample) for sample in samples]  # of all files: a text may have its column in the last alone
+        columns = [name for name in dict.fromkeys(name for types in found for name in types) if name != id_column]
         if wanted is None:
-            wanted = [name for name in columns if _is_text(types[name])]
-        views = check_views(wanted, columns, samples)
-        for sample in samples[1:]:
-            for view in views if not sample.has_records else []:
-                sample.require(view, "--views")
-        return views
+            wanted = [name for name in columns if any(_is_text(types[name]) for types in found if name in types)]
+        return check_views(wanted, columns, samples)
 
     def read(
         self, samples: list[Sample], id_column: str, views: list[str], wanted: Wanted, reporter: Reporter
@@ -89,11 +88,17 @@ def read_rows(
             pl.concat([_ids(sample, id_column) for sample in samples]).with_row_index(ROW).select(ROW, ID),
             samples,
         )
+        require_rows(ids.height, samples)
+        ids = ids.with_columns(one_spelling(ids[ID]))
         chosen, unused, repeated = choose_rows(ids, wanted, samples, id_column)
         rows = pl.concat([texts(sample, views) for sample in samples]).with_row_index(ROW)
         frame = collect(rows.join(chosen.lazy(), on=ROW, how="inner"), samples).sort(ROW)
         advance(ids.height)
     return ItemTable(frame.select(ID, *views), views, unused, repeated)
+
+
+def _all_columns(samples: list[Sample]) -> list[str]:
+    return list(dict.fromkeys(name for sample in samples for name in sample.columns))
 
 
 def _ids(sample: Sample, id_column: str) -> pl.LazyFrame:
@@ -102,9 +107,14 @@ def _ids(sample: Sample, id_column: str) -> pl.LazyFrame:
 
 
 def _texts(sample: Sample, views: list[str]) -> pl.LazyFrame:
-    frame = scan(sample, views)
+    there = [view for view in views if view in sample.columns]
+    if not there:
+        return scan(sample, sample.own_columns[:1]).select(pl.lit(None, pl.String).alias(view) for view in views)
+    frame = scan(sample, there)
     types = types_of(frame, sample)
-    return frame.select(_text(view, types[view]) for view in views)
+    return frame.select(
+        _text(view, types[view]) if view in types else pl.lit(None, pl.String).alias(view) for view in views
+    )
 
 
 def _text(view: str, dtype: pl.DataType) -> pl.Expr:
@@ -115,13 +125,13 @@ def _text(view: str, dtype: pl.DataType) -> pl.Expr:
     nested = text.str.contains(r"^\s*[\[{]")
     return (
         pl.when(nested)
-        .then(text.map_batches(_json_to_text, return_dtype=pl.String, is_elementwise=True))
+        .then(text.map_batches(_nested_text, return_dtype=pl.String, is_elementwise=True))
         .otherwise(text)
     )
 
 
-def _json_to_text(series: pl.Series) -> pl.Series:
-    return pl.Series(series.name, [json_to_text(text) for text in series.to_list()], pl.String)
+def _nested_text(series: pl.Series) -> pl.Series:
+    return pl.Series(series.name, [nested_text(text) for text in series.to_list()], pl.String)
 
 
 def _is_text(dtype: pl.DataType) -> bool:

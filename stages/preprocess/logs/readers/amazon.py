@@ -13,10 +13,10 @@ AMAZON_2023_BENCHMARK = BenchmarkLogReader(
 
 AMAZON_2023 = TableLogReader(
     "amazon-2023",
-    "raw reviews of Amazon Reviews 2023 (JSON lines)",
+    "raw reviews of Amazon Reviews 2023",
     item_columns=("parent_asin",),
     needs=frozenset({"user_id", "parent_asin", "timestamp"}),
-    kinds=frozenset({"jsonl"}),
+    kinds=frozenset({"jsonl", "python", "parquet", "arrow", "arrow-stream"}),
 )
 
 AMAZON_2023_RATINGS = TableLogReader(
@@ -31,22 +31,20 @@ _BEFORE_2023 = frozenset({"reviewerID", "asin", "unixReviewTime"})
 
 AMAZON_2018 = TableLogReader(
     "amazon-2018",
-    "reviews of Amazon Reviews 2018 (JSON lines)",
+    "reviews of Amazon Reviews 2018",
     user_columns=("reviewerID",),
     item_columns=("asin",),
     time_columns=("unixReviewTime",),
     rating_columns=("overall",),
     needs=_BEFORE_2023 | {"verified"},
-    kinds=frozenset({"jsonl"}),
 )
 
 AMAZON_2014 = TableLogReader(
     "amazon-2014",
-    "reviews of Amazon Reviews 2014 (JSON lines or Python dictionaries)",
+    "reviews of Amazon Reviews 2014",
     user_columns=("reviewerID",),
     item_columns=("asin",),
     time_columns=("unixReviewTime",),
     rating_columns=("overall",),
     needs=_BEFORE_2023,
-    kinds=frozenset({"jsonl", "python"}),
 )

@@ -22,12 +22,15 @@ from stages.preprocess.columns import ID, ITEM, PART, ROW, TIME, USER
 from stages.preprocess.logs.log import Log, LogColumns
 from stages.preprocess.logs.readers.rebuild import HISTORY_COLUMN, rebuild
 from stages.preprocess.logs.times import finish_times, quick_time
+from stages.preprocess.sources.ids import doubtful, one_spelling
+from stages.preprocess.sources.opened import COMPRESSED
 from stages.preprocess.sources.sample import Sample, take_sample
-from stages.preprocess.sources.scan import collect, scan
+from stages.preprocess.sources.scan import collect, require_rows, scan
 
 _PARTS = ("train", "valid", "test")
 _MAPS = {".item2index": ITEM, ".user2index": USER}
 _INDEX = "index"
+_ENDINGS = "|".join(map(re.escape, COMPRESSED))
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class BenchmarkLogReader:
         return known and self._match(sample.path.name) is not None and self.item_column in sample.columns
 
     def _match(self, name: str) -> re.Match[str] | None:
-        return re.fullmatch(rf"(?P<stem>.+)\.(?P<part>train|valid|test)\.{self.extension}(?P<gz>\.gz)?", name)
+        return re.fullmatch(rf"(?P<stem>.+)\.(?P<part>train|valid|test)\.{self.extension}(?P<gz>{_ENDINGS})?", name)
 
     def complete(self, samples: list[Sample]) -> list[Sample]:
         """The training, validation and test file that the given one belongs to.
@@ -86,7 +89,7 @@ class BenchmarkLogReader:
         folder, stem, gz = min(stems)
         given = {sample.path: sample for sample in samples}
         paths = [_sibling(folder, f"{stem}.{part}.{self.extension}", gz, given) for part in _PARTS]
-        found = [given[path] if path in given else take_sample(path) for path in paths]
+        found = [given[path] if path in given else take_sample(path, samples[0].reading) for path in paths]
         maps = [folder / (stem + suffix) for suffix in _MAPS] if self.typed else []
         return found + [_map_sample(path) for path in maps if path.is_file()]
 
@@ -125,9 +128,12 @@ class BenchmarkLogReader:
         with reporter.track(f"reading {', '.join(sample.path.name for sample in parts)}", unit="rows") as advance:
             rows = collect(pl.concat(frames).with_row_index(ROW), parts)
             advance(rows.height)
+        require_rows(rows.height, parts)
         if not rows.height:
             raise DataError(f"{samples[0].path} holds no interaction", "Download the file again.")
-        rows = finish_times(rows, parts, columns.time)
+        rows, scale = finish_times(rows, parts, columns.time, columns.time_format)
+        if self.history_column not in samples[0].columns:  # histories spell their items as the rows do
+            rows = rows.with_columns(one_spelling(rows[USER]), one_spelling(rows[ITEM]))
         named = rows.drop_nulls([USER, ITEM]) if rows[USER].null_count() or rows[ITEM].null_count() else rows
         dropped = {"rows without a user or an item": rows.height - named.height}
         if self.history_column in samples[0].columns:
@@ -145,11 +151,12 @@ class BenchmarkLogReader:
         for sample in maps:
             reporter.info(f"{sample.path.name}: gives the ids of the numbers in the log")
             items = _with_ids(items, sample, _MAPS[sample.path.suffix])
-        return Log(items, bool(items[TIME].count()), True, dropped)
+        found = {name: words for name in (USER, ITEM) if (words := doubtful(items[name]))}
+        return Log(items, bool(items[TIME].count()), True, dropped, scale, found)
 
 
 def _map_sample(path: Path) -> Sample:
-    return Sample(path, "csv", (ID, _INDEX), "\t", header=False, quoted=False)
+    return Sample(path, "csv", (ID, _INDEX), "\t", header=False, names=(ID, _INDEX), quote=None, settled=True)
 
 
 def _with_ids(items: pl.DataFrame, sample: Sample, column: str) -> pl.DataFrame:
@@ -175,7 +182,7 @@ def _with_ids(items: pl.DataFrame, sample: Sample, column: str) -> pl.DataFrame:
 
 def _sibling(folder: Path, name: str, gz: str, given: dict[Path, Sample]) -> Path:
     """The file of this name: the given one, else compressed like the given ones, else the other way."""
-    choices = [folder / (name + suffix) for suffix in (gz, "" if gz else ".gz")]
+    choices = [folder / (name + suffix) for suffix in dict.fromkeys((gz, "", *COMPRESSED))]
     for path in [path for path in choices if path in given] + choices:
         if path.exists():
             return path
@@ -193,7 +200,11 @@ def _rows(sample: Sample, columns: LogColumns, part: int, history_column: str) -
     return frame.select(
         pl.col(str(columns.user)).alias(USER),
         pl.col(str(columns.item)).alias(ITEM),
-        *(quick_time(columns.time, types[columns.time]) if columns.time in optional else quick_time(None, None)),
+        *(
+            quick_time(columns.time, types[columns.time], columns.time_format)
+            if columns.time in optional
+            else quick_time(None, None)
+        ),
         history.fill_null("").alias(HISTORY_COLUMN),
         pl.lit(part, pl.Int8).alias(PART),
     )

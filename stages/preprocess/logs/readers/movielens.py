@@ -8,5 +8,4 @@ MOVIELENS = TableLogReader(
     user_columns=("userId",),
     item_columns=("movieId",),
     needs=frozenset({"userId", "movieId"}),
-    kinds=frozenset({"csv"}),
 )

@@ -9,8 +9,9 @@ from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ITEM, RATING, TIME, USER
 from stages.preprocess.logs.log import Log, LogColumns
 from stages.preprocess.logs.times import finish_times, quick_time, refuse_texts
+from stages.preprocess.sources.ids import doubtful, id_text, one_spelling
 from stages.preprocess.sources.sample import Sample
-from stages.preprocess.sources.scan import collect, id_text, scan, types_of
+from stages.preprocess.sources.scan import collect, require_rows, scan, types_of
 
 _NO_RATING = "no_rating"
 
@@ -54,7 +55,9 @@ class TableLogReader:
             DataError: when a file lacks one that was asked for or is needed.
         """
         first = samples[0]
-        time = columns.time or next((name for name in self.time_columns if name in first.columns), None)
+        # Of any file: that a file lacks the times of the others is no reason to leave these out.
+        every = {name for sample in samples for name in sample.columns}
+        time = columns.time or next((name for name in self.time_columns if name in every), None)
         resolved = replace(
             columns,
             user=columns.user or _find(first, self.user_columns),
@@ -65,7 +68,7 @@ class TableLogReader:
         for sample in samples:
             sample.require(str(resolved.user), "--user-column")
             sample.require(str(resolved.item), "--item-column")
-            if time is not None:
+            if time is not None and not (sample.has_records and time in every):
                 sample.require(time, "--time-column")
             if columns.rating_min is not None:
                 sample.require(str(resolved.rating), "--rating-column")
@@ -80,22 +83,26 @@ class TableLogReader:
         with reporter.track(f"reading {', '.join(sample.path.name for sample in samples)}", unit="rows") as advance:
             frame = collect(pl.concat([_interactions(sample, columns) for sample in samples]), samples)
             advance(frame.height)
+        require_rows(frame.height, samples)
         if not frame.height:
             raise DataError(
                 f"{samples[0].path} holds no interaction", "Check that the file was downloaded or exported in full."
             )
         dropped = {}
+        frame, dropped["rows that repeat the header"] = _without_headers(frame, samples, columns)
+        frame = frame.with_columns(one_spelling(frame[USER]), one_spelling(frame[ITEM]))
         nameless = pl.any_horizontal(pl.col(USER, ITEM).is_null() | (pl.col(USER, ITEM) == ""))
         frame, dropped["rows without a user or an item"] = _drop(frame, nameless)
         if columns.rating_min is not None:
             refuse_texts(frame[_NO_RATING], samples, columns.rating, "a number")
             low = pl.col(RATING).is_null() | pl.col(RATING).is_nan() | (pl.col(RATING) < columns.rating_min)
             frame, dropped[f"rows rated below {columns.rating_min:g} or not rated"] = _drop(frame, low)
-        frame = finish_times(frame, samples, columns.time)
+        frame, scale = finish_times(frame, samples, columns.time, columns.time_format)
         has_times = frame[TIME].null_count() < frame.height
         if has_times:
             frame, dropped["rows without a time"] = _drop(frame, pl.col(TIME).is_null())
-        return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped)
+        found = {name: words for name in (USER, ITEM) if (words := doubtful(frame[name]))}
+        return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped, scale, found)
 
 
 def _interactions(sample: Sample, columns: LogColumns) -> pl.LazyFrame:
@@ -108,12 +115,34 @@ def _interactions(sample: Sample, columns: LogColumns) -> pl.LazyFrame:
         id_text(str(columns.user), types[str(columns.user)]).alias(USER),
         id_text(str(columns.item), types[str(columns.item)]).alias(ITEM),
     ]
-    selected += quick_time(columns.time, types[columns.time] if columns.time else None)
+    selected += quick_time(columns.time, types[columns.time] if columns.time else None, columns.time_format)
     if rated:
         text = pl.col(str(columns.rating)).cast(pl.String, strict=False).str.strip_chars().replace("", None)
+        text = text.replace("NaN", None) if types[str(columns.rating)].is_float() else text
         rating = text.cast(pl.Float64, strict=False)
         selected += [rating.alias(RATING), pl.when(rating.is_null()).then(text).alias(_NO_RATING)]
     return frame.select(selected)
+
+
+def _without_headers(frame: pl.DataFrame, samples: list[Sample], columns: LogColumns) -> tuple[pl.DataFrame, int]:
+    """The interactions without headers in the middle, as files have them that were put together.
+
+    Raises:
+        DataError: when such a header has the columns in another order.
+    """
+    names = {name for sample in samples for name in (sample.names or sample.columns)}
+    asked = [str(columns.user), str(columns.item)]
+    raw = [
+        next((name for name in names if name == column or name.startswith(f"{column}:")), column) for column in asked
+    ]
+    same = (pl.col(USER) == raw[0]) & (pl.col(ITEM) == raw[1])
+    swapped = (pl.col(USER) == raw[1]) & (pl.col(ITEM) == raw[0])
+    if frame.select(swapped.any()).item():
+        raise DataError(
+            f"{', '.join(str(sample.path) for sample in samples)}: a second header has the columns in another order",
+            "Give its rows as a file of their own.",
+        )
+    return _drop(frame, same)
 
 
 def _find(sample: Sample, names: tuple[str, ...]) -> str:

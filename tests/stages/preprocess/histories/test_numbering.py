@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.preprocess.histories import numbering
-from stages.preprocess.histories.numbering import encode, ranks
+from stages.preprocess.histories.numbering import encode, numbers_in, ranks
 
 
 @given(st.lists(st.text(max_size=3), min_size=1, max_size=60))
@@ -69,3 +69,8 @@ def test_strings_that_cannot_be_told_apart_are_no_silent_error(monkeypatch: pyte
 
 def test_numbers_are_small_integers() -> None:
     assert encode(pl.Series(["x", "y"]))[0].dtype == np.uint32
+
+
+def test_numbers_in_a_catalogue() -> None:
+    found = numbers_in(pl.Series(["b", "a", "ü"]), pl.Series(["ü", "c", "b", "a"]))
+    assert found.tolist() == [3, 0, 1, 2]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.preprocess.histories.order import ascending, move_runs, rows_of, run_starts
+from stages.preprocess.histories.order import ascending, move_runs, one_of_repeats, rows_of, run_starts, runs_backwards
 
 
 @pytest.mark.parametrize("bounds", [(0, 20), (-(2**62), 2**62), (np.iinfo(np.int64).min, np.iinfo(np.int64).max)])
@@ -29,3 +29,16 @@ def test_runs_end_where_any_column_changes() -> None:
 
 def test_runs_may_be_empty() -> None:
     assert rows_of(np.array([4, 9, 0]), np.array([2, 0, 3])).tolist() == [4, 5, 0, 1, 2]
+
+
+def test_one_of_repeats() -> None:
+    users, items = np.array([0, 0, 0, 1, 1], np.uint32), np.array([2, 1, 2, 2, 2], np.uint32)
+    assert one_of_repeats(users, items, "first").tolist() == [True, True, False, True, False]
+    assert one_of_repeats(users, items, "last").tolist() == [False, True, True, False, True]
+
+
+def test_logs_that_run_backwards() -> None:
+    users, tied = np.array([0, 0, 0, 1, 1]), np.array([False, False, True, False, False])
+    assert runs_backwards(users, np.array([9, 3, 4, 8, 1]), tied)
+    assert not runs_backwards(users, np.array([3, 9, 8, 1, 8]), tied)
+    assert not runs_backwards(users[:1], np.array([3]), tied[:1])

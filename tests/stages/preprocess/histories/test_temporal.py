@@ -148,7 +148,10 @@ def test_temporal_needs_times(run: Run, write: Write) -> None:
         ({"valid_from": START - 1}, "do not divide a log that reaches from 1600000000"),
         ({"test_from": START + 30 * DAY}, "do not divide"),
         ({"valid_from": START + 16 * DAY}, "do not divide"),
-        ({"valid_from": None, "test_from": None, "test_share": 1.5}, "--test-share must be below 1, is 1.5"),
+        (
+            {"valid_from": None, "test_from": None, "test_share": 1.5},
+            "--test-share must be above 0 and below 1, is 1.5",
+        ),
         ({"valid_from": None, "test_from": None, "valid_share": 0.5, "test_share": 0.5}, "leave nothing for training"),
         ({"split": "leave-one-out"}, "belong to a temporal split"),
         ({"split": "auto", "valid_from": None, "test_from": None, "targets": "all"}, "belong to a temporal split"),

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.preprocess.items.text import clean, decode_entities, json_to_text, to_text
+from stages.preprocess.items.text import PART_MARK, clean, decode_entities, nested_text, to_text
 
 
 def cleaned(text: str | None) -> str | None:
@@ -109,7 +109,16 @@ def test_lists_and_objects_become_text(value: object, expected: str | None) -> N
 
 
 def test_only_json_is_taken_for_json() -> None:
-    assert cleaned(json_to_text('["a", "b"]')) == "a, b"
-    assert json_to_text("[2 pack] tape") == "[2 pack] tape"
-    assert json_to_text("{unfinished") == "{unfinished"
-    assert json_to_text(None) is None
+    assert cleaned(nested_text('["a", "b"]')) == "a, b"
+    assert nested_text("[2 pack] tape") == "[2 pack] tape"
+    assert nested_text("{unfinished") == "{unfinished"
+    assert nested_text(None) is None
+
+
+def test_lists_of_python_and_numpy_are_taken_apart() -> None:
+    assert cleaned(nested_text("['it\\'s', \"b\"]")) == "it's, b"
+    assert cleaned(nested_text("['a' 'b c'\n 'd']")) == "a, b c, d"
+    assert cleaned(nested_text("{'Brand': 'Acme', 'n': None}")) == "Brand: Acme"
+    assert nested_text("['__import__(\"os\")' +]") == "['__import__(\"os\")' +]"
+    assert nested_text("[]") is None
+    assert to_text([float("nan"), 1.0, "half \ud83d"]) == f"1{PART_MARK}half \ufffd"

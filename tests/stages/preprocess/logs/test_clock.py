@@ -49,3 +49,18 @@ def test_times_outside_of_living_memory_are_counted(run: Run, write: Write) -> N
     made = run(write("log.csv", [HEADER, *rows]), k_core=0)
     assert made.facts["implausible_times"] == 3
     assert any("3 times, read in s, are not within the years 1990 to 2100" in warning for warning in made.warnings)
+
+
+def test_moments_stay_in_the_unit_of_the_files(run: Run, write: Write) -> None:
+    rows = [f"u,i{n},{START + n}.25" for n in range(9)]
+    log = write("log.csv", [HEADER, *rows])
+    made = run(log, k_core=0, since=START + 3, until=str(START + 6))
+    assert (made.facts["time_unit"], made.users) == ("ms", {"u": ["i3", "i4", "i5"]})
+    with pytest.raises(UsageError, match="--since 2024 is not within the years 1990 to 2100 in s, the unit"):
+        run(log, k_core=0, since=2024)
+
+
+def test_a_counter_with_fractions_is_no_date(run: Run, write: Write) -> None:
+    rows = [f"u,i{n},{9 - n}.5" for n in range(3)]
+    made = run(write("log.csv", [HEADER, *rows]), k_core=0)
+    assert (made.facts["time_unit"], made.users) == (None, {"u": ["i2", "i1", "i0"]})

@@ -1,0 +1,306 @@
+"""Reads what other stages are handed from outside: histories, columns of ids, ids that a condition chooses.
+
+``recommend`` is given these functions: it reads all that ``preprocess`` reads, and needs polars for nothing else.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.histories import Histories, NamedHistories
+from stages.artifacts.names import Columns
+from stages.frame.reporter import Reporter
+from stages.preprocess.columns import ITEM, TIME, USER
+from stages.preprocess.histories.interactions import filter_log, grouped
+from stages.preprocess.logs.log import Log, LogColumns
+from stages.preprocess.logs.readers import LOG_READERS
+from stages.preprocess.logs.readers.table import TABLE
+from stages.preprocess.options import AUTO
+from stages.preprocess.sources.bad_rows import BadRows
+from stages.preprocess.sources.finder import Finder
+from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.ids import id_text
+from stages.preprocess.sources.preparation import Preparation
+from stages.preprocess.sources.reading import AS_IT_IS
+from stages.preprocess.sources.sample import Sample
+from stages.preprocess.sources.scan import collect, scan, schema, types_of
+
+_MOST_BYTES = 20 * 10**9
+_BOOLEANS = {"true": True, "false": False}
+_ID, _HOLDS = "\1id", "\1holds"
+"""Names that no column of a table has."""
+
+
+def read_named_histories(
+    path: Path,
+    workdir: Path,
+    *,
+    columns: Mapping[str, str | None],
+    usual: Mapping[str, str],
+    reporter: Reporter,
+) -> NamedHistories:
+    """Histories from any log that ``preprocess`` reads, or from a table with a row per user.
+
+    Such a table has a column ``item_ids``: lists, oldest first, or texts of ids separated by blanks or as a JSON list.
+    Users come in the byte order of their ids.
+
+    Args:
+        path: the file.
+        workdir: keeps copies of remote files.
+        columns: those that the user names as ``user_column``, ``item_column`` and ``time_column``.
+        usual: the same, read where none is named and the file has them.
+        reporter: is told about progress.
+
+    Raises:
+        DataError: when the file is missing, malformed or holds nothing, naming column and row.
+    """
+    with _opened(path, workdir) as (samples, rows):
+        if Columns.ITEM_IDS in samples[0].columns:
+            user_column = columns.get("user_column") or Columns.USER_ID
+            return rows.read(samples, lambda ready: _from_lists(ready, user_column))
+        reader = choose_reader(LOG_READERS, samples, AUTO, "--histories")
+        samples = reader.complete(samples)
+        there = {name: column for name, column in usual.items() if reader is TABLE and column in samples[0].columns}
+        wanted = {name: columns.get(name) or there.get(name) for name in ("user_column", "item_column", "time_column")}
+        named = LogColumns(wanted["user_column"], wanted["item_column"], wanted["time_column"])
+        chosen = reader.resolve(samples, named)
+        reporter.info(f"{path.name}: read as {reader.name} ({reader.summary})")
+        return _named(rows.read(samples, lambda ready: reader.read(ready, chosen, reporter)))
+
+
+def read_id_column(path: Path, workdir: Path, columns: Sequence[str], option: str) -> pa.ChunkedArray:
+    """The ids in a file: a column of a table, or all lines of a file with one id a line.
+
+    Args:
+        path: the file.
+        workdir: keeps copies of remote files.
+        columns: names that the column may have, the first that is there is read.
+        option: that names the column, for errors.
+
+    Returns:
+        (n,) string, without empty ones.
+
+    Raises:
+        DataError: when the file is missing or malformed, or has none of the columns.
+    """
+    with _opened(path, workdir) as (samples, rows):
+        series = rows.read(samples, lambda ready: pl.concat([_ids_of(sample, columns, option) for sample in ready]))
+    return _strings(series.filter(series.is_not_null() & (series != "")))
+
+
+def _ids_of(sample: Sample, columns: Sequence[str], option: str) -> pl.Series:
+    name = next((name for name in columns if name in sample.columns), None)
+    alone: list[str] = []
+    if name is None:
+        if len(sample.columns) != 1 or sample.kind != "csv":
+            sample.require(columns[0], option)
+        [name] = sample.columns
+        alone = [name]  # no header, but the first id
+    frame = scan(sample, [name])
+    ids = frame.select(id_text(name, types_of(frame, sample)[name]).alias(ITEM))
+    return pl.concat([pl.DataFrame({ITEM: alone}, {ITEM: pl.String}), collect(ids, [sample])])[ITEM]
+
+
+def read_ids_where(path: Path, workdir: Path, id_columns: Sequence[str], where: str) -> pa.ChunkedArray:
+    """The ids of the items for which a condition holds.
+
+    Args:
+        path: a table with a row per item.
+        workdir: keeps copies of remote files.
+        id_columns: names that the column of ids may have, the first that is there is read.
+        where: an SQL expression on the columns of the table, as polars reads it.
+
+    Raises:
+        UsageError: when the condition is malformed, names no column or one that does not exist, or does not fit the
+            columns' types.
+        DataError: when the file is missing or malformed, or has no column of ids.
+    """
+    condition = _condition(where)
+    names = list(dict.fromkeys(condition.meta.root_names()))
+    with _opened(path, workdir) as (samples, rows):
+        found = rows.read(
+            samples,
+            lambda ready: pl.concat([_ids_where(sample, id_columns, names, condition, where) for sample in ready]),
+        )
+    return _strings(found[_ID].drop_nulls())
+
+
+def _ids_where(
+    sample: Sample, id_columns: Sequence[str], names: list[str], condition: pl.Expr, where: str
+) -> pl.DataFrame:
+    _require_columns(names, sample)
+    name = next((name for name in id_columns if name in sample.columns), id_columns[0])
+    sample.require(name, "--item-column")
+    types = schema(sample)
+    frame = scan(sample, list(dict.fromkeys([name, *names])))
+    scanned = types_of(frame, sample)
+    ids = id_text(name, scanned[name]).alias(_ID)
+    rows = frame.select(ids, *(_typed(column, scanned[column], types[column]) for column in names))
+    told = ", ".join(f"{column} is {types[column]}" for column in names)
+    return _matching(collect(rows, [sample]), condition, where, told)
+
+
+@contextmanager
+def _opened(path: Path, workdir: Path) -> Iterator[tuple[list[Sample], BadRows]]:
+    """The files that ``path`` means, each looked at, and what reads their rows; no malformed ones are passed over."""
+    preparation = Preparation(workdir)
+    try:
+        finder = Finder(workdir, _MOST_BYTES, preparation)
+        yield finder.samples([path], "log", AS_IT_IS), BadRows(0, preparation)
+    finally:
+        preparation.close()
+
+
+def _strings(series: pl.Series) -> pa.ChunkedArray:
+    return pa.chunked_array([series.to_arrow().cast(pa.string())])
+
+
+def _named(log: Log) -> NamedHistories:
+    """A log as histories, without filters."""
+    interactions = filter_log(log, grouped(log), 0)
+    lengths = np.bincount(interactions.users, minlength=interactions.user_ids.len())
+    histories = Histories(_strings(interactions.user_ids), interactions.items, _offsets(lengths))
+    return NamedHistories(histories, _strings(interactions.item_ids), interactions.dropped)
+
+
+def _offsets(lengths: Any) -> Any:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _from_lists(samples: list[Sample], user_column: str) -> NamedHistories:
+    frames = []
+    for sample in samples:
+        sample.require(user_column, "--user-column")
+        frame = scan(sample, [user_column, Columns.ITEM_IDS])
+        types = types_of(frame, sample)
+        read = frame.select(id_text(user_column, types[user_column]).alias(USER), pl.col(Columns.ITEM_IDS).alias(ITEM))
+        table = collect(read, [sample])
+        frames.append(table.with_columns(_lists(table[ITEM], sample)))
+    rows = pl.concat(frames)
+    named = pl.col(USER).is_not_null() & (pl.col(USER) != "")
+    dropped = {"rows without a user": rows.height - rows.filter(named).height}
+    rows = rows.filter(named)
+    if not rows.height:
+        raise DataError(f"{samples[0].path} holds no user", "Check that the file was exported in full.")
+    users = rows[USER].unique().sort()
+    taken = rows.explode(ITEM, empty_as_null=False).with_columns(pl.lit(None, pl.Int64).alias(TIME))
+    if not taken.height:
+        return NamedHistories(
+            Histories(_strings(users), np.zeros(0, np.int32), _offsets(np.zeros(len(users)))),
+            pa.chunked_array([], pa.string()),
+            dropped,
+        )
+    found = _named(Log(taken, has_times=False, published_split=False, dropped=dropped))
+    # Users whose list is empty have no interaction; they are to be served all the same.
+    lengths = np.zeros(len(users), np.int64)
+    known = pl.Series(found.histories.user_ids.to_pylist())
+    lengths[users.search_sorted(known).to_numpy()] = np.diff(found.histories.offsets)
+    histories = Histories(_strings(users), found.histories.items, _offsets(lengths))
+    return NamedHistories(histories, found.item_ids, found.dropped)
+
+
+def _lists(column: pl.Series, sample: Sample) -> pl.Series:
+    """A column of histories as lists of texts."""
+    if isinstance(column.dtype, pl.List) and (column.dtype.inner == pl.String or column.dtype.inner.is_integer()):
+        lists = column.cast(pl.List(pl.String)).fill_null([])
+        rows = lists.list.eval(pl.element().is_null()).list.any()
+        if rows.any():
+            raise _no_id(sample, int(rows.arg_true()[0]) + 1, None)
+        return lists
+    if column.dtype != pl.String:
+        raise DataError(
+            f"{sample.path}: column {Columns.ITEM_IDS!r} has type {column.dtype}, not lists of ids",
+            "Give lists of texts, or ids separated by blanks.",
+        )
+    found = [_list(text, sample, row) for row, text in enumerate(column.to_list(), 1)]
+    return pl.Series(column.name, found, pl.List(pl.String))
+
+
+def _list(text: str | None, sample: Sample, row: int) -> list[str]:
+    if text is None or not text.lstrip().startswith("["):
+        return (text or "").split()
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{sample.path}: column {Columns.ITEM_IDS!r}, row {row}: no JSON list: {error}") from error
+    wrong = [value for value in values if not isinstance(value, str | int) or isinstance(value, bool) or value == ""]
+    if wrong:
+        raise _no_id(sample, row, wrong[0])
+    return [str(value) for value in values]
+
+
+def _no_id(sample: Sample, row: int, value: Any) -> DataError:
+    return DataError(
+        f"{sample.path}: column {Columns.ITEM_IDS!r}, row {row}: {json.dumps(value)} is no id",
+        "Ids are texts or whole numbers.",
+    )
+
+
+def _condition(where: str) -> pl.Expr:
+    try:
+        condition = pl.sql_expr(where)
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(
+            f"--where {where!r} is no SQL expression: {_first_line(error)}",
+            "For example --where \"brand = 'Fender' AND price < 50\"; text stands in single quotes.",
+        ) from error
+    if not condition.meta.root_names():
+        raise UsageError(f"--where {where!r} names no column", "For example --where \"brand = 'Fender'\".")
+    return condition
+
+
+def _require_columns(names: list[str], sample: Sample) -> None:
+    missing = [name for name in names if name not in sample.columns]
+    if missing:
+        raise UsageError(
+            f"--where: {sample.path} has no column {', '.join(map(repr, missing))}; "
+            f"there are {', '.join(map(repr, sample.columns))}",
+            "Name a file with more columns, such as the item metadata, with --items; text stands in single quotes.",
+        )
+
+
+def _typed(name: str, scanned: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """A column of a text file in the type that all of its values have."""
+    value = pl.col(name)
+    if scanned != pl.String or wanted == pl.String or wanted.is_nested():
+        return value
+    if wanted == pl.Boolean:
+        return value.str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean).alias(name)
+    return value.cast(wanted)
+
+
+def _matching(rows: pl.DataFrame, condition: pl.Expr, where: str, told: str) -> pl.DataFrame:
+    """The ids of the rows for which a condition holds.
+
+    Args:
+        rows: ids, and the columns of the condition.
+        condition: ``where``, read.
+        where: as it was given.
+        told: the types of the columns, in words.
+
+    Raises:
+        UsageError: when it does not fit these columns.
+    """
+    try:
+        holds = rows.select(condition.alias(_HOLDS))[_HOLDS]
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(
+            f"--where {where!r} does not fit the columns: {_first_line(error)}",
+            f"Here {told}; CAST(price AS DOUBLE) makes numbers of texts.",
+        ) from error
+    if holds.dtype != pl.Boolean:
+        raise UsageError(
+            f"--where {where!r} gives {holds.dtype}, not true or false", f"Compare something; here {told}."
+        )
+    return rows.select(_ID).filter(holds)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,151 @@
+"""Files made ready for the engine: unpacked, in UTF-8, in a dialect that it knows; malformed records left out.
+
+Copies lie in the work directory and go when the run is over.
+"""
+
+import secrets
+import shutil
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from stages.artifacts.errors import DataError
+from stages.preprocess.sources.escaped import NotInDialectError
+from stages.preprocess.sources.opened import open_bytes, recoded
+from stages.preprocess.sources.records import MALFORMED, PARSERS, plain_json
+from stages.preprocess.sources.sample import BOM, Sample
+from stages.preprocess.sources.survey import rows_of_text, survey
+from stages.preprocess.sources.unpacked import LINE_BYTES, RATIO
+
+FOLDER = ".cocorec/reading"
+"""Folder of the copies in the work directory."""
+
+_CHUNK = 8 << 20
+_ROWS = 20_000
+
+
+class Preparation:
+    """Makes files ready, each once, and remembers the copies.
+
+    Args:
+        workdir: the work directory; what a killed run left there is removed.
+    """
+
+    def __init__(self, workdir: Path) -> None:
+        shutil.rmtree(workdir / FOLDER, ignore_errors=True)
+        self._folder = workdir / FOLDER / secrets.token_hex(8)  # an earlier one may go while this one is there
+        self._known: dict[Path, Sample] = {}
+        self._copies = 0
+        self._end = weakref.finalize(self, _remove, self._folder)
+
+    def close(self) -> None:
+        """Remove the copies."""
+        self._end()
+
+    def ready(self, sample: Sample) -> Sample:
+        """The sample of a file that the engine can read.
+
+        Raises:
+            DataError: when the file is damaged, or its dialect is not known.
+        """
+        if sample.path not in self._known:
+            made = self._unpacked(sample) if sample.copied else sample
+            if made.kind == "csv" and not made.is_old_movielens:
+                made, as_it_is = survey(made)
+                made = made if as_it_is else self._as_table(made)
+            self._known[sample.path] = made
+        return replace(self._known[sample.path], columns=sample.columns)
+
+    def without_malformed(self, sample: Sample, allowed: int) -> list[int]:
+        """Copy the records of a file but for the malformed ones, so that the engine can read all of them.
+
+        Line numbers stay: a malformed record becomes an empty line.
+
+        Args:
+            sample: as :meth:`ready` gave it.
+            allowed: how many malformed records are left out.
+
+        Returns:
+            The numbers of the malformed lines, from 1; when they are more than allowed, one more than that, and no copy
+            is made.
+        """
+        parse, found = PARSERS[sample.kind], []
+        copy = self._new(".jsonl")
+        with open_bytes(sample.source) as file, copy.open("wb") as to:
+            for number, line in enumerate(file, 1):
+                text = b""
+                if line.strip():
+                    try:
+                        text = plain_json(parse(line.removeprefix(BOM) if number == 1 else line)).encode()
+                    except MALFORMED:
+                        found.append(number)
+                        if len(found) > allowed:
+                            return found
+                to.write(text + b"\n")
+        self._known[sample.path] = replace(sample, kind="jsonl", data=copy, bom=False)
+        return found
+
+    def _new(self, ending: str) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._copies += 1
+        return self._folder / f"{self._copies}{ending}"
+
+    def _unpacked(self, sample: Sample) -> Sample:
+        copy = self._new("")
+        size = sample.path.stat().st_size
+        with open_bytes(sample.path) as file, copy.open("wb") as to:
+            coded = sample.encoding != "utf-8" or sample.old_line_ends
+            text = recoded(file, sample.encoding, sample.old_line_ends) if coded else file
+            lines = sample.kind == "csv" or sample.has_records
+            for chunk in _bounded(sample.path, text, size) if lines else iter(lambda: file.read(_CHUNK), b""):
+                to.write(chunk)
+        return replace(sample, data=copy)
+
+    def _as_table(self, sample: Sample) -> Sample:
+        """The rows of a text table as an Arrow file of strings."""
+        copy = self._new(".arrow")
+        width = len(sample.names)
+        schema = pa.schema([(f"{number}", pa.large_string()) for number in range(width)])
+        rows = (fields for _, fields in rows_of_text(sample))
+        try:
+            with pa.ipc.new_file(str(copy), schema) as writer:
+                while block := list(islice(rows, _ROWS)):
+                    full = [[*fields, *[None] * (width - len(fields))] for fields in block]
+                    columns = [[row[number] or None for row in full] for number in range(width)]
+                    writer.write_batch(pa.record_batch([pa.array(c, pa.large_string()) for c in columns], schema))
+        except NotInDialectError as error:
+            raise DataError(f"{sample.path}: {error}", "See --separator, --quote and --escape.") from error
+        return replace(sample, table=copy)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()
+
+
+def _bounded(path: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
+    """The chunks of an unpacked text; engines hold a line whole, however long it gets when unpacked.
+
+    Raises:
+        DataError: when a file that unpacks to far more than its size has an overlong line.
+    """
+    line, length, total = 1, 0, 0
+    while chunk := file.read(_CHUNK):
+        total += len(chunk)
+        length += len(chunk) if b"\n" not in chunk else chunk.index(b"\n")
+        if length > LINE_BYTES and total > RATIO * size:
+            raise DataError(
+                f"{path}: line {line:,} unpacks to more than {LINE_BYTES >> 20} MiB",
+                "Unpack the file and look at that line; a record of a log is far shorter.",
+            )
+        if b"\n" in chunk:
+            line += chunk.count(b"\n")
+            length = len(chunk) - chunk.rindex(b"\n") - 1
+        yield chunk
