@@ -1,5 +1,6 @@
 """The entry point ``cocorec``: the list of commands, and what happens when one fails."""
 
+import io
 import os
 import signal
 import sys
@@ -83,6 +84,7 @@ def cocorec(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run ``cocorec`` with these arguments, by default those of the process, and return the exit code."""
+    _escape_what_cannot_be_shown()
     with interrupts() as received:
         try:
             code = get_command(app).main(args, prog_name="cocorec", standalone_mode=False)
@@ -104,6 +106,12 @@ def main(args: Sequence[str] | None = None) -> int:
         if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
             return report_interrupt(received[0] if received else signal.SIGINT)
         return int(code or 0)
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """Let an output that has no letters beyond ASCII show escapes, as that for errors does, instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _end_of_pipe() -> int:

@@ -1,13 +1,17 @@
 """What a command prints on stdout when it is done: tables for a person, one JSON object for a program."""
 
-import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.artifacts.json_text import json_text
 from stages.frame.result import Result
+
+WIDTH = 80
+"""Columns that a headline fits into, where it can."""
 
 UNLIMITED = 100_000
 """Columns of an output that nobody looks at through a window."""
@@ -47,7 +51,12 @@ class Report:
 
 def print_json(value: Any) -> None:
     """Print one JSON object on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain), flush=True)
+    text = json_text(value, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # names that are no UTF-8, or a terminal that knows no such letters
+        text = json_text(value, indent=2, ascii_only=True)
+    print(text, flush=True)
 
 
 def print_report(report: Report) -> None:
@@ -57,9 +66,10 @@ def print_report(report: Report) -> None:
         headline = f"{result.stage}: up to date, nothing to do (--force runs it again)"
     else:
         made = ", ".join(result.outputs) or "nothing"
-        headline = (
-            f"{result.stage}: made {made} in {report.seconds:,.1f} s, peak memory {report.peak_memory_mib:,.0f} MiB"
-        )
+        cost = f"in {report.seconds:,.1f} s, peak memory {report.peak_memory_mib:,.0f} MiB"
+        headline = f"{result.stage}: made {made} {cost}"
+        if len(headline) > WIDTH:
+            headline = f"{result.stage}: made {made}\n  {cost}"
     print_table([], list(_rows(result.facts)), title=headline)
     for name, records in _tables(result.facts):
         columns = list(dict.fromkeys(column for record in records for column in record))
@@ -152,14 +162,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
+        if not math.isfinite(value):
+            return "-"
         return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value)) or "none"
     return str(value)
-
-
-def _plain(value: Any) -> Any:
-    """JSON for what the json module does not know: read-only mappings and paths."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    return str(value) if isinstance(value, Path) else list(value)

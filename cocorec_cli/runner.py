@@ -15,9 +15,10 @@ from typer.core import TyperGroup
 
 from cocorec_cli.config import CONFIG_KEY
 from cocorec_cli.console import ConsoleReporter, say
-from cocorec_cli.from_options import former_names, given_values
+from cocorec_cli.from_options import former_names, given_values, spelt
 from cocorec_cli.memory import limited, peak_mib, reset_peak
 from cocorec_cli.report import Report, print_json, print_report
+from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -43,6 +44,7 @@ def run_stage(
     check: Callable[[Result], None] | None = None,
     handed: Callable[[], Mapping[str, Any]] = dict,
     report_on_stderr: bool = False,
+    show: Callable[[Report], None] = print_report,
 ) -> None:
     """Run the stage named like the command, with the options given to the command, and print what it made.
 
@@ -54,6 +56,7 @@ def run_stage(
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
         handed: gives what the stage is handed besides, such as functions of other stages.
         report_on_stderr: leave stdout to the stage.
+        show: prints the report for a person.
     """
     name = str(ctx.command.name)
     given = options(**given_values(options, ctx.params))
@@ -65,7 +68,7 @@ def run_stage(
         surroundings = {"workdir": ctx.params["workdir"], "force": ctx.params["force"], "reporter": reporter}
         return stage(given, **surroundings, **handed())
 
-    run_call(ctx, call, check=check, report_on_stderr=report_on_stderr)
+    run_call(ctx, call, check=check, report_on_stderr=report_on_stderr, show=show)
 
 
 def run_call(
@@ -74,6 +77,7 @@ def run_call(
     *,
     check: Callable[[Result], None] | None = None,
     report_on_stderr: bool = False,
+    show: Callable[[Report], None] = print_report,
 ) -> None:
     """Do the work of a command under the lock of its work directory, and print what came of it.
 
@@ -82,12 +86,14 @@ def run_call(
         call: does the work; heavy libraries are imported only here.
         check: called with the result once it is printed; may raise, for example a ``QualityError``.
         report_on_stderr: print the report there, since the result itself is on stdout.
+        show: prints the report for a person.
     """
     from stages.artifacts.lock import locked
 
     name = str(ctx.command.name)
     workdir: Path = ctx.params["workdir"]
     series = ctx.find_object(Series)
+    check_paths(ctx)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"])
     warn_of_unknown_variables(ctx, reporter)
     started = time.perf_counter()
@@ -107,7 +113,7 @@ def run_call(
         series.reports.append(report)
     with contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext():
         if not ctx.params["json"]:
-            print_report(report)
+            show(report)
         elif not series:
             print_json(report.to_json())
     if check:
@@ -137,6 +143,20 @@ def stage_context(
         name, list(args), parent=root, obj=series, default_map=defaults, resilient_parsing=lenient
     )
     return cast(typer.Context, made)
+
+
+def check_paths(ctx: typer.Context) -> None:
+    """Refuse paths that the libraries behind the commands could not open.
+
+    Raises:
+        DataError: naming the option whose path is not UTF-8.
+    """
+    for name, value in ctx.params.items():
+        if ctx.command.name == "preprocess" and name in ("inputs", "items"):
+            continue  # preprocess opens them itself
+        for path in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(path, str | Path):
+                require_utf8(path, spelt(name))
 
 
 def warn_of_unknown_variables(ctx: typer.Context, reporter: Reporter) -> None:

@@ -10,7 +10,7 @@ from cocorec_cli.console import ConsoleReporter
 from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.options import option
 from cocorec_cli.report import print_json, print_markdown, print_table
-from cocorec_cli.runner import warn_of_unknown_variables
+from cocorec_cli.runner import check_paths, warn_of_unknown_variables
 from stages.artifacts.errors import UsageError
 from stages.compare.options import COMPARISON, CompareOptions
 
@@ -32,6 +32,7 @@ def compare(
     json, quiet = ctx.params["json"], ctx.params["quiet"]
     if json and markdown:
         raise UsageError("--json and --markdown exclude each other", "Choose one.")
+    check_paths(ctx)
     options = CompareOptions(**given_values(CompareOptions, ctx.params))
     reporter = ConsoleReporter(quiet=quiet)
     warn_of_unknown_variables(ctx, reporter)

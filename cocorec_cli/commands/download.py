@@ -9,7 +9,7 @@ from cocorec_cli.console import ConsoleReporter
 from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.options import GENERAL, option
 from cocorec_cli.report import print_json, print_table
-from cocorec_cli.runner import warn_of_unknown_variables
+from cocorec_cli.runner import check_paths, warn_of_unknown_variables
 from stages.download.options import DownloadOptions
 
 
@@ -25,6 +25,7 @@ def download(
     """
     from stages.download import download as fetch
 
+    check_paths(ctx)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"], lines=False)
     warn_of_unknown_variables(ctx, reporter)
     started = time.perf_counter()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cocorec_cli.evaluation import print_evaluation
 from cocorec_cli.from_options import with_options
 from cocorec_cli.options import option
 from cocorec_cli.runner import run_stage
@@ -27,6 +28,8 @@ def evaluate(
 ) -> None:
     """Rank the whole catalogue for every user and measure where the next item stands.
 
+    Once with all items ranked and once without those of the user's history; the averages are over users.
+
     Reads model/, sequences.parquet, items.parquet, embeddings.parquet and codes.parquet; makes metrics.json,
     ranks.parquet and backtest.parquet.
     """
@@ -37,7 +40,7 @@ def evaluate(
 
         check_thresholds(result.facts, thresholds)
 
-    run_stage(ctx, EvaluateOptions, check=check if thresholds else None)
+    run_stage(ctx, EvaluateOptions, check=check if thresholds else None, show=print_evaluation)
 
 
 def _parse(fail_under: list[str], cutoffs: Sequence[int]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG
 from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Workdir, option
 from cocorec_cli.report import print_json
-from cocorec_cli.runner import Series, stage_context
+from cocorec_cli.runner import Series, check_paths, stage_context
 from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
 
@@ -33,6 +33,7 @@ def run(
     """
     from stages.artifacts.lock import locked
 
+    check_paths(ctx)
     if CONFIG_KEY not in ctx.meta:
         raise UsageError(
             f"there is no {DEFAULT_CONFIG} in this folder", "Name the configuration file with --config FILE."

@@ -9,7 +9,7 @@ import typer
 from cocorec_cli.console import ConsoleReporter
 from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.report import print_json, print_table, shortened
-from cocorec_cli.runner import warn_of_unknown_variables
+from cocorec_cli.runner import check_paths, warn_of_unknown_variables
 from stages.recommend.options import SimilarOptions
 
 
@@ -20,6 +20,7 @@ def similar(ctx: typer.Context) -> None:
     Reads model/, items.parquet, embeddings.parquet and codes.parquet. Prints neighbours, the nearest first, with their
     titles where there is a view of that name; writes nothing unless --output names a file.
     """
+    check_paths(ctx)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"])
     warn_of_unknown_variables(ctx, reporter)
     options = SimilarOptions(**given_values(SimilarOptions, ctx.params))

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Json, Workdir, option
 from cocorec_cli.report import print_json, print_table
-from cocorec_cli.runner import stage_context
+from cocorec_cli.runner import check_paths, stage_context
 from stages.artifacts.errors import DataError
 from stages.artifacts.pipeline import STAGES
 
@@ -28,10 +28,11 @@ def status(
     """Tell which artifacts are fresh, stale or missing, and why.
 
     With --config also whether its options differ from those that the artifacts were made with, and whether the raw
-    inputs it names have changed. Ends with exit code 3 if an artifact is damaged.
+    inputs it names have changed. Ends with exit code 3 if an artifact is damaged or may not be read.
     """
     from stages.artifacts.status import workdir_status
 
+    check_paths(ctx)
     options, defaults = _stage_options(ctx) if config else ({}, {})
     statuses = workdir_status(
         workdir, options=options, defaults=defaults, raw_folders=_raw_folders(options), verify=verify
@@ -44,7 +45,14 @@ def status(
             for found in statuses
         ]
         print_table(["file", "state", "stage", "bytes", "why"], rows, title=f"work directory {workdir}")
+    unreadable = [found.file for found in statuses if found.state == "unreadable"]
     damaged = [found.file for found in statuses if found.state == "damaged"]
+    if unreadable:
+        also = f"; damaged: {', '.join(damaged)}" if damaged else ""
+        raise DataError(
+            f"no permission to read in {workdir}: {', '.join(unreadable)}{also}",
+            "Ask the owner to let you read them (chmod a+r); a file that may not be read need not be damaged.",
+        )
     if damaged:
         raise DataError(
             f"damaged in {workdir}: {', '.join(damaged)}", "Run the stages that make them again with --force."

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.artifacts.digest import check_digest, fill_in_digest
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import AccessError, DataError
+from stages.artifacts.json_text import json_text
 
 _TEMPORARY = ".tmp-"
 
@@ -33,8 +34,10 @@ def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
     temporary = path.with_name(temporary_prefix(path.name) + secrets.token_hex(6))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        mode = _create(temporary)
         yield temporary
+        if temporary.stat().st_mode != mode:  # safetensors puts a file of its own there, closed to others
+            temporary.chmod(mode & 0o7777)
         fill_in_digest(temporary, path.suffix)
         put_in_place(temporary, path)
     except OSError as error:
@@ -61,7 +64,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
 def write_json(path: Path, value: Any, *, option: str = "--workdir") -> None:
     """Write ``value`` as indented JSON in the order of its keys, whole or not at all; see :func:`atomic_path`."""
     with atomic_path(path, option=option) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, default=dict, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(value, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -75,6 +78,8 @@ def read_json(path: Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise missing(path) from None
+    except PermissionError as error:
+        raise not_permitted(path) from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot read {path}: {error}", "Run the stage that writes it again with --force.") from error
 
@@ -102,6 +107,37 @@ def missing(path: Path) -> DataError:
     stage = stage_of(Path(path))
     hint = f"Run `cocorec {stage}` first, or point --workdir at the folder that has it." if stage else None
     return DataError(f"{path} does not exist", hint)
+
+
+def not_permitted(path: Path) -> AccessError:
+    """The error for a file that this user may not read: permission is lacking, nothing is damaged."""
+    return AccessError(
+        f"cannot read {path}: permission denied",
+        f"Ask the owner for permission to read it (`chmod a+r {path}`); the file itself may be sound.",
+    )
+
+
+def require_permission(path: Path) -> None:
+    """Refuse a file that this user may not read, before a library takes that for damage.
+
+    Raises:
+        AccessError: naming the file.
+    """
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except PermissionError as error:
+        raise not_permitted(path) from error
+    except OSError:
+        pass  # whoever reads it finds out and says what is wrong
+
+
+def _create(path: Path) -> int:
+    """Create a file that must not be there yet, and tell the mode that the umask gives it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return os.fstat(descriptor).st_mode
+    finally:
+        os.close(descriptor)
 
 
 def _sync(path: Path) -> None:

@@ -31,6 +31,14 @@ class DataError(CocorecError):
     exit_code = 3
 
 
+class AccessError(DataError):
+    """A file that is there, but that this user may not read (exit code 3)."""
+
+
+class NotFiniteError(DataError):
+    """Losses or scores that are NaN or infinite (exit code 3)."""
+
+
 class QualityError(CocorecError):
     """A metric below the bar that the user set (exit code 4)."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts.atomic import missing, write_json
+from stages.artifacts.atomic import missing, not_permitted, write_json
 from stages.artifacts.contents import PREFIX, content_fingerprint
 from stages.artifacts.digest import check_digest, file_state, fingerprint
 from stages.artifacts.errors import DataError
@@ -71,6 +71,8 @@ class Fingerprints:
             digest = read(path)
         except FileNotFoundError:
             raise missing(path) from None
+        except PermissionError as error:
+            raise not_permitted(path) from error
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
         self._known.pop(key, None)

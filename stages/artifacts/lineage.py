@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages import __version__
-from stages.artifacts.atomic import missing, read_json
+from stages.artifacts.atomic import missing, read_json, require_permission
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
+from stages.artifacts.json_text import json_text
 from stages.artifacts.migration import FORMER_MAKERS, current_options
 from stages.artifacts.pipeline import STAGES, again, stage_of
 
@@ -50,7 +51,7 @@ class Lineage:
     def to_json(self) -> str:
         """The lineage as one line of JSON: options and inputs sorted, facts in the order in which they are told."""
         ordered = {"options": dict(sorted(self.options.items())), "inputs": dict(sorted(self.inputs.items()))}
-        return json.dumps({**vars(self), **ordered}, default=dict, ensure_ascii=False)
+        return json_text({**vars(self), **ordered})
 
     def metadata(self) -> dict[str, Any]:
         """What goes under :data:`KEY` into a file: the lineage, and a place for the file's digest of itself."""
@@ -58,7 +59,7 @@ class Lineage:
 
     def metadata_text(self) -> str:
         """:meth:`metadata` as one line of JSON, for files whose metadata are texts."""
-        return json.dumps(self.metadata(), ensure_ascii=False)
+        return json_text(self.metadata())
 
     @classmethod
     def from_json(cls, text: str | bytes, path: Path) -> "Lineage":
@@ -113,6 +114,7 @@ def read_lineage(path: Path) -> Lineage | None:
     path = Path(path)
     if not path.exists():
         raise missing(path)
+    require_permission(path)
     text: str | bytes | None
     if path.suffix == ".parquet":
         text = _parquet_metadata(path).get(KEY.encode())
@@ -233,7 +235,7 @@ def difference(lineage: Lineage, options: Mapping[str, Any] | None, inputs: Mapp
     own = STAGES[lineage.stage].outputs if lineage.stage in STAGES else ()
     recorded = {name: found for name, found in lineage.inputs.items() if name in inputs or name not in own}
     if options is not None:
-        wanted = json.loads(json.dumps(dict(options), default=dict))
+        wanted = json.loads(json_text(options))
         for key in sorted({*wanted, *lineage.options}):
             if wanted.get(key) != lineage.options.get(key):
                 return f"option {key} was {lineage.options.get(key)!r}, is {wanted.get(key)!r}"

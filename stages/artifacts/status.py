@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stages.artifacts.atomic import require_permission
 from stages.artifacts.digest import check_digest, has_digest
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import AccessError, DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import CHECKPOINT_DIR, QUANTIZER
@@ -23,7 +24,7 @@ _FILES = ("inputs", "items", "histories", "candidates", "exclude")
 _USERS = "users"
 """Option recorded as ids, or as the name of the file that holds them."""
 
-State = Literal["fresh", "stale", "damaged", "missing"]
+State = Literal["fresh", "stale", "damaged", "unreadable", "missing"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class ArtifactStatus:
     Attributes:
         file: its name in the work directory.
         stage: the stage that makes it.
-        state: ``fresh``, ``stale`` (its stage would make it anew), ``damaged`` (it cannot be read) or ``missing``.
+        state: ``fresh``, ``stale`` (its stage would make it anew), ``damaged`` (it is not what was written),
+            ``unreadable`` (permission is lacking) or ``missing``.
         reason: why, in words.
         size: bytes, ``None`` where the file is missing.
         version: version of cocorec that made it, ``None`` where that is unknown.
@@ -109,6 +111,8 @@ class _Examination:
             lineage = read_lineage(path)
             if self._verify:
                 _read_all(path)
+        except AccessError as error:
+            return ArtifactStatus(file, stage, "unreadable", error.message, size)
         except DataError as error:
             return ArtifactStatus(file, stage, "damaged", error.message, size)
         if lineage is None:
@@ -125,11 +129,13 @@ class _Examination:
         found = []
         for path in sorted((self._workdir / CHECKPOINT_DIR).glob("*.safetensors")):
             try:
+                require_permission(path)
                 check_digest(path)
                 read_lineage(path)  # it has none, but it has to be readable
             except DataError as error:
                 name = path.relative_to(self._workdir).as_posix()
-                found.append(ArtifactStatus(name, "train", "damaged", error.message, path.stat().st_size))
+                state: State = "unreadable" if isinstance(error, AccessError) else "damaged"
+                found.append(ArtifactStatus(name, "train", state, error.message, path.stat().st_size))
         return found
 
     def _option_difference(self, stage: str, lineage: Lineage) -> str | None:
@@ -151,10 +157,12 @@ class _Examination:
             try:
                 if path is not None and self._fingerprint(path, expected) != expected:
                     return f"{name.removeprefix(RAW)} has changed since"
+            except AccessError:
+                return f"{name.removeprefix(RAW)} may not be read"
             except DataError:
                 return f"{name.removeprefix(RAW)} is damaged"
         for name in lineage.inputs:
-            if self._stale.get(name) in ("stale", "damaged"):
+            if self._stale.get(name) in ("stale", "damaged", "unreadable"):
                 return f"{name} is {self._stale[name]}"
         return None
 

@@ -8,7 +8,7 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.artifacts.atomic import atomic_path, missing
+from stages.artifacts.atomic import atomic_path, missing, require_permission
 from stages.artifacts.digest import check_digest_once
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage
@@ -106,6 +106,7 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
     path = Path(path)
     if not path.exists():
         raise missing(path)
+    require_permission(path)
     try:
         check_digest_once(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:

@@ -29,11 +29,19 @@ class CompareOptions(Options):
     metrics: Annotated[
         tuple[str, ...],
         Option(
-            "Of recall@K, ndcg@K and mrr, for any K: ndcg@10,recall@50 or given several times.",
+            "Of recall@K, ndcg@K, hit@K, map@K and mrr, for any K: ndcg@10,recall@50 or given several times.",
             COMPARISON,
             metavar="METRIC,...",
         ),
     ] = ("ndcg@10", "recall@10")
+    exclude_seen: Annotated[
+        bool | None,
+        Option(
+            "Compare by the ranks without the items of the history, or among all items.",
+            COMPARISON,
+            unset="as the baseline was evaluated",
+        ),
+    ] = None
     history_buckets: Annotated[
         tuple[int, ...],
         Option(

@@ -16,6 +16,7 @@ from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage, read_lineage, require_consistent
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES, Columns
 from stages.artifacts.tables import open_table, require_column
+from stages.metrics.accuracy import Places, places
 
 Integers = npt.NDArray[np.int64]
 
@@ -32,9 +33,13 @@ class Run:
         user_ids: (R,) user of each target.
         target: (R,) items to be found.
         rank: (R,) their ranks, from 1.
+        ties: (R,) other items that score as the target does; ``None`` in a file that does not tell.
+        other_rank: (R,) ranks by the other protocol, history excluded or all items ranked; ``None`` likewise.
+        other_ties: (R,) ties by the other protocol; ``None`` likewise.
         history_length: (R,) items in the history before the split; ``None`` in a file of another tool.
         target_count: (R,) interactions of the target in training; ``None`` in a file of another tool.
         lineage: where it comes from; ``None`` for a file of another tool.
+        switched: its ``rank`` is of the other protocol than its evaluation names.
     """
 
     name: str
@@ -42,9 +47,29 @@ class Run:
     user_ids: pa.Array
     target: Integers
     rank: Integers
+    ties: Integers | None
+    other_rank: Integers | None
+    other_ties: Integers | None
     history_length: Integers | None
     target_count: Integers | None
     lineage: Lineage | None
+    switched: bool = False
+
+    @property
+    def users(self) -> Integers:
+        """(R,) a number for the user of each target, in the order in which they first occur."""
+        return np.asarray(self.user_ids.dictionary_encode().indices.to_numpy(), np.int64)
+
+    @property
+    def places(self) -> Places:
+        """Where the targets stand in their users' lists."""
+        items = self.facts.get("items")
+        return places(self.rank, self.users, self.target, items if isinstance(items, int) else None)
+
+    @property
+    def exclude_seen(self) -> bool | None:
+        """Whether its evaluation left out the history; ``None`` for a file of another tool."""
+        return None if self.lineage is None else bool(self.lineage.options.get("exclude_seen"))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -59,7 +84,6 @@ class Run:
         options = self.lineage.options
         return {
             "split": options.get("split"),
-            "protocol (--exclude-seen)": bool(options.get("exclude_seen")),
             "data (sequences.parquet)": self.lineage.inputs.get(SEQUENCES),
             "number of items": self.facts.get("items"),
         }
@@ -113,7 +137,9 @@ def read_run(name: str, path: Path) -> Run:
     needed = {Columns.USER_ID: "string", Columns.TARGET: "int32", Columns.RANK: "int32"}
     if path.exists():
         check_digest(path)
-    optional = {Columns.HISTORY_LENGTH: "int32", Columns.TARGET_COUNT: "int32"}
+    optional = dict.fromkeys(
+        (Columns.TIES, Columns.OTHER_RANK, Columns.OTHER_TIES, Columns.HISTORY_LENGTH, Columns.TARGET_COUNT), "int32"
+    )
     with open_table(path) as file:
         schema = file.schema_arrow
         columns = {**needed, **{column: kind for column, kind in optional.items() if column in schema.names}}
@@ -124,28 +150,69 @@ def read_run(name: str, path: Path) -> Run:
         if table[column].null_count:
             raise DataError(f"{path}: column {column!r} has nulls", "The README documents the columns of every file.")
     numbers = {column: table[column].to_numpy().astype(np.int64) for column in list(columns)[1:]}
-    wrong = np.flatnonzero(numbers[Columns.RANK] < 1)
-    if wrong.size:
-        raise DataError(
-            f"{path}: column {Columns.RANK!r}, row {wrong[0] + 1}: rank {numbers[Columns.RANK][wrong[0]]}",
-            "Ranks count from 1.",
-        )
+    for column in (Columns.RANK, Columns.OTHER_RANK):
+        wrong = np.flatnonzero(numbers[column] < 1) if column in numbers else np.zeros(0)
+        if wrong.size:
+            raise DataError(
+                f"{path}: column {column!r}, row {wrong[0] + 1}: rank {numbers[column][wrong[0]]}",
+                "Ranks count from 1.",
+            )
     if not table.num_rows:
         raise DataError(f"{path} has no rows", "Run `cocorec evaluate`.")
-    return Run(
+    run = Run(
         name,
         path,
         pa.concat_arrays(table[Columns.USER_ID].cast(pa.string()).chunks),
         numbers[Columns.TARGET],
         numbers[Columns.RANK],
+        numbers.get(Columns.TIES),
+        numbers.get(Columns.OTHER_RANK),
+        numbers.get(Columns.OTHER_TIES),
         numbers.get(Columns.HISTORY_LENGTH),
         numbers.get(Columns.TARGET_COUNT),
         read_lineage(path),
     )
+    _check_places(run)
+    return run
+
+
+def _check_places(run: Run) -> None:
+    try:
+        _ = run.places
+    except ValueError as error:
+        row = int(error.args[0])
+        raise DataError(
+            f"{run.path}: column {Columns.RANK!r}, row {row + 1}: rank {run.rank[row]} is taken by other targets of "
+            f"user {run.user_ids[row].as_py()!r}",
+            "A rank counts all items that score as high as the target, the user's other targets among them.",
+        ) from error
+
+
+def by_protocol(run: Run, exclude_seen: bool | None) -> Run:
+    """The run with the ranks of a protocol.
+
+    Args:
+        run: as read.
+        exclude_seen: whether the items of the history are left out; ``None`` for the ranks as they are.
+
+    Raises:
+        DataError: when the run was evaluated by the other protocol, and its file tells the ranks of that one alone.
+    """
+    if run.exclude_seen is None or exclude_seen is None or run.exclude_seen == exclude_seen:
+        return run
+    if run.other_rank is None:
+        raise DataError(
+            f"{run.path} has no ranks {'without' if exclude_seen else 'with'} the items of the history "
+            f"(column {Columns.OTHER_RANK!r})",
+            f"Run `cocorec evaluate` again{' with --exclude-seen' if exclude_seen else ''}.",
+        )
+    switched = replace(run, rank=run.other_rank, ties=run.other_ties, switched=True)
+    _check_places(switched)
+    return switched
 
 
 def require_same_protocol(runs: Sequence[Run]) -> None:
-    """Refuse runs whose lineages differ in split, protocol or data; files of other tools say nothing of these.
+    """Refuse runs whose lineages differ in split or data; files of other tools say nothing of these.
 
     Raises:
         DataError: naming two runs and what differs.
@@ -182,13 +249,20 @@ def aligned(run: Run, reference: Run) -> Run:
         )
     to = np.empty(len(mine), np.int64)
     to[theirs.to_numpy()] = mine.to_numpy()
+
+    def moved(column: Integers | None) -> Any:
+        return None if column is None else column[to]
+
     return replace(
         run,
         user_ids=reference.user_ids,
         target=reference.target,
         rank=run.rank[to],
-        history_length=None if run.history_length is None else run.history_length[to],
-        target_count=None if run.target_count is None else run.target_count[to],
+        ties=moved(run.ties),
+        other_rank=moved(run.other_rank),
+        other_ties=moved(run.other_ties),
+        history_length=moved(run.history_length),
+        target_count=moved(run.target_count),
     )
 
 

@@ -1,21 +1,18 @@
 """The entry point of comparison."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stages.artifacts.errors import UsageError
 from stages.compare.options import CompareOptions
-from stages.compare.runs import Run, aligned, locate, read_run, require_same_protocol
+from stages.compare.runs import Run, aligned, by_protocol, locate, read_run, require_same_protocol
 from stages.frame.reporter import Reporter
-from stages.metrics.accuracy import named_metrics
+from stages.metrics.accuracy import Places, check_names, cutoff_of, user_metrics
 from stages.metrics.bootstrap import bootstrap_means, intervals
 from stages.metrics.randomization import holm, randomization_test
 from stages.metrics.slices import POPULARITY_GROUPS, length_group, popularity_group
-
-Integers = npt.NDArray[np.int64]
 
 LEVEL = 0.95
 METHOD = {
@@ -47,7 +44,7 @@ def compare(options: CompareOptions, *, reporter: Reporter | None = None) -> dic
     """
     reporter = reporter or Reporter()
     names = list(dict.fromkeys(name.strip().lower() for name in options.metrics))
-    named_metrics(np.ones(1, np.int64), names)  # refuses unknown ones before anything is read
+    check_names(names)
     paths = locate(options.runs)
     if len(paths) < 2:
         raise UsageError("a comparison needs at least two runs", "Name their work directories.")
@@ -56,24 +53,20 @@ def compare(options: CompareOptions, *, reporter: Reporter | None = None) -> dic
         raise UsageError(f"--baseline {reference!r} is none of the runs", f"Choose one of {', '.join(paths)}.")
     read = {name: read_run(name, path) for name, path in paths.items()}
     require_same_protocol(list(read.values()))
-    first = read[reference]
-    found = [aligned(run, first) for run in read.values()]
-    notes = [
-        f"{run.name}: {run.path} carries no lineage; its split, data and protocol are taken on trust"
-        for run in found
-        if run.lineage is None
-    ]
+    protocol = _protocol(options, list(read.values()), read[reference])
+    first = by_protocol(read[reference], protocol)
+    found = [aligned(by_protocol(run, protocol), first) for run in read.values()]
+    notes = _notes(found, names)
     told = next((run.facts for run in found if run.lineage), {})
     slices = _slices(found, list(options.history_buckets), notes)
-    values = {run.name: named_metrics(run.rank, names) for run in found}
-    users = first.user_ids.dictionary_encode().indices.to_numpy().astype(np.int64)
-    everything = np.ones(len(users), bool)
+    where = {run.name: run.places for run in found}
+    everything = np.ones(len(first.rank), bool)
     differences: list[dict[str, Any]] = []
     by_slice: list[dict[str, Any]] = []
     with reporter.track("comparing", 1 + len(slices), "groups of targets") as advance:
         for labels, chosen in [({}, everything), *slices]:
-            part = {name: matrix[chosen] for name, matrix in values.items()}
-            rows = _differences(part, reference, users[chosen], names, options.resamples, options.seed)
+            part = {name: of.part(chosen) for name, of in where.items()}
+            rows = _differences(part, reference, names, options.resamples, options.seed)
             advance(1)
             if labels:
                 by_slice += [{**labels, "targets": int(chosen.sum()), **row} for row in rows]
@@ -86,25 +79,55 @@ def compare(options: CompareOptions, *, reporter: Reporter | None = None) -> dic
     return {
         "baseline": reference,
         "runs": {run.name: {"path": str(run.path), "model": run.facts.get("model")} for run in found},
-        "users": int(users.max()) + 1,
-        "targets": len(users),
-        **{name: told.get(name) for name in ("split", "items", "exclude_seen")},
+        "users": len(where[reference].users),
+        "targets": len(first.rank),
+        "split": told.get("split"),
+        "items": told.get("items"),
+        "exclude_seen": protocol,
         "method": {**METHOD, "resamples": options.resamples, "seed": options.seed},
-        "metrics": _side_by_side(found, values, names),
+        "metrics": _side_by_side(found, where, names),
         "differences": differences,
         "slices": by_slice,
         "notes": notes,
     }
 
 
-def _side_by_side(
-    runs: Sequence[Run], values: dict[str, npt.NDArray[np.float64]], names: Sequence[str]
-) -> list[dict[str, Any]]:
-    means = {name: matrix.mean(axis=0) for name, matrix in values.items()}
+def _protocol(options: CompareOptions, runs: Sequence[Run], baseline: Run) -> bool | None:
+    """Whether the history is excluded: as asked for, else as in the baseline, else as in the first run that tells."""
+    told = [options.exclude_seen, baseline.exclude_seen, *(run.exclude_seen for run in runs)]
+    return next((known for known in told if known is not None), None)
+
+
+def _notes(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    """What has to be known of the runs before their figures are believed."""
+    notes = []
+    cutoffs = sorted({k for name in names if (k := cutoff_of(name)) is not None})
+    for run in runs:
+        if run.lineage is None:
+            notes.append(
+                f"{run.name}: {run.path} carries no lineage; its split, data, protocol and ties are taken on trust"
+            )
+        if run.switched:
+            how = ("all items ranked", "history excluded")
+            notes.append(
+                f"{run.name}: evaluated with {how[bool(run.exclude_seen)]}, compared with "
+                f"{how[not run.exclude_seen]}; the measures of its lists are left out"
+            )
+        for k in cutoffs if run.ties is not None else ():
+            assert run.ties is not None
+            if straddling := int(((run.rank > k) & (run.rank - run.ties <= k)).sum()):
+                notes.append(
+                    f"{run.name}: {straddling:,} targets tie with other items across rank {k}; they count as misses"
+                )
+    return notes
+
+
+def _side_by_side(runs: Sequence[Run], where: Mapping[str, Places], names: Sequence[str]) -> list[dict[str, Any]]:
+    means = {name: user_metrics(of, names).mean(axis=0) for name, of in where.items()}
     table: list[dict[str, Any]] = [
-        {"metric": metric, "values": {name: float(means[name][i]) for name in values}} for i, metric in enumerate(names)
+        {"metric": metric, "values": {name: float(means[name][i]) for name in means}} for i, metric in enumerate(names)
     ]
-    beyond = {run.name: run.facts.get("beyond_accuracy", {}) for run in runs}
+    beyond = {run.name: {} if run.switched else run.facts.get("beyond_accuracy", {}) for run in runs}
     for metric in dict.fromkeys(metric for measured in beyond.values() for metric in measured):
         table.append({"metric": metric, "values": {name: measured.get(metric) for name, measured in beyond.items()}})
     return table
@@ -131,20 +154,16 @@ def _slices(runs: Sequence[Run], bounds: Sequence[int], notes: list[str]) -> lis
 
 
 def _differences(
-    values: dict[str, npt.NDArray[np.float64]],
-    reference: str,
-    users: Integers,
-    names: Sequence[str],
-    samples: int,
-    seed: int,
+    where: Mapping[str, Places], reference: str, names: Sequence[str], samples: int, seed: int
 ) -> list[dict[str, Any]]:
-    """A row per metric and run other than the reference, from (R, m) metrics of each target."""
+    """A row per metric and run other than the reference."""
+    values = {name: user_metrics(of, names) for name, of in where.items()}
     rows = []
     for name in (name for name in values if name != reference):
         # One run at a time: who differs, and so what is drawn, depends on the two alone.
         between = values[name] - values[reference]
-        low, high = intervals(bootstrap_means(between, users, samples=samples, seed=seed), LEVEL)
-        p_values = randomization_test(between, users, samples=samples, seed=seed)
+        low, high = intervals(bootstrap_means(between, samples=samples, seed=seed), LEVEL)
+        p_values = randomization_test(between, samples=samples, seed=seed)
         for i, metric in enumerate(names):
             rows.append(
                 {

@@ -23,6 +23,10 @@ BATCH_TOKENS = {"cpu": 1_024, "mps": 8_192, "cuda": 65_536}
 """Tokens of a batch, by kind of device: measured on CPU, where batches that outgrow the caches halve the speed."""
 
 
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+"""Names under which models keep their prompt for documents, in the order of sentence-transformers."""
+
+
 class Encoder:
     """An encoder on a device.
 
@@ -36,9 +40,17 @@ class Encoder:
         options: of the stage.
 
     Raises:
-        UsageError: when the device or the back end is not there, they do not go together, or ``max_tokens`` is more
-            than the model can take.
+        UsageError: when the device or the back end is not there, they do not go together, the model has no such
+            prompt, or cannot give as many dimensions or take as many tokens as are asked for.
         DataError: when the model cannot be loaded.
+
+    Attributes:
+        name: what errors call it.
+        backend, device, precision: how it computes.
+        prompt: stands before every text; empty for none.
+        prompt_name: of that prompt in the model; ``None`` for a text that was given, or none.
+        max_tokens: at which a text is cut; ``None`` for a model without a limit.
+        dimension: of the vectors, D.
     """
 
     def __init__(self, folder: Path, name: str, options: EmbedOptions) -> None:
@@ -50,19 +62,20 @@ class Encoder:
         _check_backend(options.backend, self.device, self.precision)
         self._normalize = options.normalize
         self._model: Any = _load(folder, name, self.device, options.trust_remote_code, self._backend_options())
-        self._prompt: str | None = options.prompt if options.prompt is not None else _own_prompt(self._model)
+        self.prompt_name, self.prompt = _choose_prompt(self._model, name, options)
         self.max_tokens = self._limit_tokens(options.max_tokens)
         modalities = getattr(self._model, "modalities", ["text"])
         # A model that also sees images takes a bare string that looks like an address for one and fetches it.
         self._only_text = set(modalities) <= {"text", "message"}
-        self.dimension = int(self.encode(["a"]).shape[1])
+        self._truncate_dim: int | None = None
+        self.dimension = self._limit_dimensions(options.truncate_dim)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text before it is cut, prompt and special tokens included.
 
         For models without a subword tokenizer it is the number of characters / 4, which only orders the batches.
         """
-        prompted = [(self._prompt or "") + text for text in texts]
+        prompted = [self.prompt + text for text in texts]
         if not self.counts_tokens:
             return [max(1, len(text) // 4) for text in prompted]
         tokenizer: Any = self._model.tokenizer
@@ -89,9 +102,9 @@ class Encoder:
         autocast = torch.autocast(self.device.type, getattr(torch, self.precision), enabled=enabled)
         try:
             with torch.inference_mode(), autocast:
-                vectors = self._model.encode(
+                vectors = self._model.encode_document(
                     inputs,
-                    prompt=self._prompt,
+                    prompt=self.prompt,
                     batch_size=len(inputs),
                     convert_to_tensor=True,
                     show_progress_bar=False,
@@ -109,6 +122,7 @@ class Encoder:
                 f"{self.name} gives a vector that is not finite for the text {text[:80]!r}",
                 "Use --precision float32, or another model.",
             )
+        matrix = matrix[:, : self._truncate_dim]
         if self._normalize:
             lengths = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
             matrix = (matrix / np.maximum(lengths, 1e-12)).astype(np.float32)
@@ -138,8 +152,20 @@ class Encoder:
             )
         if asked < 4:
             raise UsageError(f"--max-tokens {asked} leaves no room for words", f"The model's own limit is {own}.")
-        self._model.max_seq_length = asked
+        try:
+            self._model.max_seq_length = asked
+        except AttributeError:
+            raise UsageError(
+                f"--max-tokens {asked}: {self.name} has no limit of tokens that could be set", "Leave it out."
+            ) from None
         return asked
+
+    def _limit_dimensions(self, asked: int | None) -> int:
+        own = int(self.encode(["a"]).shape[1])
+        if asked is not None and asked > own:
+            raise UsageError(f"--truncate-dim {asked}: {self.name} gives {own} dimensions", f"Give at most {own}.")
+        self._truncate_dim = asked
+        return asked or own
 
 
 def choose_device(device: str) -> "torch.device":
@@ -187,9 +213,26 @@ def _check_backend(backend: str, device: "torch.device", precision: str) -> None
         )
 
 
-def _own_prompt(model: Any) -> str | None:
-    name = getattr(model, "default_prompt_name", None)
-    return model.prompts.get(name) if name else None
+def _choose_prompt(model: Any, name: str, options: EmbedOptions) -> tuple[str | None, str]:
+    """The prompt that is put before every text, and its name in the model.
+
+    Items are what is searched for: where nothing is asked for, the model's prompt for documents is taken, else its
+    default.
+    """
+    prompts: dict[str, str | None] = dict(getattr(model, "prompts", None) or {})
+    if options.prompt is not None:
+        return None, options.prompt
+    if options.prompt_name is not None:
+        if options.prompt_name not in prompts:
+            known = ", ".join(sorted(prompts))
+            raise UsageError(
+                f"--prompt-name {options.prompt_name}: {name} has no such prompt",
+                f"It has {known}." if known else "It has none; give the text itself with --prompt.",
+            )
+        return options.prompt_name, prompts[options.prompt_name] or ""
+    default = getattr(model, "default_prompt_name", None)
+    chosen = next((known for known in (*DOCUMENT_PROMPTS, default) if known and prompts.get(known)), None)
+    return chosen, (prompts[chosen] or "") if chosen else ""
 
 
 def _load(folder: Path, name: str, device: "torch.device", trust_remote_code: bool, options: dict[str, Any]) -> Any:

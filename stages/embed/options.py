@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from stages.artifacts.errors import UsageError
 from stages.frame.machine import MACHINE, Threads
 from stages.frame.options import Option, Options
 
@@ -38,7 +39,29 @@ class EmbedOptions(Options):
     ] = None
     prompt: Annotated[
         str | None,
-        Option("Text put before every text.", ENCODER, metavar="TEXT", unset="the model's own, if any"),
+        Option(
+            "Text put before every text; '' for none.",
+            ENCODER,
+            metavar="TEXT",
+            unset="the model's own for documents or passages, else its default, if any",
+        ),
+    ] = None
+    prompt_name: Annotated[
+        str | None,
+        Option(
+            "Name of one of the model's own prompts, put before every text.", ENCODER, metavar="NAME", unset="see above"
+        ),
+    ] = None
+    truncate_dim: Annotated[
+        int | None,
+        Option(
+            "Keep the first D dimensions alone; for models trained for it (Matryoshka). --normalize comes after.",
+            ENCODER,
+            min=1,
+            limit=65536,
+            metavar="D",
+            unset="all",
+        ),
     ] = None
     normalize: Annotated[bool, Option("Scale the vectors to length 1.", ENCODER)] = False
     reuse: Annotated[
@@ -87,3 +110,12 @@ class EmbedOptions(Options):
         ),
     ] = None
     threads: Threads = None
+
+    def check(self) -> None:
+        """Refuse two prompts.
+
+        Raises:
+            UsageError: naming the options.
+        """
+        if self.prompt is not None and self.prompt_name is not None:
+            raise UsageError("--prompt and --prompt-name exclude each other", "Give the text or the name.")

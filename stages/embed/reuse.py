@@ -27,7 +27,7 @@ from stages.embed.texts import Digests, DistinctTexts, Index
 _NAME = "embedded-{}.safetensors"
 _DIGESTS, _TOKENS, _VIEW, _ROW = "digests", "tokens", "view", "row"
 _ITEMS, _VIEWS = "items", "views"
-_DECIDING = ("max_tokens", "normalize", "prompt")
+_DECIDING = ("max_tokens", "normalize", "prompt", "prompt_name", "truncate_dim")
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def forget_others(workdir: Path, items: str) -> None:
 
 def _same(lineage: Lineage, source: Source, encoder: Encoder, options: Mapping[str, Any]) -> bool:
     models = {fingerprint for name, fingerprint in lineage.inputs.items() if name.startswith(RAW)}
-    facts = {"dimension": encoder.dimension, "precision": encoder.precision}
+    facts = {"dimension": encoder.dimension, "precision": encoder.precision, "prompt": encoder.prompt or None}
     return (
         lineage.stage == "embed"
         and models == {source.fingerprint}

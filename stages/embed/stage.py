@@ -67,6 +67,8 @@ def embed(
             kept = _views_with_text(texts, views, asked=options.views is not None, run=run)
         with run.measure("load"):
             encoder = Encoder(source.folder, source.name, options)
+            if encoder.prompt_name:
+                run.reporter.info(f"{source.name}: its prompt {encoder.prompt_name!r}, {encoder.prompt!r}, goes first")
         with run.measure("match"):
             earlier = None if force else find_earlier(options.reuse or run.workdir, source, encoder, run.recorded)
             match = earlier.match(texts) if earlier else np.full(len(texts), -1)
@@ -140,6 +142,7 @@ def _facts(
         "max_tokens": encoder.max_tokens,
         "model": source.name,
         "precision": encoder.precision,
+        "prompt": encoder.prompt or None,
         "texts": len(texts),
         "texts_reused": reused,
         "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in views],

@@ -15,7 +15,14 @@ from stages.model.ranking import Queries, Ranking
 
 
 def write_ranks(
-    path: Path, sequences: Sequences, wanted: Queries, ranking: Ranking, counts: Integers, lineage: Lineage
+    path: Path,
+    sequences: Sequences,
+    wanted: Queries,
+    ranking: Ranking,
+    counts: Integers,
+    lineage: Lineage,
+    *,
+    exclude_seen: bool,
 ) -> None:
     """One row per target.
 
@@ -26,11 +33,17 @@ def write_ranks(
         ranking: of the targets.
         counts: (N,) interactions of each item in training.
         lineage: of the run.
+        exclude_seen: history excluded is the protocol that goes first.
     """
+    protocols = [(ranking.ranks, ranking.ties), (ranking.ranks_without_seen, ranking.ties_without_seen)]
+    (ranks, ties), (other_ranks, other_ties) = protocols[::-1] if exclude_seen else protocols
     columns = [
         _user_ids(sequences).take(pa.array(wanted.user)),
         wanted.target,
-        ranking.ranks,
+        ranks,
+        ties,
+        other_ranks,
+        other_ties,
         wanted.end - wanted.first,
         counts[wanted.target - 1],
     ]

@@ -12,7 +12,7 @@ from stages.artifacts.items import count_items
 from stages.artifacts.names import EMBEDDINGS
 from stages.evaluate.diversity import intra_list_diversity
 from stages.frame.run import StageRun
-from stages.metrics.accuracy import Ranks, metric_names, per_rank
+from stages.metrics.accuracy import Places, metric_names, user_metrics
 from stages.metrics.bootstrap import bootstrap_means, intervals
 from stages.metrics.lists import list_metrics
 from stages.metrics.slices import POPULARITY_GROUPS, popularity_bounds, popularity_group
@@ -20,23 +20,21 @@ from stages.metrics.slices import POPULARITY_GROUPS, popularity_bounds, populari
 Integers = npt.NDArray[np.int64]
 
 
-def with_intervals(
-    ranks: Ranks, users: Ranks, cutoffs: Sequence[int], resamples: int, seed: int
-) -> dict[str, dict[str, float]]:
-    """The mean of each metric with its 95 % bootstrap interval over users.
+def with_intervals(found: Places, cutoffs: Sequence[int], resamples: int, seed: int) -> dict[str, dict[str, float]]:
+    """The mean of each metric over users, with its 95 % bootstrap interval.
 
     Args:
-        ranks: (R,) of the targets, from 1.
-        users: (R,) whose targets they are.
-        cutoffs: the K of Recall@K and NDCG@K.
+        found: where the targets stand.
+        cutoffs: the K of the metrics that have one.
         resamples: of the users.
         seed: decides the resamples.
     """
-    values = per_rank(ranks, cutoffs)
-    low, high = intervals(bootstrap_means(values, users, samples=resamples, seed=seed))
+    names = metric_names(cutoffs)
+    values = user_metrics(found, names)
+    low, high = intervals(bootstrap_means(values, samples=resamples, seed=seed))
     return {
         name: {"mean": float(mean), "low": float(low[i]), "high": float(high[i])}
-        for i, (name, mean) in enumerate(zip(metric_names(cutoffs), values.mean(0), strict=True))
+        for i, (name, mean) in enumerate(zip(names, values.mean(0), strict=True))
     }
 
 

@@ -21,7 +21,12 @@ class EvaluateOptions(Options):
     ] = "test"
     cutoffs: Annotated[
         tuple[int, ...],
-        Option("The K of Recall@K and NDCG@K, in items: 5,10 or given several times.", PROTOCOL, min=1, metavar="K,K"),
+        Option(
+            "The K of recall@K, ndcg@K, hit@K and map@K, in items: 5,10 or given several times.",
+            PROTOCOL,
+            min=1,
+            metavar="K,K",
+        ),
     ] = (5, 10, 20, 50)
     top: Annotated[
         int,
@@ -35,8 +40,8 @@ class EvaluateOptions(Options):
     exclude_seen: Annotated[
         bool,
         Option(
-            "Neither rank nor recommend what the user's history holds before the split; a target that it holds is a "
-            "miss.",
+            "Let the lists and `metrics` leave out what the user's history holds before the split; a target that it "
+            "holds is a miss. Metrics of both protocols are reported in any case.",
             PROTOCOL,
         ),
     ] = False

@@ -1,6 +1,5 @@
 """The entry point of evaluation."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,15 @@ from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
+from stages.metrics.accuracy import places
 from stages.model.device import autocast, resolve_device
 from stages.model.files import added_items, grown_note, load_model, read_config
 from stages.model.popularity import BEFORE_SPLIT, TRAINING, occurrences, popularity_ranks
 from stages.model.ranking import Queries, Ranking, queries, rank
 from stages.model.registry import needed_files
+
+ALL_ITEMS, EXCLUDE_SEEN = "all_items", "exclude_seen"
+"""The protocols: all items are ranked, or those of the history are not."""
 
 _LATER = (
     "the histories are later than those it was trained on: mind that what it learnt from is no target of this split"
@@ -70,7 +73,7 @@ def evaluate(
     run.read(*_files(run, config.model, options.top))
     added = added_items(run.workdir)
     run.read(MODEL_CONFIG, MODEL_WEIGHTS, earlier=added > 0)
-    if (done := run.fresh()) and not force:
+    if (done := run.fresh()) and not force and "protocols" in done.facts:  # version 1 averaged over targets
         return done
 
     if said := grown_note(config, added):
@@ -101,11 +104,10 @@ def evaluate(
                 wanted,
                 top=min(options.top, n),
                 exclude_seen=options.exclude_seen,
+                both=True,
                 batch_size=options.batch_size,
                 progress=advance,
             )
-        if ranking.ranks.min() < 1:
-            raise DataError(f"{run.path(MODEL_WEIGHTS)}: scores are not finite", "Train with a lower --learning-rate.")
         with run.measure("metrics"):
             counts = occurrences(sequences, n, TRAINING)
             grown = {"items_added_since_training": added} if added else {}
@@ -117,7 +119,7 @@ def evaluate(
             }
     lineage = run.lineage(facts)
     write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)
-    write_ranks(run.path(RANKS), sequences, wanted, ranking, counts, lineage)
+    write_ranks(run.path(RANKS), sequences, wanted, ranking, counts, lineage, exclude_seen=options.exclude_seen)
     write_json(run.path(METRICS), {**facts, KEY: lineage.metadata()})
     return run.result(facts, rates={"targets_per_second": len(ranking.ranks) / run.seconds["ranking"]})
 
@@ -152,28 +154,50 @@ def _facts(
 ) -> dict[str, Any]:
     n = len(counts)
     users, first = np.unique(wanted.user, return_index=True)  # a list per user, however many targets
-    known = occurrences(sequences, n, BEFORE_SPLIT, options.split)
-    popular = popularity_ranks(known, sequences, wanted, exclude_seen=options.exclude_seen)
-    how = options.cutoffs, options.resamples, options.seed
+    protocols = _protocols(options, sequences, wanted, ranking, n)
+    headline = protocols[EXCLUDE_SEEN if options.exclude_seen else ALL_ITEMS]
+    headline_ranks = ranking.ranks_without_seen if options.exclude_seen else ranking.ranks
     return {
         "users": len(users),
         "targets": len(wanted.user),
+        "repeated_targets": len(wanted.user) - len(np.unique(wanted.user * (n + 1) + wanted.target)),
         "items": n,
         "exclude_seen": options.exclude_seen,
-        **({"seen_targets": int((ranking.ranks > n).sum())} if options.exclude_seen else {}),
-        "metrics": with_intervals(ranking.ranks, wanted.user, *how),
-        "popularity": with_intervals(popular, wanted.user, *how),
-        **_unseen(ranking, wanted, counts, how),
+        "seen_targets": int((ranking.ranks_without_seen > n).sum()),
+        "metrics": headline["metrics"],
+        "popularity": headline["popularity"],
+        "protocols": protocols,
+        **_unseen(headline_ranks, wanted, counts, options),
         "popularity_cut": BEFORE_SPLIT,
         "beyond_accuracy": beyond_accuracy(run, ranking.items[first], counts, options.top) if options.top else {},
         "popularity_groups": popularity_groups(counts, counts[wanted.target - 1]),
+        "counts_cut": TRAINING,
     }
 
 
-def _unseen(ranking: Ranking, wanted: Queries, counts: Integers, how: tuple[Sequence[int], int, int]) -> dict[str, Any]:
+def _protocols(
+    options: EvaluateOptions, sequences: Sequences, wanted: Queries, ranking: Ranking, items: int
+) -> dict[str, dict[str, Any]]:
+    """The metrics of the model and of popularity, with all items ranked and with the history excluded."""
+    known = occurrences(sequences, items, BEFORE_SPLIT, options.split)
+    ranks = {ALL_ITEMS: ranking.ranks, EXCLUDE_SEEN: ranking.ranks_without_seen}
+    found: dict[str, dict[str, Any]] = {}
+    for protocol, of_model in ranks.items():
+        of_popularity = popularity_ranks(known, sequences, wanted, exclude_seen=protocol == EXCLUDE_SEEN)
+        found[protocol] = {
+            name: with_intervals(
+                places(of, wanted.user, wanted.target, items), options.cutoffs, options.resamples, options.seed
+            )
+            for name, of in (("metrics", of_model), ("popularity", of_popularity))
+        }
+    return found
+
+
+def _unseen(ranks: Integers, wanted: Queries, counts: Integers, options: EvaluateOptions) -> dict[str, Any]:
     """The metrics of targets that training never saw, where there are any."""
     unseen = counts[wanted.target - 1] == 0
     if not unseen.any():
         return {}
-    metrics = with_intervals(ranking.ranks[unseen], wanted.user[unseen], *how)
+    found = places(ranks, wanted.user, wanted.target, len(counts)).part(unseen)
+    metrics = with_intervals(found, options.cutoffs, options.resamples, options.seed)
     return {"unseen_targets": int(unseen.sum()), "unseen_metrics": metrics}

@@ -9,6 +9,7 @@ from typing import Any
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, fresh_lineage, require_consistent
 from stages.artifacts.pipeline import STAGES
+from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -43,6 +44,7 @@ class StageRun:
     def __init__(self, stage: str, options: Options, workdir: Path, reporter: Reporter | None) -> None:
         self.stage = stage
         self.workdir = Path(workdir)
+        require_utf8(self.workdir, "--workdir")
         self.reporter = reporter or Reporter()
         self.fingerprints = Fingerprints(self.workdir)
         self.inputs: dict[str, str] = {}

@@ -7,7 +7,7 @@ and cannot draw users that have several targets.
 import numpy as np
 import numpy.typing as npt
 
-from stages.metrics.users import kinds, per_user
+from stages.metrics.users import kinds
 
 Floats = npt.NDArray[np.float64]
 
@@ -15,12 +15,11 @@ _CELLS = 1 << 22
 """Counts held at a time, 32 MiB."""
 
 
-def bootstrap_means(values: Floats, groups: npt.NDArray[np.int64], *, samples: int, seed: int) -> Floats:
+def bootstrap_means(values: Floats, *, samples: int, seed: int) -> Floats:
     """Means of resampled users.
 
     Args:
-        values: (R, m) metrics of each target.
-        groups: (R,) user of each target; users, not targets, are drawn with replacement.
+        values: (U, m) metrics of each user; users are drawn with replacement.
         samples: how many resamples, S.
         seed: decides the draws.
 
@@ -29,11 +28,10 @@ def bootstrap_means(values: Floats, groups: npt.NDArray[np.int64], *, samples: i
 
     Reference: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (the percentile method).
     """
-    sums, targets = per_user(values, groups)
-    n = len(sums)
+    n = len(values)
     generator = np.random.default_rng(seed)
     means = np.empty((samples, values.shape[1]))
-    alike = kinds(np.column_stack([sums, targets]))
+    alike = kinds(values)
     if alike is not None:
         # How often each kind of user is drawn is multinomial: the same distribution, without drawing each user.
         rows, counts = alike
@@ -41,11 +39,11 @@ def bootstrap_means(values: Floats, groups: npt.NDArray[np.int64], *, samples: i
         for start in range(0, samples, step):
             part = slice(start, min(samples, start + step))
             times = generator.multinomial(n, counts / n, size=part.stop - start).astype(np.float64)
-            means[part] = times @ rows[:, :-1] / (times @ rows[:, -1])[:, None]
+            means[part] = times @ rows / n
         return means
     for sample in range(samples):
         times = np.bincount(generator.integers(n, size=n), minlength=n).astype(np.float64)
-        means[sample] = times @ sums / (times @ targets)
+        means[sample] = times @ values / n
     return means
 
 

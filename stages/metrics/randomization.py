@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from stages.metrics.users import kinds, per_user
+from stages.metrics.users import kinds
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,7 +17,7 @@ _ROUNDING = 1e-12
 """Sums that differ by less than this share of their terms are equal but for the order of addition."""
 
 
-def randomization_test(differences: Floats, groups: npt.NDArray[np.int64], *, samples: int, seed: int) -> Floats:
+def randomization_test(differences: Floats, *, samples: int, seed: int) -> Floats:
     """Two-sided p-values of mean differences, if which of the two recommenders is which were left to chance per user.
 
     Swapping the two for a user flips the sign of all the user's differences. Where few users differ and there are no
@@ -25,8 +25,7 @@ def randomization_test(differences: Floats, groups: npt.NDArray[np.int64], *, sa
     random ones, of which the one observed counts as one, so that no p-value is 0.
 
     Args:
-        differences: (R, m) metrics of each target with one recommender minus those with the other.
-        groups: (R,) user of each target.
+        differences: (U, m) metrics of each user with one recommender minus those with the other.
         samples: random swaps, B; the smallest p-value is 1 / (B + 1).
         seed: decides the swaps.
 
@@ -37,18 +36,17 @@ def randomization_test(differences: Floats, groups: npt.NDArray[np.int64], *, sa
         Smucker, Allan and Carterette, A comparison of statistical significance tests for information retrieval
         evaluation, CIKM 2007. Phipson and Smyth, Permutation p-values should never be zero, 2010.
     """
-    sums, _ = per_user(differences, groups)
-    sums = sums[(sums != 0).any(axis=1)]  # the sign of nothing does not matter
-    n = len(sums)
-    reach = np.abs(sums.sum(axis=0)) - _ROUNDING * np.abs(sums).sum(axis=0)
+    differing = differences[(differences != 0).any(axis=1)]  # the sign of nothing does not matter
+    n = len(differing)
+    reach = np.abs(differing.sum(axis=0)) - _ROUNDING * np.abs(differing).sum(axis=0)
     if n <= _EXACT and 2**n <= samples:
         swaps = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-        exact: Floats = _as_far(swaps, sums, np.ones(n, np.int64), reach) / 2**n
+        exact: Floats = _as_far(swaps, differing, np.ones(n, np.int64), reach) / 2**n
         return exact
     as_far = np.zeros(differences.shape[1], np.int64)
     generator = np.random.default_rng(seed)
-    alike = kinds(sums)
-    rows, counts = alike or (sums, np.ones(n, np.int64))
+    alike = kinds(differing)
+    rows, counts = alike or (differing, np.ones(n, np.int64))
     step = max(1, _CELLS // len(rows))
     for start in range(0, samples, step):
         size = (min(step, samples - start), len(rows))

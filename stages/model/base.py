@@ -48,8 +48,10 @@ class Model(nn.Module, ABC):
         searched: options of ``train`` that ``tune`` varies unless it is told which, with their bounds; empty for a
             model that has nothing to tune.
         config: its sizes.
+        origin: what errors call it: the file of its weights, once it comes from one.
     """
 
+    origin = "the model"
     reads: ClassVar[tuple[str, ...]]
     takes_ids: ClassVar[bool] = False
     ranks_new_items: ClassVar[bool] = False

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from stages.artifacts.atomic import atomic_path, missing, read_json, write_json
+from stages.artifacts.atomic import atomic_path, missing, read_json, require_permission, write_json
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
@@ -70,6 +70,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     if not Path(path).exists():
         raise missing(path)
+    require_permission(path)
     try:
         check_digest(path)
         with safe_open(path, framework="pt") as file:
@@ -244,4 +245,5 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
         model = known.restore(config, catalogue, weights)
     except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{workdir / MODEL_WEIGHTS} does not fit {path}: {error}", "Train again.") from error
+    model.origin = str(workdir / MODEL_WEIGHTS)
     return Trained(model.to(device).eval(), catalogue, read_lineage(path), added)

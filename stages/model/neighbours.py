@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stages.artifacts.errors import NotFiniteError
 from stages.model.tiles import best, hide
 
 _SCORES = 1 << 22
@@ -29,6 +30,9 @@ def nearest(
     Returns:
         Item numbers (Q, k), nearest first, equal cosines in the order of the numbers, 0 where there are fewer; cosines
         (Q, k).
+
+    Raises:
+        NotFiniteError: when a vector is NaN or infinite.
     """
     there = vectors.square().sum(1) > 0
     vectors = F.normalize(vectors, dim=-1)
@@ -38,6 +42,8 @@ def nearest(
     for low in range(0, len(queries), step):
         part = queries[low : low + step]
         scores = vectors[part] @ vectors.T
+        if not scores.sum().isfinite():
+            raise NotFiniteError("vectors of items are not finite", "Train or embed again.")
         hide(scores, (torch.arange(len(part), device=part.device), part), there)
         scores[~there[part]] = -torch.inf
         found, values = best(scores, top)

@@ -8,10 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stages.artifacts.errors import NotFiniteError
 from stages.artifacts.sequences import Sequences
 from stages.model.base import Model, Scorer
 from stages.model.packing import pack
-from stages.model.tiles import best, hide, ranks_of
+from stages.model.tiles import all_finite, best, hide, ranks_of, ties_of, without_seen
 
 _SCORES = 1 << 21
 """Scores held at a time on a CPU, 8 MiB, so that they stay in its caches while targets are ranked."""
@@ -65,12 +66,19 @@ class Ranking:
     """What a model says to some queries.
 
     Attributes:
-        ranks: (R,) of the targets, from 1.
+        ranks: (R,) of the targets among all items, from 1, ties against the target.
+        ranks_without_seen: (R,) the same when items of the history are not ranked; a target among them stands behind
+            all items, at N + 1. Empty unless asked for.
+        ties: (R,) how many other items score as the target does. Empty unless asked for.
+        ties_without_seen: (R,) the same when items of the history are not ranked. Empty unless asked for.
         items: (R, k) the best items, best first; 0 where fewer than k could be recommended.
         scores: (R, k) float32, the model's own: cosine similarities with the repeat bias, or counts.
     """
 
     ranks: npt.NDArray[np.int64]
+    ranks_without_seen: npt.NDArray[np.int64]
+    ties: npt.NDArray[np.int64]
+    ties_without_seen: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
 
@@ -109,6 +117,7 @@ def rank(
     *,
     top: int = 0,
     exclude_seen: bool = False,
+    both: bool = False,
     batch_size: int = _BATCH,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Ranking:
@@ -119,22 +128,33 @@ def rank(
         items: ``Sequences.items`` as int64 on the same device.
         wanted: targets and histories.
         top: k, how many of the best items to keep; at most N.
-        exclude_seen: items anywhere in the history, also before the part that the model reads, are not ranked. A
-            target among them stands behind all items, at rank N + 1.
+        exclude_seen: items anywhere in the history, also before the part that the model reads, are not among the best.
+        both: find ``ranks_without_seen``, ``ties`` and ``ties_without_seen`` as well.
         batch_size: histories read at a time; users x items is never held whole.
         progress: called with how many more rows are done.
+
+    Raises:
+        NotFiniteError: when a score is NaN or infinite, which no rank could be read from.
     """
     count, device = len(wanted.target), items.device
     target = torch.from_numpy(wanted.target).to(device)
-    ranks = torch.empty(count, dtype=torch.int32, device=device)
+    ranks, ranks_without_seen, ties, ties_without_seen = torch.empty(4, count, dtype=torch.int32, device=device)
     lists = _Lists(count, top, device)
-    for rows, scores in _hidden_scores(
-        model, model.scorer(), items, wanted.spans, exclude_seen=exclude_seen, batch_size=batch_size, progress=progress
+    for rows, scores, seen in _tiles(
+        model, model.scorer(), items, wanted.spans, seen=both or exclude_seen, batch_size=batch_size, progress=progress
     ):
         ranks[rows] = ranks_of(scores, target[rows])
+        if both and seen:
+            ties[rows] = ties_of(scores, target[rows])
+            ranks_without_seen[rows], ties_without_seen[rows] = without_seen(
+                scores, target[rows], ranks[rows], ties[rows], seen
+            )
         if top:
+            hide(scores, seen if exclude_seen else None)
             lists.keep(rows, scores)
-    return Ranking(ranks.cpu().numpy().astype(np.int64), *lists.arrays())
+    also = [part if both else part[:0] for part in (ranks_without_seen, ties, ties_without_seen)]
+    found = [part.cpu().numpy().astype(np.int64) for part in (ranks, *also)]
+    return Ranking(found[0], found[1], found[2], found[3], *lists.arrays())
 
 
 @torch.inference_mode()
@@ -165,11 +185,15 @@ def best_lists(
 
     Returns:
         Item numbers (R, k), best first, 0 where fewer than k could be recommended, and their scores (R, k).
+
+    Raises:
+        NotFiniteError: when a score is NaN or infinite.
     """
     lists = _Lists(len(spans.end), top, items.device)
-    for rows, scores in _hidden_scores(
-        model, score, items, spans, exclude_seen=exclude_seen, allowed=allowed, batch_size=batch_size, progress=progress
+    for rows, scores, seen in _tiles(
+        model, score, items, spans, seen=exclude_seen, batch_size=batch_size, progress=progress
     ):
+        hide(scores, seen, allowed)
         lists.keep(rows, scores)
     return lists.arrays()
 
@@ -201,18 +225,24 @@ class _Lists:
         return self._items.cpu().numpy(), self._scores.cpu().numpy()
 
 
-def _hidden_scores(
+def _tiles(
     model: Model,
     score: Scorer,
     items: Tensor,
     spans: Spans,
     *,
-    exclude_seen: bool,
+    seen: bool,
     batch_size: int,
     progress: Callable[[int], None],
-    allowed: Tensor | None = None,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows (b,) of the histories and their scores (b, N + 1), a tile at a time, what must not be ranked hidden."""
+) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]]:
+    """Rows (b,) of the histories, their scores (b, N + 1) but for item 0, and what has been seen, a tile at a time.
+
+    Args:
+        seen: whether it is wanted, as of :func:`hide`; else ``None``.
+
+    Raises:
+        NotFiniteError: when a score is NaN or infinite.
+    """
     device = items.device
     budget = _SCORES if device.type == "cpu" else _ON_DEVICE * _SCORES
     step = min(batch_size, max(_AT_LEAST, budget // (model.config.items + 1)))
@@ -226,10 +256,16 @@ def _hidden_scores(
         )
         histories, packing = pack(items, start, end)
         tile = score(histories, packing)
+        finite = torch.ones((), dtype=torch.bool, device=device)
         for part in (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step)):
             scores = tile(part)
-            hide(scores, _seen(items, first[part], end[part]) if exclude_seen else None, allowed)
-            yield rows[part], scores
+            hide(scores)
+            finite &= all_finite(scores)
+            yield rows[part], scores, _seen(items, first[part], end[part]) if seen else None
+        if not finite:  # asked once a batch, since a GPU has to be waited for
+            raise NotFiniteError(
+                f"{model.origin}: scores are not finite", "Train again, with a lower --learning-rate if it diverged."
+            )
         progress(len(rows))
 
 

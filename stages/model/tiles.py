@@ -20,14 +20,48 @@ def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None, allowed: Ten
         scores[seen] = -torch.inf
 
 
-def ranks_of(scores: Tensor, targets: Tensor) -> Tensor:
-    """Ranks (b,) from 1 of targets (b,) in hidden scores (b, N + 1), ties against the target.
+def all_finite(scores: Tensor) -> Tensor:
+    """Whether all hidden scores (b, N + 1) of items are finite, as a scalar on their device."""
+    # A sum is NaN or infinite as soon as one of its terms is, and reads the tile once.
+    return scores[:, 1:].sum().isfinite()
 
-    A target that is hidden itself stands behind all items, at N + 1.
-    """
+
+def ranks_of(scores: Tensor, targets: Tensor) -> Tensor:
+    """Ranks (b,) from 1 of targets (b,) in hidden scores (b, N + 1), ties against the target."""
     at_target = scores.gather(1, targets[:, None])
     # Counts the target itself, so the best rank is 1; in int32, which takes half the time of int64.
     return (scores >= at_target).sum(1, dtype=torch.int32)
+
+
+def ties_of(scores: Tensor, targets: Tensor) -> Tensor:
+    """How many other items (b,) score as targets (b,) do in hidden scores (b, N + 1)."""
+    return (scores == scores.gather(1, targets[:, None])).sum(1, dtype=torch.int32) - 1
+
+
+def without_seen(
+    scores: Tensor, targets: Tensor, ranks: Tensor, ties: Tensor, seen: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Ranks and ties of targets when items that have been seen are not ranked; looks at the seen items alone.
+
+    Args:
+        scores: (b, N + 1) hidden scores, with what has been seen.
+        targets: (b,).
+        ranks: (b,) of :func:`ranks_of` among all items.
+        ties: (b,) of :func:`ties_of` among all items.
+        seen: as of :func:`hide`.
+
+    Returns:
+        Ranks (b,) from 1 and ties (b,). A target that has been seen itself stands behind all items, at N + 1, alone.
+    """
+    width = scores.shape[1]
+    pairs = torch.unique(seen[0] * width + seen[1])  # an item counts once, however often it occurs in a history
+    rows, items = pairs // width, pairs % width
+    score, at_target = scores.view(-1)[pairs], scores.gather(1, targets[:, None])[rows, 0]
+    ranks = ranks.index_add(0, rows, (score >= at_target).to(ranks.dtype), alpha=-1)
+    ties = ties.index_add(0, rows, (score == at_target).to(ties.dtype), alpha=-1)
+    itself = rows[items == targets[rows]]
+    ranks[itself], ties[itself] = width, 0
+    return ranks, ties
 
 
 def best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:

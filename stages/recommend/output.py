@@ -1,7 +1,7 @@
 """Writes lists piece by piece: Parquet, JSON lines with a user a line, CSV with a recommendation a line."""
 
+import codecs
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from stages.artifacts.atomic import atomic_path
+from stages.artifacts.json_text import json_text
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.tables import table_writer
 from stages.recommend.options import STANDARD
@@ -77,11 +78,12 @@ class _JsonLines:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._ascii = codecs.lookup(file.encoding or "utf-8").name != "utf-8"  # a terminal without other letters
 
     def write(self, table: pa.Table) -> None:
         for row in table.to_pylist():
             row["scores"] = [_short(score) for score in row["scores"]]
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._file.write(json_text(row, ascii_only=self._ascii) + "\n")
 
     def set_lineage(self, lineage: Lineage) -> None:
         pass

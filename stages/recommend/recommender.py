@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.errors import DataError, NotFiniteError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import require_consistent
 from stages.artifacts.names import EMBEDDINGS, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS
@@ -162,7 +162,10 @@ class Recommender:
         self.check_top(top)
         vectors = self._text_vectors if by == "text" else self._candidate_vectors
         queries = torch.from_numpy(numbers.astype(np.int64)).to(vectors.device)
-        found, cosines = nearest(vectors, queries, top=top, progress=progress)
+        try:
+            found, cosines = nearest(vectors, queries, top=top, progress=progress)
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{self.model.origin}: {error.message}", error.hint) from error
         return Lists(found, cosines, np.zeros(len(found), np.bool_))
 
     def lists(

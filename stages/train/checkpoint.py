@@ -12,7 +12,8 @@ from torch import Tensor
 
 from stages import __version__
 from stages.artifacts.digest import OPEN_DIGEST
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import AccessError, DataError
+from stages.artifacts.json_text import json_text
 from stages.artifacts.names import CHECKPOINT_DIR
 from stages.frame.run import StageRun
 from stages.model.base import LearnedModel
@@ -91,7 +92,7 @@ class Checkpoints:
         Raises:
             DataError: when the disk is full or the folder cannot be written.
         """
-        meta = {_META: json.dumps({**asdict(progress), **OPEN_DIGEST})}
+        meta = {_META: json_text({**asdict(progress), **OPEN_DIGEST})}
         if progress.best_epoch == progress.epoch:
             save_tensors(self._best(progress), dict(average.model.state_dict()), meta)
         state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
@@ -171,6 +172,8 @@ def _read_progress(path: Path) -> Progress:
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         return load_tensors(path)
+    except AccessError:
+        raise
     except DataError as error:
         raise DataError(error.message, _AFRESH) from error
 

@@ -10,20 +10,17 @@ from torch import Tensor
 from stages.artifacts.errors import DataError
 from stages.artifacts.sequences import Sequences
 from stages.frame.run import StageRun
-from stages.metrics.accuracy import mean_metrics
 from stages.model.base import CountingModel, LearnedModel, training_items
 from stages.model.masking import CodeMasking
 from stages.model.objective import Objective
-from stages.model.ranking import Queries, target_ranks
+from stages.model.ranking import Queries
 from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress, run_key
 from stages.train.loop import Loop
 from stages.train.options import TrainOptions
+from stages.train.validation import VALIDATION_METRICS, validate
 from stages.train.windows import Sampler, Windows
-
-SHOWN = ("recall@10", "ndcg@10", "mrr")
-"""Validation metrics among the facts."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +93,14 @@ class TrainingRun:
         if epochs_run := progress.epoch - resumed_at:
             rates["epoch"] = seconds["training"] / epochs_run
             rates["targets_per_second"] = self.windows.targets * epochs_run / seconds["training"]
-        return Fitted(self._facts(model, parameters, progress), progress.history, rates)
+        facts = self._facts(model, parameters, progress)
+        return Fitted({**facts, **({"diverged": loop.diverged} if loop.diverged else {})}, progress.history, rates)
 
     def count(self, model: CountingModel) -> Fitted:
         """Let a model count and validate it: one epoch, which is the best."""
         model.count(self.sequences)
         items = torch.from_numpy(self.sequences.items.astype("int64"))
-        metrics = mean_metrics(target_ranks(model.eval(), items, self.validation), (10,))
+        metrics = validate(model, items, self.validation)
         self.run.reporter.on_epoch(1, metrics["ndcg@10"])
         facts = {
             "model": model.config.model,
@@ -190,4 +188,4 @@ def _objective(options: TrainOptions) -> Objective:
 
 
 def _shown(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {name: metrics[name] for name in SHOWN}
+    return {name: metrics[name] for name in VALIDATION_METRICS}

@@ -1,23 +1,26 @@
-"""The training loop: epochs, validation, early stopping."""
+"""The training loop: epochs, validation, early stopping, and the end when a loss is no longer finite."""
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from stages.artifacts.errors import NotFiniteError
 from stages.frame.allocator import return_freed_memory
 from stages.frame.reporter import Reporter
-from stages.metrics.accuracy import mean_metrics
 from stages.model.base import LearnedModel
 from stages.model.device import autocast
 from stages.model.objective import Objective
-from stages.model.ranking import Queries, target_ranks
+from stages.model.ranking import Queries
 from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
+from stages.train.finite import DivergedError, FiniteLosses
 from stages.train.options import SELECTION_METRIC, TrainOptions
+from stages.train.validation import validate
 from stages.train.windows import Sampler
 
 _TRIM_STEPS = 32
@@ -37,6 +40,8 @@ class Loop:
         validation: targets for early stopping.
         checkpoints: where the state goes after every epoch.
         reporter: is told about each epoch.
+        diverged: where losses or scores ceased to be finite: ``epoch``, ``step`` and ``reason``; empty where they
+            did not.
     """
 
     model: LearnedModel
@@ -48,21 +53,30 @@ class Loop:
     validation: Queries
     checkpoints: Checkpoints
     reporter: Reporter
+    diverged: dict[str, Any] = field(default_factory=dict)
 
     def run(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:
-        """Train from ``progress`` on until the epochs are over or validation stops improving.
+        """Train from ``progress`` on until the epochs are over, validation stops improving, or training diverges.
 
         Returns:
             Seconds spent on training and on validation by this process.
+
+        Raises:
+            NotFiniteError: when training diverges before any epoch is finished.
         """
         seconds = {"training": 0.0, "validation": 0.0}
         for row in progress.history:
             self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
         while not self.options.over(progress.epoch, progress.best_epoch):
             began = time.perf_counter()
-            row = self._epoch(progress, optimizer)
-            trained = time.perf_counter()
-            metrics = self._validate()
+            try:
+                row = self._epoch(progress, optimizer)
+                trained = time.perf_counter()
+                metrics = self._validate(progress)
+            except DivergedError as end:
+                seconds["training"] += time.perf_counter() - began
+                self._end_diverged(progress, end)
+                break
             seconds["training"] += trained - began
             seconds["validation"] += time.perf_counter() - trained
             progress.epoch += 1
@@ -84,6 +98,7 @@ class Loop:
         order = self.sampler.order(progress.epoch)
         sums: dict[str, Tensor] = {}
         rate = 0.0
+        finite = FiniteLosses(self.items.device)
         with self.reporter.track(f"epoch {progress.epoch + 1}", len(self.sampler), "steps") as advance:
             for index in range(len(self.sampler)):
                 rate = self._learning_rate(progress.step)
@@ -92,6 +107,7 @@ class Loop:
                 batch = self.sampler.batch(order, index)
                 with autocast(self.items.device, self.options.precision):
                     losses = self.model.losses(batch, self.objective)
+                finite.watch(progress.step + 1, losses)
                 optimizer.zero_grad()
                 losses["loss"].backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -103,18 +119,28 @@ class Loop:
                     sums[name] = sums.get(name, 0.0) + value.detach().double()
                 advance(1)
         means = {name: float(total) / len(self.sampler) for name, total in sums.items()}
-        if not all(torch.isfinite(torch.tensor(value)) for value in means.values()):
-            self.reporter.warn(f"epoch {progress.epoch + 1}: a loss is not finite; try a lower --learning-rate")
+        finite.check()
         return {"learning_rate": rate, **means}
 
     def _learning_rate(self, step: int) -> float:
         return self.options.learning_rate * min(1.0, (step + 1) / max(1, self.options.warmup_steps))
 
-    def _validate(self) -> dict[str, float]:
-        model = self.average.model.eval()
-        with autocast(self.items.device, self.options.precision):
-            ranks = target_ranks(model, self.items, self.validation)
-        return mean_metrics(ranks, (10,))
+    def _validate(self, progress: Progress) -> dict[str, float]:
+        try:
+            with autocast(self.items.device, self.options.precision):
+                return validate(self.average.model, self.items, self.validation)
+        except NotFiniteError as error:
+            raise DivergedError(progress.step, "the scores on validation are not finite") from error
+
+    def _end_diverged(self, progress: Progress, end: DivergedError) -> None:
+        """Note where training diverged; what counts is the state after the last whole epoch."""
+        where = f"epoch {progress.epoch + 1}, step {end.step}: {end.reason}"
+        hint = f"Lower --learning-rate, which is {self.options.learning_rate:g}, or raise --warmup-steps."
+        if not progress.best_epoch:
+            raise NotFiniteError(f"{where}; no epoch was finished before", hint) from end
+        self.diverged = {"epoch": progress.epoch + 1, "step": end.step, "reason": end.reason}
+        progress.step = progress.history[-1]["step"]
+        self.reporter.warn(f"{where}; training ends with the weights of epoch {progress.best_epoch}. {hint}")
 
 
 def _step_seed(seed: int, step: int) -> int:

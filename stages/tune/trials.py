@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from stages.artifacts.errors import UsageError, is_out_of_memory
+from stages.artifacts.errors import NotFiniteError, UsageError, is_out_of_memory
 from stages.frame.reporter import Reporter
 from stages.tune.folders import Folders
 from stages.tune.space import SearchedStage, Space
@@ -71,6 +71,8 @@ class Trials:
             self._study.tell(trial, state=TrialState.PRUNED)
             reports = self._study.trials[trial.number].intermediate_values
             self._say(trial, f"pruned after epoch {max(reports)}, at best {max(reports.values()):.4f}")
+        except NotFiniteError as error:
+            self._fail(trial, error.message)
         except UsageError as error:  # values that fit alone, but not with each other
             self._fail(trial, error.message)
         except (MemoryError, RuntimeError) as error:  # a model too large for the machine
@@ -108,6 +110,8 @@ class Trials:
             reporter = _TrialReporter(self._reporter, trial.number, heard)
             chosen = train.options(**{**training, "seed": first + run})
             result = train.run(chosen, workdir=folder, reporter=reporter)
+            if diverged := result.facts.get("diverged"):
+                raise NotFiniteError(f"epoch {diverged['epoch']}, step {diverged['step']}: {diverged['reason']}")
             values.append(float(result.facts["validation"][METRIC]))
             best.append(int(result.facts["best_epoch"]))
         trial.set_user_attr(VALUES, values)

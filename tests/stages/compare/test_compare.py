@@ -9,11 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES
+from stages.artifacts.tables import write_table
 from stages.compare import CompareOptions, compare
 from stages.compare.runs import locate
 from stages.evaluate import EvaluateOptions, evaluate
-from stages.metrics.accuracy import named_metrics
+from stages.metrics.accuracy import places, user_metrics
 from stages.metrics.randomization import holm
 from stages.train import TrainOptions, train
 
@@ -46,7 +48,8 @@ def _foreign(path: Path, **columns) -> Path:
 def test_the_figures_are_those_of_the_ranks(evaluated):
     found = compare(CompareOptions(runs=_runs(evaluated, "sasrec", "text"), metrics=["ndcg@10", "mrr"], resamples=500))
     ranks = {name: pq.read_table(evaluated / name / RANKS)["rank"].to_numpy() for name in ("sasrec", "text")}
-    means = {name: named_metrics(of, ["ndcg@10", "mrr"]).mean(0) for name, of in ranks.items()}
+    found_at = {name: places(of, np.arange(len(of)), np.ones(len(of), int)) for name, of in ranks.items()}
+    means = {name: user_metrics(of, ["ndcg@10", "mrr"]).mean(0) for name, of in found_at.items()}
     assert [row["metric"] for row in found["differences"]] == ["ndcg@10", "mrr"]
     for i, row in enumerate(found["differences"]):
         assert row["run"] == "text"
@@ -150,7 +153,8 @@ def test_files_of_other_tools(tmp_path):
     two = _foreign(tmp_path / "two.parquet", rank=[2, 2, 1, 50])
     found = compare(CompareOptions(runs=[str(one), str(two)], metrics=["recall@1", "RECALL@1"], resamples=100))
     assert (found["users"], found["targets"]) == (3, 4)
-    assert found["metrics"] == [{"metric": "recall@1", "values": {"one": 0.25, "two": 0.25}}]
+    # Of three users the first has the only hit with one, the second one of two with the other.
+    assert found["metrics"] == [{"metric": "recall@1", "values": {"one": pytest.approx(1 / 3), "two": 1 / 6}}]
     assert found["slices"] == []
     assert sum("taken on trust" in note for note in found["notes"]) == 2
     assert any("no slices by history length" in note for note in found["notes"])
@@ -176,6 +180,8 @@ def test_other_users_or_targets_are_refused(tmp_path):
     ("columns", "said"),
     [
         ({"rank": [1, 2, 0, 4]}, "column 'rank', row 3: rank 0"),
+        ({"rank": [1, 1, 1, 4]}, "column 'rank', row 2: rank 1 is taken by other targets of user 'b'"),
+        ({"other_rank": [1, 2, 3, -4]}, "column 'other_rank', row 4: rank -4"),
         ({"rank": [1, 2, None, 4]}, "column 'rank' has nulls"),
         ({"rank": ["1", "2", "3", "4"]}, "column 'rank' has type string, not int32"),
         ({"user_id": [1, 2, 3, 4]}, "column 'user_id' has type int64, not string"),
@@ -194,26 +200,84 @@ def test_empty_tables_are_refused(tmp_path):
         compare(CompareOptions(runs=[f"a={path}", f"b={path}"]))
 
 
-def test_another_split_protocol_or_data_is_refused(evaluated, tmp_path, make_structured):
+def test_another_split_or_data_is_refused(evaluated, tmp_path, make_structured):
     other = tmp_path / "other"
     shutil.copytree(evaluated / "text", other)
     runs = [str(evaluated / "text"), str(other)]
     evaluate(EvaluateOptions(split="valid", resamples=10, device="cpu"), workdir=other)
     with pytest.raises(DataError, match=r"text and other differ in split: test in .*, valid in"):
         compare(CompareOptions(runs=runs))
-    evaluate(EvaluateOptions(exclude_seen=True, resamples=10, device="cpu"), workdir=other)
-    with pytest.raises(DataError, match=r"text and other differ in protocol \(--exclude-seen\): False in .*, True in"):
-        compare(CompareOptions(runs=runs))
-    # Two that were evaluated alike are not saved by a reference that says nothing of it.
+    # Two that were evaluated otherwise are not saved by a reference that says nothing of it.
     plain = tmp_path / "plain.parquet"
     pq.write_table(pq.read_table(evaluated / "text" / RANKS).replace_schema_metadata(None), plain)
-    with pytest.raises(DataError, match="differ in protocol"):
+    with pytest.raises(DataError, match="differ in split"):
         compare(CompareOptions(runs=[str(plain), *runs]))
     fresh = make_structured(tmp_path / "fresh", seed=7)
     train(TrainOptions(model="sasrec", epochs=1, **SMALL), workdir=fresh)
     evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=fresh)
     with pytest.raises(DataError, match=r"text and fresh differ in data \(sequences.parquet\)"):
         compare(CompareOptions(runs=[str(evaluated / "text"), str(fresh)]))
+
+
+def test_runs_of_either_protocol_are_compared_by_the_same(evaluated, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(evaluated / "sasrec", other)
+    facts = evaluate(EvaluateOptions(exclude_seen=True, resamples=10, device="cpu"), workdir=other).facts
+    runs = [str(evaluated / "text"), str(other)]
+    straight = compare(CompareOptions(runs=[runs[0], f"other={evaluated / 'sasrec'}"], resamples=100))
+    found = compare(CompareOptions(runs=runs, resamples=100))
+    assert (found["differences"], found["exclude_seen"]) == (straight["differences"], False)
+    assert any("other: evaluated with history excluded, compared with all items ranked" in n for n in found["notes"])
+    coverage = next(row["values"] for row in found["metrics"] if row["metric"] == "coverage@10")
+    assert coverage["other"] is None and coverage["text"] is not None
+    excluded = compare(CompareOptions(runs=runs, exclude_seen=True, resamples=100))
+    assert excluded["exclude_seen"] is True
+    row = next(row for row in excluded["differences"] if row["metric"] == "ndcg@10")
+    assert row["mean"] == pytest.approx(facts["metrics"]["ndcg@10"]["mean"])
+    assert row["mean"] != pytest.approx(next(r["mean"] for r in found["differences"] if r["metric"] == "ndcg@10"))
+    # A file of the first version of the contract tells the ranks of one protocol alone.
+    old = tmp_path / "old.parquet"
+    lacking = pq.read_table(other / RANKS).drop_columns(["ties", "other_rank", "other_ties"])
+    write_table(old, lacking, read_lineage(other / RANKS))
+    with pytest.raises(DataError, match=r"old.parquet has no ranks with the items of the history"):
+        compare(CompareOptions(runs=[runs[0], str(old)], resamples=10))
+    compare(CompareOptions(runs=[str(old), runs[0]], resamples=10))
+
+
+def test_ties_across_the_cutoff_are_misses_and_told(evaluated, tmp_path):
+    # The second target ranks 12 with three others of its score: at best it would be at 9.
+    table = pq.read_table(evaluated / "text" / RANKS)
+    ranks, ties = np.full(table.num_rows, 5), np.zeros(table.num_rows, int)
+    ranks[1], ties[1] = 12, 3
+    for name, values in (("rank", ranks), ("ties", ties)):
+        place = table.column_names.index(name)
+        table = table.set_column(place, table.schema.field(name), pa.array(values, pa.int32()))
+    path = tmp_path / "tied.parquet"
+    pq.write_table(table.replace_schema_metadata(None), path)
+    found = compare(
+        CompareOptions(runs=[str(evaluated / "text"), str(path)], metrics=["recall@10", "recall@11"], resamples=10)
+    )
+    notes = [note for note in found["notes"] if note.startswith("tied: ") and "tie with" in note]
+    assert notes == [f"tied: 1 targets tie with other items across rank {k}; they count as misses" for k in (10, 11)]
+    assert found["metrics"][0]["values"]["tied"] == pytest.approx(1 - 1 / table.num_rows)
+
+
+def test_several_targets_of_a_user_are_averaged_as_evaluate_does(tmp_path, make_structured):
+    workdir = make_structured(tmp_path / "several")
+    table = pq.read_table(workdir / SEQUENCES)
+    for name in ("train_end", "valid_end"):
+        end = pa.array(np.maximum(1, table[name].to_numpy() - 2), pa.int32())
+        table = table.set_column(table.column_names.index(name), name, end)
+    pq.write_table(table.replace_schema_metadata(None), workdir / SEQUENCES)
+    train(TrainOptions(model="sasrec", epochs=1, **SMALL), workdir=workdir)
+    facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=workdir).facts
+    assert facts["targets"] > facts["users"]
+    names = ["recall@10", "ndcg@10", "hit@10", "map@10", "mrr"]
+    found = compare(CompareOptions(runs=[f"a={workdir}", f"b={workdir}"], metrics=names, resamples=10))
+    table = {row["metric"]: row["values"]["a"] for row in found["metrics"]}
+    for name in names:
+        assert table[name] == pytest.approx(facts["metrics"][name]["mean"])
+    assert len({round(table[name], 6) for name in names}) == 5
 
 
 def test_ranks_of_a_model_that_is_gone_are_refused_but_can_be_kept(evaluated, tmp_path):

@@ -115,7 +115,14 @@ def test_many_row_groups_hold_what_one_holds(
 
 @pytest.mark.parametrize(
     "changed",
-    [{"normalize": True}, {"max_tokens": 8}, {"prompt": "the "}, {"precision": "bfloat16"}, {"views": ["title"]}],
+    [
+        {"normalize": True},
+        {"max_tokens": 8},
+        {"prompt": "the "},
+        {"precision": "bfloat16"},
+        {"views": ["title"]},
+        {"truncate_dim": 8},
+    ],
 )
 def test_an_option_that_decides_content_makes_it_stale(
     sentences: Sentences, make_items: MakeItems, tiny_model: Path, changed: dict[str, object]
@@ -259,6 +266,9 @@ def test_a_view_without_texts(make_items: MakeItems, tiny_model: Path) -> None:
         ({"backend": "openvino", "precision": "float16"}, "--precision float16"),
         ({"max_tokens": 65}, "64 positions"),
         ({"max_tokens": 2}, "--max-tokens 2"),
+        ({"truncate_dim": 33}, "--truncate-dim 33: tiny gives 32 dimensions"),
+        ({"prompt_name": "query2"}, "--prompt-name query2: tiny has no such prompt"),
+        ({"prompt_name": "query", "prompt": "x"}, "--prompt and --prompt-name exclude each other"),
         ({"batch_tokens": 0}, "--batch-tokens must be at least 1, is 0"),
         ({"views": ["titel"]}, "'title'"),
     ],

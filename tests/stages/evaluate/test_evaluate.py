@@ -45,7 +45,9 @@ def trained(structured, small):
 def test_evaluation_of_a_trained_model(trained):
     result = evaluate(EvaluateOptions(cutoffs=(10, 5), resamples=200, device="cpu"), workdir=trained)
     ranks = pq.read_table(trained / RANKS)
-    assert ranks.column_names == ["user_id", "target", "rank", "history_length", "target_count"]
+    assert ranks.column_names == [
+        *("user_id", "target", "rank", "ties", "other_rank", "other_ties", "history_length", "target_count")
+    ]
     sequences = read_sequences(trained / SEQUENCES, user_ids=True)
     assert ranks["user_id"].to_pylist() == sequences.user_ids.to_pylist()
     assert ranks["target"].to_pylist() == sequences.items[sequences.offsets[1:] - 1].tolist()
@@ -143,7 +145,10 @@ def test_excluding_what_was_seen(trained, small):
     assert (ranks[misses] == 61).all()
     assert (ranks[~misses] <= before[~misses]).all()
     assert (ranks[~misses] < before[~misses]).any()
-    assert "seen_targets" not in open_facts
+    assert facts["protocols"] == open_facts["protocols"]
+    assert facts["metrics"] == open_facts["protocols"]["exclude_seen"]["metrics"] != open_facts["metrics"]
+    assert facts["popularity"] == open_facts["protocols"]["exclude_seen"]["popularity"] != open_facts["popularity"]
+    assert pq.read_table(trained / RANKS)["other_rank"].to_pylist() == before.tolist()
     assert facts["metrics"]["recall@10"]["mean"] == pytest.approx((ranks <= 10).mean())
 
 

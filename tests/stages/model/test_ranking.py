@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from models import config_for
+from models import config_for, config_of
 
 import stages.model.ranking as module
+from stages.artifacts.errors import NotFiniteError
 from stages.artifacts.sequences import Sequences
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.cocorec import CoCoRec
 from stages.model.packing import Packing
+from stages.model.popularity import Popularity
 from stages.model.ranking import queries, rank, target_ranks
 
 
@@ -77,15 +79,17 @@ def test_seen_items_are_left_out_of_ranks_and_lists(model, sequences, monkeypatc
     sequences.items[35] = sequences.items[6]
     wanted = queries(sequences, "test", 20)
     items = torch.from_numpy(sequences.items.astype(np.int64))
-    ranking = rank(model, items, wanted, top=60, exclude_seen=True, batch_size=3)
+    ranking = rank(model, items, wanted, top=60, exclude_seen=True, both=True, batch_size=3)
+    assert (ranking.ranks == rank(model, items, wanted).ranks).all()
     for row in range(len(ranking.ranks)):
         seen = set(sequences.items[wanted.first[row] : wanted.end[row]].tolist())
         order = (1 + torch.argsort(_scores(model, items, wanted, row), descending=True)).tolist()
         left = [number for number in order if number not in seen]
         target = int(wanted.target[row])
-        assert ranking.ranks[row] == (61 if target in seen else 1 + left.index(target))
+        assert ranking.ranks_without_seen[row] == (61 if target in seen else 1 + left.index(target))
         assert ranking.items[row].tolist() == left + [0] * (60 - len(left))
-    assert ranking.ranks[1] == 61
+    assert ranking.ranks_without_seen[1] == 61
+    assert rank(model, items, wanted).ranks_without_seen.size == 0
 
 
 def test_ties_count_against_the_target(model, sequences):
@@ -96,9 +100,36 @@ def test_ties_count_against_the_target(model, sequences):
     torch.nn.init.zeros_(model.repeats.by_age)
     wanted = queries(sequences, "test", 20)
     items = torch.from_numpy(sequences.items.astype(np.int64))
-    ranking = rank(model, items, wanted, top=5)
+    ranking = rank(model, items, wanted, top=5, both=True)
     assert ranking.ranks.tolist() == [60] * len(wanted.user)
+    assert ranking.ties.tolist() == [59] * len(wanted.user)
+    seen = [set(sequences.items[f:e].tolist()) for f, e in zip(wanted.first, wanted.end, strict=True)]
+    left = [61 if int(target) in of else 60 - len(of) for target, of in zip(wanted.target, seen, strict=True)]
+    assert ranking.ranks_without_seen.tolist() == left
+    assert ranking.ties_without_seen.tolist() == [0 if ranks == 61 else ranks - 1 for ranks in left]
     assert ranking.items.tolist() == [[1, 2, 3, 4, 5]] * len(wanted.user)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("item", [1, 60])
+def test_scores_that_are_not_finite_are_refused(sequences, value, item):
+    class OneBadScore(Popularity):
+        def scorer(self):
+            def read(histories, packing):
+                def tile(part):
+                    scores = torch.rand(part.stop - part.start, 61)
+                    scores[-1, item] = value
+                    return scores
+
+                return tile
+
+            return read
+
+    model = OneBadScore(config_of("popularity", 60))
+    model.origin = "w/model/model.safetensors"
+    items = torch.from_numpy(sequences.items.astype(np.int64))
+    with pytest.raises(NotFiniteError, match=r"w/model/model.safetensors: scores are not finite\n.*--learning-rate"):
+        rank(model, items, queries(sequences, "test", 20), top=3)
 
 
 def test_an_item_without_any_view_still_has_a_vector(model):
