@@ -13,7 +13,7 @@ from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
 from cocorec_cli.streams import abandon, claim_streams
 from stages import __version__
-from stages.artifacts.errors import UsageError
+from stages.artifacts.errors import UsageError, shortage
 
 _EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
 _BEFORE, _STAGES, _AFTER, _ALL = "Before the stages", "Stages, in order", "After training", "The whole pipeline"
@@ -102,7 +102,7 @@ def main(args: Sequence[str] | None = None) -> int:
         except BaseException as error:  # what Rust raises when it panics is no Exception
             if received:
                 return report_interrupt(received[0])
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception) and shortage(error) is None:
                 raise
             return _with_stdout_flushed(report_error(error))
         if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):

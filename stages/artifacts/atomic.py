@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written beside their place, synced, renamed."""
 
+import glob
 import json
 import os
 import secrets
@@ -30,7 +31,7 @@ def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
     """
     path = Path(path)
     # A random name opened with O_EXCL cannot be planted as a link by somebody else; the mode follows the umask.
-    temporary = path.with_name(f".{path.name}{_TEMPORARY}{secrets.token_hex(6)}")
+    temporary = path.with_name(temporary_prefix(path.name) + secrets.token_hex(6))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = _create(temporary)
@@ -84,9 +85,19 @@ def read_json(path: Path) -> Any:
         raise DataError(f"cannot read {path}: {error}", "Run the stage that writes it again with --force.") from error
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that a killed run left in ``folder``; call it only while holding the lock."""
-    for path in Path(folder).glob(f".*{_TEMPORARY}*"):
+def temporary_prefix(name: str) -> str:
+    """How the name of a temporary file begins, for :func:`remove_leftovers` to find it."""
+    return f".{name}{_TEMPORARY}"
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Delete temporary files that a killed run left in ``folder``; call it only while nobody else writes there.
+
+    Args:
+        folder: where they are.
+        name: of the file that they were to become; by default any.
+    """
+    for path in Path(folder).glob(temporary_prefix(name if name == "*" else glob.escape(name)) + "*"):
         path.unlink(missing_ok=True)
 
 

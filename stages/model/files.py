@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from stages.artifacts.atomic import atomic_path, read_json, require_file, write_json
@@ -47,17 +47,20 @@ class Trained:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, whole or not at all.
+    """Write a safetensors file, whole or not at all; equal tensors and metadata give equal bytes.
+
+    Args:
+        path: the file.
+        tensors: by name.
+        metadata: of one key, since the library writes several in no fixed order.
 
     Raises:
         DataError: when the disk is full or the folder cannot be written.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Not save_file: it has temporary files of its own, which a killed process would leave for ever.
     with atomic_path(path) as temporary:
-        try:
-            save_file(contiguous, temporary, metadata=metadata)
-        except SafetensorError as error:  # the library's name for what the system refused
-            raise OSError(str(error)) from error
+        temporary.write_bytes(save(contiguous, metadata=metadata))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
