@@ -59,6 +59,8 @@ warmup_steps = 2
 threads = 1
 [evaluate]
 cutoffs = [1, 5]
+[recommend]
+top = 3
 """
 
 
@@ -138,7 +140,7 @@ def test_everything_is_fresh_afterwards(done):
 
 def test_the_configuration_file_does_the_same_and_finds_nothing_to_do(done):
     (done / "cocorec.toml").write_text(CONFIG)
-    assert [stage["skipped"] for stage in _cocorec(done, "run")["stages"]] == [True] * 5
+    assert [stage["skipped"] for stage in _cocorec(done, "run")["stages"]] == [True] * 6
 
 
 FILES = {
@@ -192,7 +194,7 @@ def test_the_same_bytes_in_another_work_directory(done):
     first, second = done / "artifacts", done / "second"
     names = sorted(str(path.relative_to(first)) for path in first.rglob("*") if path.is_file())
     compared = [name for name in names if not name.startswith((".cocorec", "model/checkpoint"))]
-    assert len(compared) == 11
+    assert len(compared) == 13
     for name in compared:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
