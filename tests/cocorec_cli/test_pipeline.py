@@ -59,6 +59,8 @@ warmup_steps = 2
 threads = 1
 [evaluate]
 cutoffs = [1, 5]
+[recommend]
+top = 3
 """
 
 

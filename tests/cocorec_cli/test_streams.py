@@ -63,10 +63,10 @@ def test_a_terminal_that_knows_no_letters_beyond_ascii(tmp_path):
     assert json.loads("{" + text)["workdir"] == "n\u00f6where"
 
 
-def test_a_name_that_is_no_text(tmp_path):
+def test_a_name_that_is_no_text_is_refused_and_shown(tmp_path):
     ended = shell("cocorec status -w \"$(printf 'n\\377')\" --json", tmp_path)
-    assert ended.returncode == 0, ended
-    assert json.loads(ended.stdout)["workdir"] == "n\udcff"
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (3, False), ended
+    assert b"n\\udcff" in ended.stderr or b"not UTF-8" in ended.stderr
 
 
 def test_streams_of_python_are_left_as_they_are(capsys):
