@@ -22,6 +22,24 @@ fail_under = "ndcg@10=0.5"
 """
 
 
+_METRIC = {"ndcg@10": {"mean": 0.9, "low": 0.8, "high": 1.0}}
+EVALUATED = {
+    "split": "test",
+    "users": 3,
+    "targets": 3,
+    "exclude_seen": False,
+    "repeated_targets": 0,
+    "metrics": _METRIC,
+    "popularity": _METRIC,
+    "protocols": {name: {"metrics": _METRIC, "popularity": _METRIC} for name in ("all_items", "exclude_seen")},
+    "popularity_cut": "before the split",
+    "counts_cut": "training",
+    "popularity_groups": [],
+    "beyond_accuracy": {},
+}
+"""What an evaluation reports."""
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
     """The stages are replaced by recorders; this is what they were called with."""
@@ -30,7 +48,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]
     def recorder(name: str):
         def stage(options: Options, **settings: object) -> Result:
             calls.append((name, {**vars(options), **settings}))
-            return Result(name, {}, {"metrics": {"ndcg@10": {"mean": 0.9}}, "split": "test"})
+            return Result(name, {}, EVALUATED if name == "evaluate" else {"rows": 3})
 
         return stage
 
