@@ -69,7 +69,7 @@ def test_options_come_from_the_environment(cli, runs, monkeypatch):
         (["old.parquet"], 2, "at least two runs"),
         (["old.parquet", "gone"], 2, "gone does not exist"),
         (["old.parquet", "new.parquet", "--json", "--markdown"], 2, "--json and --markdown exclude each other"),
-        (["old.parquet", "new.parquet", "--metrics", "map@5"], 2, "unknown metric 'map@5'"),
+        (["old.parquet", "new.parquet", "--metrics", "precision@5"], 2, "unknown metric 'precision@5'"),
         (["old.parquet", "text.parquet"], 3, "text.parquet is damaged or not a Parquet file"),
     ],
 )
