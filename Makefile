@@ -8,7 +8,7 @@ EXTRAS := dev,offline
 QUICKSTART := examples/quickstart
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test crash-test lint audit format wheel-test clean
+.PHONY: help install quickstart tools test crash-test lowest-test lint audit format wheel-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -26,11 +26,17 @@ quickstart: $(INSTALLED)  ## run the whole pipeline on the example, show the met
 	$(BIN)/cocorec status --config $(QUICKSTART)/cocorec.toml
 	$(BIN)/cocorec recommend --config $(QUICKSTART)/cocorec.toml
 
-test: $(INSTALLED)  ## run the tests
+tools:  ## install strace, which some tests need, where that is possible without asking
+	.ci/tools
+
+test: $(INSTALLED) tools  ## run the tests
 	$(BIN)/python -m pytest
 
-crash-test: $(INSTALLED)  ## kill every stage 40 times; takes many minutes
+crash-test: $(INSTALLED) tools  ## kill every command at every file-system call and at random; takes an hour or more
 	$(BIN)/python -m pytest -m crash
+
+lowest-test:  ## run tests with the lowest versions of the dependencies that are allowed
+	LOWEST_PYTHON=$(PYTHON) .ci/lowest-test
 
 lint: $(INSTALLED)  ## check style and types
 	$(BIN)/ruff check .

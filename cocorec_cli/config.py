@@ -89,6 +89,9 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
     """
     import tomllib
 
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise UsageError(f"--config: {path} is {kind}, not a file", "Write its content to a file first.")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -97,6 +100,8 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
         raise UsageError(f"--config: cannot read {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: lists or tables within each other, too deep to be read") from error
     problems: list[str] = []
     defaults: Defaults = {}
     folder = path.absolute().parent

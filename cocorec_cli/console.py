@@ -1,4 +1,7 @@
-"""Progress and messages on stderr: progress bars for a person at a terminal, plain lines for a log file."""
+"""Progress and messages on stderr: progress bars for a person at a terminal, plain lines for a log file.
+
+What is shown may come from data, servers or file names: whatever goes to a terminal or log passes :func:`printable`.
+"""
 
 import sys
 import time
@@ -6,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cocorec_cli.streams import abandon
 from stages.frame.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -47,7 +51,8 @@ class ConsoleReporter(Reporter):
             yield lambda done: None
         elif sys.stderr.isatty():
             with self._bars() as progress:
-                task = progress.add_task(label, total=total, of=(f"/{total:,}" if total else "") + f" {unit}")
+                shown = printable(label, lines=False)
+                task = progress.add_task(shown, total=total, of=(f"/{total:,}" if total else "") + f" {unit}")
                 try:
                     yield lambda done: progress.advance(task, done)
                 finally:
@@ -79,19 +84,40 @@ class ConsoleReporter(Reporter):
         if self._progress is not None:
             from rich.text import Text
 
-            self._progress.console.print(Text.assemble((prefix, style), message), soft_wrap=True)
+            self._progress.console.print(Text.assemble((prefix, style), printable(message)), soft_wrap=True)
         else:
             say(message, prefix, style)
 
 
+def printable(text: str, *, lines: bool = True) -> str:
+    r"""A text with escapes such as ``\x1b`` for what a terminal would obey instead of showing it.
+
+    That is all that is no letter, mark, digit, sign or blank: control characters, directions of writing, bytes that
+    are no UTF-8.
+
+    Args:
+        text: of any origin.
+        lines: whether it may go over several lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or (lines and one == "\n") else one.encode("unicode_escape").decode() for one in text
+    )
+
+
 def say(message: str, prefix: str = "", style: str = "") -> None:
     """Print a line to stderr, its prefix coloured where a terminal shows colours."""
-    if sys.stderr.isatty():
-        from rich.text import Text
+    message = printable(message)
+    try:
+        if sys.stderr.isatty():
+            from rich.text import Text
 
-        stderr_console().print(Text.assemble((prefix, style), message), soft_wrap=True)
-    else:
-        print(f"{prefix}{message}", file=sys.stderr, flush=True)
+            stderr_console().print(Text.assemble((prefix, style), message), soft_wrap=True)
+        else:
+            print(f"{prefix}{message}", file=sys.stderr, flush=True)
+    except OSError:  # a full disk, a reader that has gone: no reason to end the work, and nobody to tell
+        abandon(sys.stderr)
 
 
 def stderr_console() -> "Console":
@@ -105,9 +131,9 @@ def _make_progress(console: "Console") -> "Progress":
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed:,.0f}{task.fields[of]}"),
+        TextColumn("{task.completed:,.0f}{task.fields[of]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(compact=True),
         console=console,

@@ -1,7 +1,7 @@
 """What the user sees when a command fails, and the exit code.
 
-0 done, 1 a bug or out of memory, 2 wrong usage, 3 data or artifacts that cannot be used, 4 a quality bar missed,
-128 + signal when interrupted (130 Ctrl-C, 143 SIGTERM), 141 when whoever read the output has gone.
+0 done, 1 a bug, too little memory or no thread, 2 wrong usage, 3 data or artifacts that cannot be used, 4 a quality bar
+missed, 128 + signal when interrupted (130 Ctrl-C, 143 SIGTERM), 141 when whoever read the output has gone.
 """
 
 import errno
@@ -11,34 +11,48 @@ import traceback
 
 import typer
 
-from cocorec_cli.console import say
-from stages.artifacts.errors import CocorecError, DataError, is_out_of_memory
+from cocorec_cli.console import printable, say
+from stages.artifacts.errors import CocorecError, DataError, is_out_of_memory, shortage
 
 BUG = 1
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
-_USERS_TO_SOLVE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_USERS_TO_SOLVE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EIO, errno.EBADF),  # a terminal that has gone, a stream that was closed
+}
 
 
-def report_error(error: Exception) -> int:
+def report_error(error: BaseException) -> int:
     """Print an error to stderr and return the exit code that belongs to it."""
+    if short := shortage(error):
+        return _report_shortage(short)
     if isinstance(error, CocorecError):
         _explain(error.message, error.hint)
         return error.exit_code
     if isinstance(error, typer.TyperException):
         return _report_usage(error)
-    if is_out_of_memory(error):
-        _explain(
-            f"out of memory: {str(error) or type(error).__name__}".splitlines()[0],
-            "Work in smaller batches (`cocorec train --help` and `cocorec embed --help` list the options), "
-            "end other programs, or take a machine with more memory.",
-        )
-        return BUG
     if isinstance(error, OSError) and error.errno in _USERS_TO_SOLVE:
         _explain(str(error), "Make room, or choose a folder that can be read and written.")
         return DataError.exit_code
-    traceback.print_exception(error, file=sys.stderr)
+    print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)
     _explain("this is a bug in cocorec", "Please report it together with the traceback above.")
+    return BUG
+
+
+def _report_shortage(error: BaseException) -> int:
+    told = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if is_out_of_memory(error):
+        _explain(
+            f"out of memory: {told}",
+            "Work in smaller batches (`cocorec train --help` and `cocorec embed --help` list the options), "
+            "end other programs, or take a machine with more memory.",
+        )
+    else:
+        _explain(
+            f"the system gives no further thread: {told}",
+            "End other programs, lower --threads, or raise the limit of processes (`ulimit -u`); no file is damaged.",
+        )
     return BUG
 
 

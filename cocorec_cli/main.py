@@ -1,7 +1,5 @@
 """The entry point ``cocorec``: the list of commands, and what happens when one fails."""
 
-import io
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +11,9 @@ from typer.main import get_command
 from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
 from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
+from cocorec_cli.streams import abandon, claim_streams
 from stages import __version__
+from stages.artifacts.errors import UsageError, shortage
 
 _EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
 _BEFORE, _STAGES, _AFTER, _ALL = "Before the stages", "Stages, in order", "After training", "The whole pipeline"
@@ -83,7 +83,10 @@ def cocorec(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run ``cocorec`` with these arguments, by default those of the process, and return the exit code."""
-    _escape_what_cannot_be_shown()
+    try:
+        claim_streams()
+    except UsageError as error:
+        return report_error(error)
     with interrupts() as received:
         try:
             code = get_command(app).main(args, prog_name="cocorec", standalone_mode=False)
@@ -99,21 +102,24 @@ def main(args: Sequence[str] | None = None) -> int:
         except BaseException as error:  # what Rust raises when it panics is no Exception
             if received:
                 return report_interrupt(received[0])
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception) and shortage(error) is None:
                 raise
-            return report_error(error)
+            return _with_stdout_flushed(report_error(error))
         if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
             return report_interrupt(received[0] if received else signal.SIGINT)
         return int(code or 0)
 
 
-def _escape_what_cannot_be_shown() -> None:
-    """Let an output that has no letters beyond ASCII show escapes, as that for errors does, instead of failing."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def _with_stdout_flushed(code: int) -> int:
+    """The exit code of a command that failed; what it had printed may be why, and must not fail again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        abandon(sys.stdout)
+    return code
 
 
 def _end_of_pipe() -> int:
     """Whoever read the output has gone: end quietly, and let nothing be flushed into the broken pipe at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    abandon(sys.stdout)
     return BROKEN_PIPE

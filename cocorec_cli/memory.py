@@ -29,6 +29,9 @@ _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
 
 
+_LARGEST = 1 << 60
+
+
 def read_size(text: str) -> int:
     """Read a size such as ``2GiB``, ``1.5G`` (both binary) or ``500MB`` (decimal) as bytes.
 
@@ -40,10 +43,12 @@ def read_size(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a size such as 2GiB or 500MB")
     decimal = text.upper().endswith("B") and match["unit"] and not match["binary"]
-    size = int(float(match["number"]) * (1000 if decimal else 1024) ** _UNITS[match["unit"].upper()])
+    size = float(match["number"]) * (1000 if decimal else 1024) ** _UNITS[match["unit"].upper()]
     if size < 1:
         raise ValueError(f"{text!r} leaves no memory")
-    return size
+    if size > _LARGEST:
+        raise ValueError(f"{text!r} is more than any machine has")
+    return int(size)
 
 
 def held() -> int:

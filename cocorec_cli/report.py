@@ -1,5 +1,6 @@
 """What a command prints on stdout when it is done: tables for a person, one JSON object for a program."""
 
+import json
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cocorec_cli.console import printable
 from stages.artifacts.json_text import json_text
 from stages.frame.result import Result
 
@@ -50,13 +52,8 @@ class Report:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object on stdout."""
-    text = json_text(value, indent=2)
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # names that are no UTF-8, or a terminal that knows no such letters
-        text = json_text(value, indent=2, ascii_only=True)
-    print(text, flush=True)
+    """Print one JSON object on stdout, without characters that a terminal would obey."""
+    print(_escaped(json_text(value, indent=2)), flush=True)
 
 
 def print_report(report: Report) -> None:
@@ -88,13 +85,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, width=None if terminal else UNLIMITED)
     if title:
-        console.print(Text(title, style="bold"), soft_wrap=True)
+        console.print(Text(printable(title), style="bold"), soft_wrap=True)
     if rows:
         table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         for column in columns or [""] * len(rows[0]):
-            table.add_column(Text(column), overflow="fold")
+            table.add_column(Text(printable(column, lines=False)), overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(printable(cell, lines=False)) for cell in row))
         if terminal:
             console.print(Padding(table, (0, 0, 0, 2)))
         else:
@@ -106,10 +103,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 def print_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
     """Print a table on stdout as GitHub-flavoured Markdown."""
     if title:
-        print(f"**{title}**\n")
+        print(f"**{printable(title)}**\n")
     for cells in (columns, ["---"] * len(columns), *rows):
-        print("| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells) + " |")
+        plain = (printable(cell, lines=False) for cell in cells)
+        print("| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in plain) + " |")
     sys.stdout.flush()
+
+
+def _escaped(text: str) -> str:
+    """JSON with the escapes of JSON for what :func:`printable` escapes; such characters stand in its strings alone."""
+    plain = text.encode(sys.stdout.encoding or "ascii", "replace").decode(sys.stdout.encoding or "ascii")
+    return "".join(
+        one if shown == one and (one.isprintable() or one == "\n") else json.dumps(one)[1:-1]
+        for one, shown in zip(text, plain, strict=True)
+    )
 
 
 def shortened(text: str, width: int = 40) -> str:

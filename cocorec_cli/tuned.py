@@ -57,7 +57,7 @@ def write_tuned(
     import tomlkit
     from tomlkit.items import Table
 
-    from stages.artifacts.atomic import atomic_path
+    from stages.artifacts.atomic import atomic_path, remove_leftovers
 
     folder = output.absolute().parent
     text = config.read_text(encoding="utf-8") if config else ""
@@ -75,6 +75,7 @@ def write_tuned(
         for key, value in values.items():
             spelt = next((found for found in content[name] if found.replace("-", "_") == key), key)
             content[name][spelt] = str(value) if isinstance(value, Path) else value
+    remove_leftovers(folder, output.name)  # no lock clears the folders outside of the work directory
     with atomic_path(output) as temporary:
         temporary.write_text(f"{_MARK}{headline}\n{tomlkit.dumps(content)}", encoding="utf-8")
 

@@ -240,7 +240,7 @@ def test_an_option_has_one_default():
 
     from stages.frame.options import declarations
 
-    stages = ("preprocess", "embed", "quantize", "train", "evaluate", "compare", "tune", "download")
+    stages = ("preprocess", "embed", "quantize", "train", "evaluate", "recommend", "compare", "tune", "download")
     modules = {stage: importlib.import_module(f"stages.{stage}.options") for stage in stages}
     classes = [getattr(module, f"{stage.title()}Options") for stage, module in modules.items()]
     declared = {found.name for options in classes for found in declarations(options)}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cocorec_cli.console import ConsoleReporter
+from cocorec_cli.console import ConsoleReporter, printable
 from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.options import option
 from cocorec_cli.report import print_json, print_markdown, print_table
@@ -73,7 +73,7 @@ def _print(found: Mapping[str, Any], table: Any) -> None:
         f"interval: {method['interval']}.",
         *found["notes"],
     ):
-        print(line)
+        print(printable(line))
 
 
 def _row(row: Mapping[str, Any]) -> Sequence[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cocorec_cli.console import ConsoleReporter
+from cocorec_cli.console import ConsoleReporter, printable
 from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.options import GENERAL, option
 from cocorec_cli.report import print_json, print_table
@@ -39,4 +39,4 @@ def download(
     rows = [[row["file"], f"{row['bytes']:,}", row["sha256"][:12], row["state"]] for row in facts["files"]]
     total = ["total", f"{facts['bytes']:,}", "", ""]
     print_table(["file", "bytes", "sha256", "state"], [*rows, total], title=f"{facts['folder']}: {done}")
-    print(f"next: {facts['next']}", flush=True)
+    print(printable(f"next: {facts['next']}"), flush=True)

@@ -45,8 +45,8 @@ def status(
             for found in statuses
         ]
         print_table(["file", "state", "stage", "bytes", "why"], rows, title=f"work directory {workdir}")
+    damaged = {found.file: found.hint for found in statuses if found.state == "damaged"}
     unreadable = [found.file for found in statuses if found.state == "unreadable"]
-    damaged = [found.file for found in statuses if found.state == "damaged"]
     if unreadable:
         also = f"; damaged: {', '.join(damaged)}" if damaged else ""
         raise DataError(
@@ -54,9 +54,8 @@ def status(
             "Ask the owner to let you read them (chmod a+r); a file that may not be read need not be damaged.",
         )
     if damaged:
-        raise DataError(
-            f"damaged in {workdir}: {', '.join(damaged)}", "Run the stages that make them again with --force."
-        )
+        hints = "\n".join(dict.fromkeys(hint for hint in damaged.values() if hint))
+        raise DataError(f"damaged in {workdir}: {', '.join(damaged)}", hints or "Fetch good copies.")
 
 
 def _stage_options(ctx: typer.Context) -> tuple[Options, Options]:

@@ -59,7 +59,7 @@ def tune(
     ] = None,
     threads: Annotated[
         int | None,
-        option("CPU threads.", MACHINE, min=1, metavar="N", show_default="those of train"),
+        option("CPU threads.", MACHINE, min=1, max=1024, metavar="N", show_default="those of train"),
     ] = None,
     force: Annotated[bool, option("Write over the --output that is there.", GENERAL, "--force")] = False,
 ) -> None:

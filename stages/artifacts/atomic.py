@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written beside their place, synced, renamed."""
 
+import glob
 import json
 import os
 import secrets
@@ -30,7 +31,7 @@ def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
     """
     path = Path(path)
     # A random name opened with O_EXCL cannot be planted as a link by somebody else; the mode follows the umask.
-    temporary = path.with_name(f".{path.name}{_TEMPORARY}{secrets.token_hex(6)}")
+    temporary = path.with_name(temporary_prefix(path.name) + secrets.token_hex(6))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = _create(temporary)
@@ -72,6 +73,7 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: when it is missing, is not JSON, or not the JSON that was written.
     """
+    require_file(path)
     try:
         check_digest(path)
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -83,10 +85,37 @@ def read_json(path: Path) -> Any:
         raise DataError(f"cannot read {path}: {error}", "Run the stage that writes it again with --force.") from error
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that a killed run left in ``folder``; call it only while holding the lock."""
-    for path in Path(folder).glob(f".*{_TEMPORARY}*"):
+def temporary_prefix(name: str) -> str:
+    """How the name of a temporary file begins, for :func:`remove_leftovers` to find it."""
+    return f".{name}{_TEMPORARY}"
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Delete temporary files that a killed run left in ``folder``; call it only while nobody else writes there.
+
+    Args:
+        folder: where they are.
+        name: of the file that they were to become; by default any.
+    """
+    for path in Path(folder).glob(temporary_prefix(name if name == "*" else glob.escape(name)) + "*"):
         path.unlink(missing_ok=True)
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no file: a pipe is waited for, and a device never ends.
+
+    Raises:
+        DataError: when nothing is there, or something else than a file.
+        AccessError: when this user may not read it.
+    """
+    path = Path(path)
+    if path.is_file():
+        require_permission(path)
+        return
+    if not path.exists():
+        raise missing(path)
+    kind = "a folder" if path.is_dir() else "a pipe or a device"
+    raise DataError(f"{path} is {kind}, not a file", "Name a file that holds what is meant.")
 
 
 def missing(path: Path) -> DataError:

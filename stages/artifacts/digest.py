@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.pipeline import stage_of
+from stages.artifacts.pipeline import again
 
 _MARK = "self-sha256:"
 _DIGITS = 64
@@ -115,10 +115,8 @@ def has_digest(path: Path) -> bool:
 
 
 def _damaged(path: Path) -> DataError:
-    stage = stage_of(path)
     return DataError(
-        f"{path} is damaged: its bytes are not those that were written",
-        f"Run `cocorec {stage} --force` to write it again, or fetch a good copy." if stage else "Fetch a good copy.",
+        f"{path} is damaged: its bytes are not those that were written", again(path) or "Fetch a good copy."
     )
 
 

@@ -1,5 +1,7 @@
 """What can go wrong, by who has to act on it. The command line turns ``exit_code`` into its own."""
 
+import errno
+
 
 class CocorecError(Exception):
     """A problem that the user can solve: what is wrong, where, and what to do about it.
@@ -43,10 +45,50 @@ class QualityError(CocorecError):
     exit_code = 4
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory was short. Also torch's own errors, told by their names because torch may not be imported here."""
+_NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "std::bad_alloc",
+    "memory allocation of",
+    "failed to map segment",
+)
+_NO_THREAD = ("can't start new thread", "resource temporarily unavailable", "failed to spawn", "could not spawn")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short, by the error's type, number or, for libraries that have neither, its words.
+
+    Torch's own errors are told by their names because torch may not be imported here.
+    """
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or _says(error, _NO_MEMORY)
     )
+
+
+def is_out_of_threads(error: BaseException) -> bool:
+    """Whether the system gave no further thread or process."""
+    return (isinstance(error, OSError) and error.errno == errno.EAGAIN) or _says(error, _NO_THREAD)
+
+
+def shortage(error: BaseException) -> BaseException | None:
+    """The error that tells of too little memory or no thread: this one or one that led to it.
+
+    A reader that is short of memory fails like one whose file is damaged; what it says then is about the machine.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if is_out_of_memory(cause) or is_out_of_threads(cause):
+            return cause
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return None
+
+
+def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+    """Whether an error of a library, none of our own, has some of the words."""
+    if isinstance(error, CocorecError):
+        return False  # it may quote data
+    text = str(error).lower()
+    return any(word in text for word in words)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts.atomic import missing, not_permitted, write_json
+from stages.artifacts.atomic import missing, not_permitted, read_json, require_file, write_json
 from stages.artifacts.contents import PREFIX, content_fingerprint
 from stages.artifacts.digest import check_digest, file_state, fingerprint
 from stages.artifacts.errors import DataError
@@ -33,11 +33,9 @@ class Fingerprints:
         self._keep = keep
         self._trust_cache = trust_cache
         self._known: dict[str, object] = {}
-        try:
-            known = json.loads((self._workdir / CACHE).read_text(encoding="utf-8"))
+        with contextlib.suppress(DataError):  # a cache that is missing or damaged costs time, nothing else
+            known = read_json(self._workdir / CACHE)
             self._known = known if isinstance(known, dict) else {}
-        except (OSError, ValueError, RecursionError):
-            pass  # a cache that is missing or damaged costs time, nothing else
 
     def of(self, path: Path) -> str:
         """The fingerprint ``"sha256:..."`` of a file's bytes; hashing also checks the digest that it carries.
@@ -61,6 +59,7 @@ class Fingerprints:
 
     def _cached(self, path: Path, what: str, read: Callable[[Path], str]) -> str:
         try:
+            require_file(path)
             state = list(file_state(path.stat()))
             key = f"{path}{what}"
             known = self._known.get(key)
@@ -86,6 +85,20 @@ class Fingerprints:
         latest = dict(list(self._known.items())[-_KEEP:])
         with contextlib.suppress(DataError):  # a read-only work directory can still be read from
             write_json(self._workdir / CACHE, latest)
+
+
+def check_cache(path: Path) -> None:
+    """Hold every entry of a cache against its check.
+
+    Raises:
+        DataError: when one is not what was written; it is passed over wherever the cache is used.
+    """
+    known = read_json(path)
+    entries = known.items() if isinstance(known, dict) else [("", None)]
+    for key, entry in entries:
+        whole = isinstance(entry, list) and len(entry) == 6 and entry[5] == _check(key, entry[:4], entry[4])
+        if not whole:
+            raise DataError(f"{path} is damaged: an entry is not what was written", "Delete it; it is made anew.")
 
 
 def _contents(path: Path) -> str:

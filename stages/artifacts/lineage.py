@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages import __version__
-from stages.artifacts.atomic import missing, read_json, require_permission
+from stages.artifacts.atomic import read_json, require_file
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
@@ -23,6 +23,9 @@ CONTRACT_VERSION = 2
 
 KEY = "cocorec"
 """Name under which the lineage stands in a file's own metadata."""
+
+_DEEPEST = 16
+"""Levels of lists and objects in options and facts."""
 
 RAW = "raw:"
 """Prefix of inputs that lie outside the work directory; they are named without their folder."""
@@ -98,9 +101,21 @@ def _check(lineage: Lineage) -> None:
     for name, found in lineage.inputs.items():
         if not isinstance(found, str):
             raise ValueError(f"the fingerprint of {name!r} is no text")
-        path = PurePosixPath(name)
-        if not name.startswith(RAW) and (path.is_absolute() or ".." in path.parts or not name.isprintable()):
+        path = PurePosixPath(name.removeprefix(RAW))
+        plain = name.isprintable() if not name.startswith(RAW) else "\0" not in name
+        if path.is_absolute() or ".." in path.parts or not plain:
             raise ValueError(f"{name!r} is no name of an artifact")
+    for told in (lineage.options, lineage.facts):
+        _check_depth(told)
+
+
+def _check_depth(value: Any, levels: int = _DEEPEST) -> None:
+    """Refuse what nests deeper than anything that stages write, and than those who read it go down."""
+    if isinstance(value, dict | list):
+        if not levels:
+            raise ValueError(f"it nests more than {_DEEPEST} levels")
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_depth(each, levels - 1)
 
 
 def read_lineage(path: Path) -> Lineage | None:
@@ -112,9 +127,7 @@ def read_lineage(path: Path) -> Lineage | None:
         DataError: when the file is missing, damaged, too new, or another stage's.
     """
     path = Path(path)
-    if not path.exists():
-        raise missing(path)
-    require_permission(path)
+    require_file(path)
     text: str | bytes | None
     if path.suffix == ".parquet":
         text = _parquet_metadata(path).get(KEY.encode())

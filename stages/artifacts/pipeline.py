@@ -39,7 +39,15 @@ def stage_of(path: Path) -> str | None:
     return None
 
 
+def in_search(path: Path) -> bool:
+    """Whether a file is one of those that ``tune`` works with, which bear the names of artifacts."""
+    study = Path(names.STUDY).name
+    return any(folder.name == names.TUNE_DIR and (folder / study).exists() for folder in path.absolute().parents)
+
+
 def again(path: Path) -> str | None:
     """The hint of an error about an artifact that cannot be read; ``None`` for other files."""
+    if in_search(path):
+        return "Run `cocorec tune` again, which makes it anew."
     stage = stage_of(path)
     return f"Run `cocorec {stage} --force` to write it again." if stage else None

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.artifacts.atomic import require_permission
-from stages.artifacts.digest import check_digest, has_digest
+from stages.artifacts.digest import has_digest
 from stages.artifacts.errors import AccessError, DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
-from stages.artifacts.names import CHECKPOINT_DIR, QUANTIZER
+from stages.artifacts.names import QUANTIZER
 from stages.artifacts.pipeline import PIPELINE
-from stages.artifacts.tables import open_table
+from stages.artifacts.verify import damaged_files, read_all
 
 _RECOGNISED = ("format", "items_format")
 """Options whose ``auto`` is recorded as the format that was recognised."""
@@ -39,6 +38,7 @@ class ArtifactStatus:
         reason: why, in words.
         size: bytes, ``None`` where the file is missing.
         version: version of cocorec that made it, ``None`` where that is unknown.
+        hint: what to do about it, where it is damaged.
     """
 
     file: str
@@ -47,6 +47,7 @@ class ArtifactStatus:
     reason: str
     size: int | None = None
     version: str | None = None
+    hint: str | None = None
 
 
 def workdir_status(
@@ -68,8 +69,8 @@ def workdir_status(
         defaults: by stage, the options left at their defaults. They are held against the lineage likewise, but not
             where it records ``None``, for an option that did not matter.
         raw_folders: where inputs from outside the work directory may lie; those found there are compared.
-        verify: hash every file again, held against the digest it carries, and read every page of every table; the
-            checkpoints of a training run as well.
+        verify: hash every file again, held against the digest it carries, and read every page of every table; of
+            what else lies below the work directory (checkpoints, searches, copies, caches) the damaged are told.
     """
     return _Examination(Path(workdir), options or {}, defaults or {}, list(raw_folders), verify).all()
 
@@ -94,11 +95,13 @@ class _Examination:
 
     def all(self) -> list[ArtifactStatus]:
         found = []
+        # First, since looking at the artifacts writes the cache anew.
+        others = self._others_damaged({file for stage in PIPELINE for file in stage.outputs}) if self._verify else []
         for stage in PIPELINE:
             statuses = [self._one(stage.name, file) for file in stage.outputs]
             self._stale.update({status.file: status.state for status in statuses if status.state != "fresh"})
             found += statuses
-        return found + (self._damaged_checkpoints() if self._verify else [])
+        return found + others
 
     def _one(self, stage: str, file: str) -> ArtifactStatus:
         path = self._workdir / file
@@ -110,11 +113,11 @@ class _Examination:
                 self._fingerprint(path)
             lineage = read_lineage(path)
             if self._verify:
-                _read_all(path)
+                read_all(path)
         except AccessError as error:
             return ArtifactStatus(file, stage, "unreadable", error.message, size)
         except DataError as error:
-            return ArtifactStatus(file, stage, "damaged", error.message, size)
+            return ArtifactStatus(file, stage, "damaged", error.message, size, hint=error.hint)
         if lineage is None:
             return ArtifactStatus(file, stage, "fresh", "made by another tool, taken as it is", size)
         reason = f"made by `cocorec {lineage.stage}` of version 1" if lineage.stage != stage else None
@@ -125,18 +128,18 @@ class _Examination:
             reason += "; older than digests, so only its pages could be verified"
         return ArtifactStatus(file, stage, state, reason, size, lineage.version)
 
-    def _damaged_checkpoints(self) -> list[ArtifactStatus]:
-        found = []
-        for path in sorted((self._workdir / CHECKPOINT_DIR).glob("*.safetensors")):
-            try:
-                require_permission(path)
-                check_digest(path)
-                read_lineage(path)  # it has none, but it has to be readable
-            except DataError as error:
-                name = path.relative_to(self._workdir).as_posix()
-                state: State = "unreadable" if isinstance(error, AccessError) else "damaged"
-                found.append(ArtifactStatus(name, "train", state, error.message, path.stat().st_size))
-        return found
+    def _others_damaged(self, seen: set[str]) -> list[ArtifactStatus]:
+        return [
+            ArtifactStatus(
+                name,
+                stage,
+                "unreadable" if isinstance(error, AccessError) else "damaged",
+                error.message,
+                (self._workdir / name).stat().st_size,
+                hint=error.hint,
+            )
+            for name, stage, error in damaged_files(self._workdir, seen)
+        ]
 
     def _option_difference(self, stage: str, lineage: Lineage) -> str | None:
         # Codebooks that were given decide what was left at its default.
@@ -190,14 +193,6 @@ class _Examination:
 
 def _is_given_quantizer(name: str) -> bool:
     return name.startswith(RAW) and name.endswith(Path(QUANTIZER).suffix)
-
-
-def _read_all(path: Path) -> None:
-    """Read every page of a table, which verifies the checksums."""
-    if path.suffix == ".parquet":
-        with open_table(path) as file:
-            for _ in file.iter_batches():
-                pass
 
 
 def _same_option(name: str, recorded: Any, wanted: Any) -> bool:

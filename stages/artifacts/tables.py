@@ -1,5 +1,6 @@
 """Reading and writing the Parquet files of the contract: checked schemas, page checksums, whole-or-nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,11 +9,11 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.artifacts.atomic import atomic_path, missing, require_permission
+from stages.artifacts.atomic import atomic_path, require_file
 from stages.artifacts.digest import check_digest_once
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage
-from stages.artifacts.pipeline import stage_of
+from stages.artifacts.pipeline import again
 
 _Check = Callable[[pa.DataType], bool]
 
@@ -104,17 +105,24 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
         DataError: when the file is missing, or when it, or a page of it read inside the block, is damaged.
     """
     path = Path(path)
-    if not path.exists():
-        raise missing(path)
-    require_permission(path)
+    require_file(path)
     try:
         check_digest_once(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _require_distinct_columns(file.schema_arrow, path)
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        stage = stage_of(path)
-        hint = f"Run `cocorec {stage} --force` to write it again." if stage else None
+        hint = again(path) or "Fetch a good copy, or write it again."
         raise DataError(f"{path} is damaged or not a Parquet file: {error}", hint) from error
+
+
+def _require_distinct_columns(schema: pa.Schema, path: Path) -> None:
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{path}: several columns are called {', '.join(map(repr, sorted(twice)))}",
+            "Write the file again with each column once.",
+        )
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

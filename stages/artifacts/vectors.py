@@ -150,7 +150,10 @@ def read_codes(path: Path) -> tuple[npt.NDArray[np.uint16], int]:
     largest = int(codes.max(initial=0))
     size = _codebook_size(path, told, largest + 1)
     if largest >= size:
-        raise DataError(f"{path}: column {Columns.CODES!r} holds code {largest}, its codebook ends at {size - 1}")
+        raise DataError(
+            f"{path}: column {Columns.CODES!r} holds code {largest}, its codebook ends at {size - 1}",
+            "Quantize again, or correct codebook_size in the metadata of the column.",
+        )
     return codes.astype(np.uint16, copy=False), size
 
 
@@ -171,9 +174,12 @@ def _codebook_size(path: Path, told: bytes | None, least: int) -> int:
         lineage = read_lineage(path)
         found = lineage.facts.get(_CODEBOOK_SIZE, least) if lineage else least
     else:
-        found = int(told) if told.isdigit() else None
+        found = int(told) if told.isdigit() and len(told) <= 5 else None
     if not isinstance(found, int) or not 1 <= found <= 1 << 16:
-        raise DataError(f"{path}: column {Columns.CODES!r}: the size of the codebook is no number from 1 to 65,536")
+        raise DataError(
+            f"{path}: column {Columns.CODES!r}: the size of the codebook is no number from 1 to 65,536",
+            "Write the column's metadata again, or leave them out.",
+        )
     return found
 
 

@@ -1,6 +1,6 @@
 """Evaluated runs: where their ranks lie, what they are called, and whether they may be compared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.artifacts.atomic import require_file
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
@@ -17,6 +18,7 @@ from stages.artifacts.lineage import Lineage, read_lineage, require_consistent
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES, Columns
 from stages.artifacts.tables import open_table, require_column
 from stages.metrics.accuracy import Places, places
+from stages.metrics.slices import POPULARITY_GROUPS
 
 Integers = npt.NDArray[np.int64]
 
@@ -71,6 +73,15 @@ class Run:
         """Whether its evaluation left out the history; ``None`` for a file of another tool."""
         return None if self.lineage is None else bool(self.lineage.options.get("exclude_seen"))
 
+    def __post_init__(self) -> None:
+        """Refuse facts that no evaluation tells.
+
+        Raises:
+            DataError: naming the file.
+        """
+        if not (_are_measures(self.facts) and _are_groups(self.facts)):
+            raise DataError(f"{self.path} tells of itself what no evaluation tells", "Run `cocorec evaluate --force`.")
+
     @property
     def facts(self) -> dict[str, Any]:
         """What its evaluation reported."""
@@ -87,6 +98,21 @@ class Run:
             "data (sequences.parquet)": self.lineage.inputs.get(SEQUENCES),
             "number of items": self.facts.get("items"),
         }
+
+
+def _are_measures(facts: Mapping[str, Any]) -> bool:
+    """Whether the measures beyond accuracy, if told, are numbers by name."""
+    told = facts.get("beyond_accuracy", {})
+    return isinstance(told, dict) and all(isinstance(value, int | float | None) for value in told.values())
+
+
+def _are_groups(facts: Mapping[str, Any]) -> bool:
+    """Whether the groups of popularity, if told, are those of this version, each with where it begins."""
+    told = facts.get("popularity_groups", [{"from_interactions": 0}] * len(POPULARITY_GROUPS))
+    if not isinstance(told, list) or len(told) != len(POPULARITY_GROUPS):
+        return False
+    starts = [row.get("from_interactions") if isinstance(row, dict) else None for row in told]
+    return all(isinstance(start, int) and 0 <= start < 1 << 63 for start in starts)
 
 
 def locate(texts: Sequence[str]) -> dict[str, Path]:
@@ -135,8 +161,9 @@ def read_run(name: str, path: Path) -> Run:
         if read_lineage(metrics) != read_lineage(path):
             raise DataError(f"{metrics} and {path} are of different evaluations", "Run `cocorec evaluate` again.")
     needed = {Columns.USER_ID: "string", Columns.TARGET: "int32", Columns.RANK: "int32"}
-    if path.exists():
-        check_digest(path)
+    require_file(path)
+    check_digest(path)
+    optional = {Columns.HISTORY_LENGTH: "int32", Columns.TARGET_COUNT: "int32"}
     optional = dict.fromkeys(
         (Columns.TIES, Columns.OTHER_RANK, Columns.OTHER_TIES, Columns.HISTORY_LENGTH, Columns.TARGET_COUNT), "int32"
     )

@@ -14,8 +14,20 @@ from stages.artifacts.errors import DataError
 Matrix = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
 
+_ROOT = ".cocorec"
 _PREFIX = "embed-"
 _DIGEST = 32
+
+
+def remove_chunks(workdir: Path) -> None:
+    """Delete all chunks in a work directory; they are of no use once ``embeddings.parquet`` is there."""
+    _remove(Path(workdir) / _ROOT, None)
+
+
+def _remove(root: Path, kept: Path | None) -> None:
+    for folder in root.glob(f"{_PREFIX}*"):
+        if folder != kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class ChunkStore:
@@ -29,7 +41,7 @@ class ChunkStore:
     """
 
     def __init__(self, workdir: Path, key: str, starts: Index, dimension: int) -> None:
-        self._root = Path(workdir) / ".cocorec"
+        self._root = Path(workdir) / _ROOT
         self._folder = self._root / f"{_PREFIX}{key}"
         self._starts = starts
         self._dimension = dimension
@@ -76,10 +88,9 @@ class ChunkStore:
             self._fill(result, places, rows[places] - self._starts[chunk], self._path(int(chunk)))
         return result
 
-    def remove(self) -> None:
-        """Delete the chunks, and those that interrupted runs with other options left."""
-        for folder in self._root.glob(f"{_PREFIX}*"):
-            shutil.rmtree(folder, ignore_errors=True)
+    def remove_others(self) -> None:
+        """Delete the chunks that interrupted runs with other options or texts left."""
+        _remove(self._root, self._folder)
 
     def _fill(self, result: Matrix, places: Index, rows: Index, path: Path) -> None:
         """Read rows of a file into places of ``result``; neither files nor their pages stay with the process."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.artifacts.atomic import atomic_path
+from stages.artifacts.atomic import atomic_path, temporary_prefix
 from stages.artifacts.digest import OPEN_DIGEST, check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
@@ -80,7 +80,7 @@ class ReusedVectors:
         self._dimension = earlier.dimension
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=0, prefix=temporary_prefix("vectors"))  # noqa: SIM115
             for index, view in enumerate(earlier.views):
                 own = np.flatnonzero(earlier.view[numbers] == index)
                 own = own[np.argsort(earlier.row[numbers[own]], kind="stable")]

@@ -8,7 +8,7 @@ import numpy as np
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import EMBEDDINGS, ITEMS
 from stages.embed.batches import Index, plan_batches
-from stages.embed.chunks import ChunkStore
+from stages.embed.chunks import ChunkStore, remove_chunks
 from stages.embed.encoder import BATCH_TOKENS, Encoder
 from stages.embed.encoding import chunks_key, count_tokens, encode
 from stages.embed.file import write_embeddings
@@ -57,6 +57,7 @@ def embed(
     run.recorded |= {"model": source.name, "views": views}
     run.read_raw(source.name, source.fingerprint)
     if (done := run.fresh()) and not force:
+        _forget(run)  # what a run left that was killed just before it would have done so
         return done
 
     _announce(source, run)
@@ -81,6 +82,7 @@ def embed(
             store = ChunkStore(
                 run.workdir, chunks_key(source, encoder, run, plan, texts), plan.chunk_rows, encoder.dimension
             )
+            store.remove_others()
         if earlier:
             run.reporter.info(f"{len(texts) - len(new):,} of {len(texts):,} texts have their vectors already")
         with run.measure("encode"):
@@ -92,9 +94,14 @@ def embed(
             keep_digests(run.workdir, run.inputs[ITEMS], texts, kept, tokens)
             with text_vectors(plan, store, earlier, match, run.workdir) as gather:
                 write_embeddings(run.path(EMBEDDINGS), texts, kept, gather, run.lineage(facts))
-            store.remove()
-            forget_others(run.workdir, run.inputs[ITEMS])
+            _forget(run)
     return run.result(facts, rates={"texts_per_second": encoded / max(run.seconds["encode"], 1e-9)})
+
+
+def _forget(run: StageRun) -> None:
+    """Drop what only a run that does not come to its end would need."""
+    remove_chunks(run.workdir)
+    forget_others(run.workdir, run.inputs[ITEMS])
 
 
 def _announce(source: Source, run: StageRun) -> None:

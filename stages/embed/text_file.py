@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from stages.artifacts.atomic import temporary_prefix
 from stages.artifacts.errors import DataError
 
 Index = npt.NDArray[np.int64]
@@ -32,7 +33,11 @@ class TextFile:
         self._end = 0
         with self._explained():
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=_BUFFER)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115
+                dir=self._folder,
+                buffering=_BUFFER,
+                prefix=temporary_prefix("texts"),  # where a file cannot be without a name, it has one for a moment
+            )
 
     def append(self, texts: Sequence[bytes]) -> None:
         """Add texts in UTF-8; the first one ever added has number 0."""

@@ -59,7 +59,9 @@ class EvaluateOptions(Options):
     seed: Annotated[int, Option("Decides the resamples.", PROTOCOL, min=0, metavar="N")] = 0
     batch_size: Annotated[
         int,
-        Option("Histories read at a time; bounds the memory.", MACHINE, min=1, metavar="N", recorded=False),
+        Option(
+            "Histories read at a time; bounds the memory.", MACHINE, min=1, limit=1 << 24, metavar="N", recorded=False
+        ),
     ] = 2048
     device: Device = "auto"
     precision: Annotated[

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.artifacts.errors import QualityError, UsageError
+from stages.artifacts.errors import DataError, QualityError, UsageError
+from stages.artifacts.names import METRICS
 
 
 def parse_thresholds(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
@@ -42,11 +43,18 @@ def check_thresholds(facts: Mapping[str, Any], thresholds: Mapping[str, float]) 
 
     Raises:
         QualityError: naming every metric below its threshold.
+        DataError: when the facts, of an earlier run, lack a metric.
     """
+    try:
+        split, means = str(facts["split"]), {name: float(facts["metrics"][name]["mean"]) for name in thresholds}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{METRICS} does not say what --fail-under asks for ({error})", "Run `cocorec evaluate` with --force."
+        ) from error
     below = [
-        f"{name} is {facts['metrics'][name]['mean']:.4f}, below {threshold:g}"
+        f"{name} is {means[name]:.4f}, below {threshold:g}"
         for name, threshold in thresholds.items()
-        if not facts["metrics"][name]["mean"] >= threshold
+        if not means[name] >= threshold
     ]
     if below:
-        raise QualityError(f"quality threshold missed on the {facts['split']} split: " + "; ".join(below))
+        raise QualityError(f"quality threshold missed on the {split} split: " + "; ".join(below))

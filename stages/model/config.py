@@ -1,11 +1,12 @@
 """What has to be known to build a model: its name, its sizes and the shape of its inputs; saved as ``config.json``."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from stages.artifacts.errors import DataError, UsageError
+from stages.frame.options import MAX_COUNT
 from stages.model.registry import BACKBONES, MODELS, require_known
 
 _RENAMED = {"kind": "model", "text_dimension": "text_dim"}
@@ -104,9 +105,27 @@ class ModelConfig:
         """
         try:
             named = {_RENAMED.get(name, name): value for name, value in values.items()}
-            return cls(**(_ADDED_SINCE_0_2 | (_ADDED | named if "kind" in values else named)))
+            named = _ADDED_SINCE_0_2 | (_ADDED | named if "kind" in values else named)
+            _check_types(cls, named)
+            return cls(**named)
         except (TypeError, UsageError) as error:
             raise DataError(
                 f"{path}: not the configuration of a model this version knows ({error})",
                 "Train again with `cocorec train --force`, or use the version of cocorec that trained it.",
             ) from error
+
+
+def _check_types(known: type[ModelConfig], values: Mapping[str, Any]) -> None:
+    """Refuse values of another type than the attribute's, and sizes below 0.
+
+    Raises:
+        TypeError: naming the attribute.
+    """
+    for field in fields(known):
+        if field.name not in values:
+            continue
+        value = values[field.name]
+        if type(value) is not field.type and not (field.type is float and type(value) is int):
+            raise TypeError(f"{field.name} is of type {type(value).__name__}")
+        if field.type is int and not 0 <= value <= MAX_COUNT:
+            raise TypeError(f"{field.name} is not within 0..{MAX_COUNT}")

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from stages.artifacts.atomic import atomic_path, missing, read_json, require_permission, write_json
+from stages.artifacts.atomic import atomic_path, read_json, require_file, write_json
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
@@ -18,6 +18,7 @@ from stages.model.base import Model
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
 from stages.model.registry import model_class
+from stages.model.shapes import require_fitting_weights
 from stages.model.trained_items import TrainedItems, items_now
 
 _WHITENING = "whitening."
@@ -46,17 +47,20 @@ class Trained:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file, whole or not at all.
+    """Write a safetensors file, whole or not at all; equal tensors and metadata give equal bytes.
+
+    Args:
+        path: the file.
+        tensors: by name.
+        metadata: of one key, since the library writes several in no fixed order.
 
     Raises:
         DataError: when the disk is full or the folder cannot be written.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Not save_file: it has temporary files of its own, which a killed process would leave for ever.
     with atomic_path(path) as temporary:
-        try:
-            save_file(contiguous, temporary, metadata=metadata)
-        except SafetensorError as error:  # the library's name for what the system refused
-            raise OSError(str(error)) from error
+        temporary.write_bytes(save(contiguous, metadata=metadata))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -65,9 +69,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         DataError: when it is missing or damaged.
     """
-    if not Path(path).exists():
-        raise missing(path)
-    require_permission(path)
+    require_file(path)
     try:
         check_digest(path)
         with safe_open(path, framework="pt") as file:
@@ -226,6 +228,7 @@ def load_model(workdir: Path, device: torch.device) -> Trained:
     saved = read_saved(workdir)
     path, config, known = saved.path, saved.config, model_class(saved.config.model)
     weights, whitening = saved.tensors()
+    require_fitting_weights(known, config, weights, path, workdir / MODEL_WEIGHTS)
     added = added_items(workdir)
     catalogue = read_catalogue(workdir, known.reads, config.text_dim, whitening)
     found = (catalogue.items - added, len(catalogue.views), catalogue.codebook_size)

@@ -43,7 +43,9 @@ class PairCounts(CountingModel):
         entries = len(tensors.get("followers", ()))
         model.followers, model.times = model.followers.new_zeros(entries), model.times.new_zeros(entries)
         model.load_state_dict(tensors)
-        if int(model.starts[-1]) != entries:
+        ascending = bool((model.starts.diff() >= 0).all()) and int(model.starts[0]) == 0
+        inside = not entries or bool((model.followers > 0).all() and (model.followers <= config.items).all())
+        if int(model.starts[-1]) != entries or not ascending or not inside:
             raise ValueError("the counts are of another catalogue")
         return model
 

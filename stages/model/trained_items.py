@@ -61,13 +61,21 @@ class TrainedItems:
             DataError: when the values are of another kind.
         """
         found = {} if values is None else values
-        texts = isinstance(found, Mapping) and set(found) <= set(cls.__dataclass_fields__)
-        if not texts or not all(value is None or isinstance(value, str | list) for value in found.values()):
+        if not isinstance(found, Mapping) or not cls._are_texts(found):
             raise DataError(
                 f"{path}: what it says of the items is damaged", "Train again with `cocorec train --force`."
             )
         views = found.get("views")
         return cls(**{**found, "views": None if views is None else tuple(views)})
+
+    @classmethod
+    def _are_texts(cls, values: Mapping[str, Any]) -> bool:
+        """Whether all values are texts or ``None``, ``views`` a list of texts."""
+        views = values.get("views")
+        if not isinstance(views, list | None) or not set(values) <= set(cls.__dataclass_fields__):
+            return False
+        texts = [*(views or ()), *(value for name, value in values.items() if name != "views")]
+        return all(isinstance(text, str | None) for text in texts) and None not in (views or ())
 
     def require_same_inputs(self, other: "TrainedItems", what: str) -> None:
         """Refuse texts or codes that mean something else.

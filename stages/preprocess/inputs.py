@@ -4,10 +4,9 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -26,12 +25,13 @@ from stages.preprocess.options import AUTO
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
-from stages.preprocess.sources.ids import id_text
+from stages.preprocess.sources.ids import id_text, one_spelling
 from stages.preprocess.sources.preparation import Preparation
 from stages.preprocess.sources.reading import AS_IT_IS
 from stages.preprocess.sources.sample import Sample
-from stages.preprocess.sources.scan import collect, scan, schema, types_of
+from stages.preprocess.sources.scan import collect, require_rows, scan, schema, types_of
 
+Read = TypeVar("Read")
 _MOST_BYTES = 20 * 10**9
 _BOOLEANS = {"true": True, "false": False}
 _ID, _HOLDS = "\1id", "\1holds"
@@ -61,18 +61,20 @@ def read_named_histories(
     Raises:
         DataError: when the file is missing, malformed or holds nothing, naming column and row.
     """
-    with _opened(path, workdir) as (samples, rows):
+
+    def read(samples: list[Sample], preparation: Preparation) -> NamedHistories:
         if Columns.ITEM_IDS in samples[0].columns:
-            user_column = columns.get("user_column") or Columns.USER_ID
-            return rows.read(samples, lambda ready: _from_lists(ready, user_column))
+            return _from_lists(samples, columns.get("user_column") or Columns.USER_ID)
         reader = choose_reader(LOG_READERS, samples, AUTO, "--histories")
-        samples = reader.complete(samples)
+        samples = [preparation.ready(sample) for sample in reader.complete(samples)]
         there = {name: column for name, column in usual.items() if reader is TABLE and column in samples[0].columns}
         wanted = {name: columns.get(name) or there.get(name) for name in ("user_column", "item_column", "time_column")}
         named = LogColumns(wanted["user_column"], wanted["item_column"], wanted["time_column"])
         chosen = reader.resolve(samples, named)
         reporter.info(f"{path.name}: read as {reader.name} ({reader.summary})")
-        return _named(rows.read(samples, lambda ready: reader.read(ready, chosen, reporter)))
+        return _named(reader.read(samples, chosen, reporter))
+
+    return _read(path, workdir, read)
 
 
 def read_id_column(path: Path, workdir: Path, columns: Sequence[str], option: str) -> pa.ChunkedArray:
@@ -90,22 +92,24 @@ def read_id_column(path: Path, workdir: Path, columns: Sequence[str], option: st
     Raises:
         DataError: when the file is missing or malformed, or has none of the columns.
     """
-    with _opened(path, workdir) as (samples, rows):
-        series = rows.read(samples, lambda ready: pl.concat([_ids_of(sample, columns, option) for sample in ready]))
-    return _strings(series.filter(series.is_not_null() & (series != "")))
 
+    def read(samples: list[Sample], preparation: Preparation) -> pa.ChunkedArray:
+        frames, alone = [], []
+        for sample in samples:
+            name = next((name for name in columns if name in sample.columns), None)
+            if name is None:
+                if len(sample.columns) != 1 or sample.kind != "csv":
+                    sample.require(columns[0], option)
+                [name] = sample.columns
+                alone.append(name)  # no header, but the first id
+            frame = scan(sample, [name])
+            ids = collect(frame.select(id_text(name, types_of(frame, sample)[name]).alias(ITEM)), [sample])
+            require_rows(ids.height, [sample])
+            frames.append(ids)
+        series = one_spelling(pl.concat([pl.DataFrame({ITEM: alone}, {ITEM: pl.String}), *frames])[ITEM])
+        return _strings(series.filter(series.is_not_null() & (series != "")))
 
-def _ids_of(sample: Sample, columns: Sequence[str], option: str) -> pl.Series:
-    name = next((name for name in columns if name in sample.columns), None)
-    alone: list[str] = []
-    if name is None:
-        if len(sample.columns) != 1 or sample.kind != "csv":
-            sample.require(columns[0], option)
-        [name] = sample.columns
-        alone = [name]  # no header, but the first id
-    frame = scan(sample, [name])
-    ids = frame.select(id_text(name, types_of(frame, sample)[name]).alias(ITEM))
-    return pl.concat([pl.DataFrame({ITEM: alone}, {ITEM: pl.String}), collect(ids, [sample])])[ITEM]
+    return _read(path, workdir, read)
 
 
 def read_ids_where(path: Path, workdir: Path, id_columns: Sequence[str], where: str) -> pa.ChunkedArray:
@@ -124,36 +128,33 @@ def read_ids_where(path: Path, workdir: Path, id_columns: Sequence[str], where: 
     """
     condition = _condition(where)
     names = list(dict.fromkeys(condition.meta.root_names()))
-    with _opened(path, workdir) as (samples, rows):
-        found = rows.read(
-            samples,
-            lambda ready: pl.concat([_ids_where(sample, id_columns, names, condition, where) for sample in ready]),
-        )
-    return _strings(found[_ID].drop_nulls())
+
+    def read(samples: list[Sample], preparation: Preparation) -> pa.ChunkedArray:
+        found = []
+        for sample in samples:
+            _require_columns(names, sample)
+            name = next((name for name in id_columns if name in sample.columns), id_columns[0])
+            sample.require(name, "--item-column")
+            types = schema(sample)
+            frame = scan(sample, list(dict.fromkeys([name, *names])))
+            scanned = types_of(frame, sample)
+            ids = id_text(name, scanned[name]).alias(_ID)
+            selected = frame.select(ids, *(_typed(column, scanned[column], types[column]) for column in names))
+            told = ", ".join(f"{column} is {types[column]}" for column in names)
+            rows = collect(selected, [sample])
+            require_rows(rows.height, [sample])
+            found.append(_matching(rows, condition, where, told))
+        return _strings(one_spelling(pl.concat(found)[_ID].drop_nulls()))
+
+    return _read(path, workdir, read)
 
 
-def _ids_where(
-    sample: Sample, id_columns: Sequence[str], names: list[str], condition: pl.Expr, where: str
-) -> pl.DataFrame:
-    _require_columns(names, sample)
-    name = next((name for name in id_columns if name in sample.columns), id_columns[0])
-    sample.require(name, "--item-column")
-    types = schema(sample)
-    frame = scan(sample, list(dict.fromkeys([name, *names])))
-    scanned = types_of(frame, sample)
-    ids = id_text(name, scanned[name]).alias(_ID)
-    rows = frame.select(ids, *(_typed(column, scanned[column], types[column]) for column in names))
-    told = ", ".join(f"{column} is {types[column]}" for column in names)
-    return _matching(collect(rows, [sample]), condition, where, told)
-
-
-@contextmanager
-def _opened(path: Path, workdir: Path) -> Iterator[tuple[list[Sample], BadRows]]:
-    """The files that ``path`` means, each looked at, and what reads their rows; no malformed ones are passed over."""
+def _read(path: Path, workdir: Path, read: Callable[[list[Sample], Preparation], Read]) -> Read:
+    """Read the files that ``path`` means, made ready as those of a log are."""
     preparation = Preparation(workdir)
     try:
-        finder = Finder(workdir, _MOST_BYTES, preparation)
-        yield finder.samples([path], "log", AS_IT_IS), BadRows(0, preparation)
+        samples = Finder(workdir, _MOST_BYTES, preparation).samples([path], "log", AS_IT_IS)
+        return BadRows(0, preparation).read(samples, lambda ready: read(ready, preparation))
     finally:
         preparation.close()
 
@@ -182,7 +183,8 @@ def _from_lists(samples: list[Sample], user_column: str) -> NamedHistories:
         types = types_of(frame, sample)
         read = frame.select(id_text(user_column, types[user_column]).alias(USER), pl.col(Columns.ITEM_IDS).alias(ITEM))
         table = collect(read, [sample])
-        frames.append(table.with_columns(_lists(table[ITEM], sample)))
+        require_rows(table.height, [sample])
+        frames.append(table.with_columns(_lists(table[ITEM], sample), one_spelling(table[USER])))
     rows = pl.concat(frames)
     named = pl.col(USER).is_not_null() & (pl.col(USER) != "")
     dropped = {"rows without a user": rows.height - rows.filter(named).height}

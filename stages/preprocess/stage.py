@@ -106,11 +106,11 @@ def preprocess(
         texts = item_source.read(columns, Wanted(wanted, options.keep_cold_items), bad_rows, run.reporter)
         item_ids, growth = _catalogue(interactions.item_ids, texts if options.keep_cold_items else None, known)
         interactions = with_catalogue(interactions, item_ids)
-        preparation.close()
         described = describe(item_ids, texts, selection.select(), known)
     with run.measure("histories"):
         histories = whole.histories(item_ids)
         del whole
+    preparation.close()
 
     facts: dict[str, Any] = {
         "format": log_source.reader.name,

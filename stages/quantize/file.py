@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.artifacts.atomic import atomic_path, require_permission
+from stages.artifacts.atomic import atomic_path, require_file
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
@@ -75,9 +75,8 @@ def load_quantizer(path: Path) -> SavedQuantizer:
     """
     from safetensors import SafetensorError, safe_open
 
-    if path.exists():
-        require_permission(path)
-        check_digest(path)
+    require_file(path)
+    check_digest(path)
     lineage = read_lineage(path)
     try:
         method = str(lineage.options["method"]) if lineage else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from stages.artifacts.errors import UsageError
+from stages.artifacts.errors import DataError, UsageError
 from stages.frame.machine import Threads
 from stages.frame.options import Option, Options, declarations
 
@@ -93,6 +93,7 @@ class QuantizeOptions(Options):
 
         Raises:
             UsageError: when an option asks for something else than its default and than the codebooks have.
+            DataError: when their options are none.
         """
         own = [declared for declared in declarations(QuantizeOptions) if declared.option.recorded]
         for declared in own:
@@ -103,4 +104,10 @@ class QuantizeOptions(Options):
                     f"{declared.flag} {asked}: the codebooks {codebooks} were made with {made}",
                     "Leave the option out to code with these codebooks, or make new ones with --refit.",
                 )
-        return replace(self, **{one.name: saved[one.name] for one in own if one.name in saved})
+        try:
+            return replace(self, **{one.name: saved[one.name] for one in own if one.name in saved})
+        except UsageError as error:
+            raise DataError(
+                f"{self.codebooks} says that it was made with options that there are not: {error.message}",
+                "Give --codebooks a quantizer.safetensors that `cocorec quantize` wrote.",
+            ) from error

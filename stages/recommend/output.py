@@ -2,6 +2,8 @@
 
 import codecs
 import contextlib
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -21,6 +23,9 @@ RANK = "rank"
 """Column of the CSV: place in the list, from 1."""
 
 _SINGULAR = {"item_ids": "similar_id", "scores": "score"}
+_OBEYED = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What a terminal obeys, or some programs take for the end of a line, of all that JSON leaves as it is."""
+
 _FORMULA = r"^[=+\-@\t\r]"
 """Beginnings of a text that a spreadsheet runs as a formula.
 
@@ -69,6 +74,10 @@ def list_writer(target: Path, schema: pa.Schema, stdout: TextIO | None = None) -
                     yield _Csv(csv)
 
 
+def _escaped(character: re.Match[str]) -> str:
+    return json.dumps(character[0])[1:-1]
+
+
 class _JsonLines:
     """One object a line.
 
@@ -83,7 +92,8 @@ class _JsonLines:
     def write(self, table: pa.Table) -> None:
         for row in table.to_pylist():
             row["scores"] = [_short(score) for score in row["scores"]]
-            self._file.write(json_text(row, ascii_only=self._ascii) + "\n")
+            line = json_text(row, ascii_only=self._ascii)
+            self._file.write(_OBEYED.sub(_escaped, line) + "\n")
 
     def set_lineage(self, lineage: Lineage) -> None:
         pass

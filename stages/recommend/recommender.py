@@ -19,14 +19,17 @@ from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.model.base import Scorer
 from stages.model.device import resolve_device
-from stages.model.files import Trained, load_model, read_config
+from stages.model.files import Trained, added_items, load_model, read_config
 from stages.model.neighbours import nearest
 from stages.model.ranking import Spans, best_lists
 from stages.model.registry import needed_files
 from stages.recommend.frames import read_frame
 from stages.recommend.items import Items, Lists, Numbers, id_array
+from stages.recommend.options import RecommendOptions, SimilarOptions
 from stages.recommend.popular import Counts, count_items_taken, most_popular
 from stages.recommend.texts import text_vectors
+
+MODEL_FILES = (MODEL_CONFIG, MODEL_WEIGHTS)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -45,13 +48,20 @@ class Recommender:
         workdir: the work directory.
         items: ids and texts of the same items.
         batch_size: histories read at a time.
+        added: items that came after the model was trained.
 
     Raises:
         DataError: when ``items`` are not as many as the model knows.
     """
 
     def __init__(
-        self, trained: Trained, device: torch.device, workdir: Path, items: Items, batch_size: int = 2048
+        self,
+        trained: Trained,
+        device: torch.device,
+        workdir: Path,
+        items: Items,
+        batch_size: int = RecommendOptions.batch_size,
+        added: int = 0,
     ) -> None:
         if len(items) != trained.catalogue.items:
             raise DataError(
@@ -61,6 +71,7 @@ class Recommender:
         self.model = trained.model
         self.workdir = workdir
         self.items = items
+        self.added = added
         self._device = device
         self._batch_size = batch_size
 
@@ -70,7 +81,7 @@ class Recommender:
         workdir: str | Path = "artifacts",
         *,
         device: str = "auto",
-        batch_size: int = 2048,
+        batch_size: int = RecommendOptions.batch_size,
         reporter: Reporter | None = None,
     ) -> "Recommender":
         """Load the model of a work directory.
@@ -86,15 +97,18 @@ class Recommender:
             DataError: for artifacts that are missing, damaged, or do not belong together.
         """
         workdir, where = Path(workdir), resolve_device(device)
-        require_consistent(workdir, recommender_files(workdir), Fingerprints(workdir))
+        added, files = added_items(workdir), recommender_files(workdir)
+        # What the model was trained on may have grown since; that it fits was seen to.
+        files = tuple(name for name in files if name not in MODEL_FILES) if added else files
+        require_consistent(workdir, files, Fingerprints(workdir))
         keep_freed_memory()
         items = Items(workdir / ITEMS, reporter or Reporter())
-        return cls(load_model(workdir, where), where, workdir, items, batch_size)
+        return cls(load_model(workdir, where), where, workdir, items, batch_size, added)
 
     def recommend(
         self,
         histories: Any,
-        top: int = 10,
+        top: int = RecommendOptions.top,
         *,
         exclude_seen: bool | None = None,
         candidates: Iterable[str] | None = None,
@@ -136,7 +150,7 @@ class Recommender:
             return self.items.named(lists)
         return given.give_back(self.items.table(given.user_ids, lists, views))
 
-    def similar(self, item_ids: Any, top: int = 10, *, by: str = "model") -> Any:
+    def similar(self, item_ids: Any, top: int = SimilarOptions.top, *, by: str = SimilarOptions.by) -> Any:
         """The items most like each of some items.
 
         Args:
@@ -156,7 +170,7 @@ class Recommender:
         return self.items.named(self.neighbours(numbers, top=top, by=by))
 
     def neighbours(
-        self, numbers: Numbers, *, top: int, by: str = "model", progress: Callable[[int], None] = lambda done: None
+        self, numbers: Numbers, *, top: int, by: str, progress: Callable[[int], None] = lambda done: None
     ) -> Lists:
         """See :meth:`similar`, by item number (Q,)."""
         self.check_top(top)
@@ -301,7 +315,7 @@ def recommender_files(workdir: Path) -> tuple[str, ...]:
         DataError: when there is no trained model.
     """
     needed = needed_files(read_config(workdir).model)
-    return tuple(dict.fromkeys([ITEMS, *needed, MODEL_CONFIG, MODEL_WEIGHTS]))
+    return tuple(dict.fromkeys([ITEMS, *needed, *MODEL_FILES]))
 
 
 def _known(items: Numbers, offsets: npt.NDArray[np.int64]) -> tuple[Numbers, npt.NDArray[np.int64]]:

@@ -15,6 +15,7 @@ from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
+from stages.model.files import added_items, grown_note
 from stages.recommend.chunks import ChunkStore
 from stages.recommend.files import (
     Readers,
@@ -28,7 +29,7 @@ from stages.recommend.files import (
 from stages.recommend.options import STANDARD, RecommendOptions
 from stages.recommend.output import list_writer
 from stages.recommend.popular import popularity_file
-from stages.recommend.recommender import Mask, Recommender, recommender_files
+from stages.recommend.recommender import MODEL_FILES, Mask, Recommender, recommender_files
 from stages.recommend.whom import Served, find_served, users_file
 
 CHUNK_USERS = 16_384
@@ -88,6 +89,8 @@ def _recommend(
         usual = usual_columns(run.workdir)
         allowed = _allowed(options, run, recommender, usual, readers)
         served = find_served(options, run, recommender.items, histories, usual, readers)
+    if said := grown_note(recommender.model.config, recommender.added):
+        run.warn(said)
     seen = _seen_items(options, recommender)
     run.reporter.info(f"items of the history: {seen}")
     target = options.output or run.path(RECOMMENDATIONS)
@@ -105,6 +108,7 @@ def _recommend(
             "model": recommender.model.config.model,
             "users": len(served.user_ids),
             "items": len(recommender.items),
+            **({"items_added_since_training": recommender.added} if recommender.added else {}),
             "candidates": len(recommender.items) if allowed is None else int(allowed.sum()),
             "top": options.top,
             "seen_items": seen,
@@ -124,8 +128,9 @@ def _recommend(
 def _note_inputs(options: RecommendOptions, run: StageRun, histories: Path | None) -> None:
     """All that decides the lists, for lineage and freshness; files from outside go by their plain names."""
     counted = HISTORIES if histories is None else popularity_file(run.workdir)
-    artifacts = [*recommender_files(run.workdir), *([] if counted is None else [Path(counted).name])]
-    run.read(*dict.fromkeys(artifacts))
+    described = [name for name in recommender_files(run.workdir) if name not in MODEL_FILES]
+    run.read(*dict.fromkeys([*described, *([] if counted is None else [Path(counted).name])]))
+    run.read(*MODEL_FILES, earlier=added_items(run.workdir) > 0)
     named = {name: getattr(options, name) for name in _FILES} | {"histories": histories, "users": users_file(options)}
     for name, path in named.items():
         if path is not None:

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from stages import __version__
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import AccessError, DataError
 from stages.artifacts.json_text import json_text
@@ -39,6 +41,7 @@ class Progress:
         best_epoch: epoch of the best validation metric, 0 before the first.
         best_metric: that metric.
         history: one row of losses and metrics per epoch.
+        versions: of cocorec and torch, which decide how it goes on as well.
     """
 
     key: str
@@ -47,6 +50,14 @@ class Progress:
     best_epoch: int = 0
     best_metric: float = -1.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=lambda: {"cocorec": __version__, "torch": torch.__version__})
+
+    @property
+    def foreign(self) -> str:
+        """The versions that made it, in words, where they are not those of this process; else empty."""
+        if self.versions == Progress(self.key).versions:
+            return ""
+        return " and ".join(f"{name} {version}" for name, version in self.versions.items()) or "an earlier version"
 
     def within(self, options: TrainOptions) -> bool:
         """Whether a run with these options comes through this state: it does not stop at an earlier epoch."""
@@ -81,7 +92,7 @@ class Checkpoints:
         Raises:
             DataError: when the disk is full or the folder cannot be written.
         """
-        meta = {_META: json_text(asdict(progress)), **OPEN_DIGEST}
+        meta = {_META: json_text({**asdict(progress), **OPEN_DIGEST})}
         if progress.best_epoch == progress.epoch:
             save_tensors(self._best(progress), dict(average.model.state_dict()), meta)
         state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
@@ -92,6 +103,10 @@ class Checkpoints:
                 state[f"optimizer.{kind}.{names[id(parameter)]}"] = value
         save_tensors(self.folder / _STATE, state, meta)
         # Only now, so that the state of a run that is killed in between finds its own best weights.
+        self.remove_others(progress)
+
+    def remove_others(self, progress: Progress) -> None:
+        """Delete best weights that are not those of the saved state."""
         for path in self.folder.glob(_ANY_BEST):
             if path != self._best(progress):
                 path.unlink(missing_ok=True)
@@ -165,6 +180,8 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _progress(meta: dict[str, str], path: Path) -> Progress:
     try:
-        return Progress(**json.loads(meta[_META]))
+        values = json.loads(meta[_META])
+        values = {"versions": {}, **{name: value for name, value in values.items() if name not in OPEN_DIGEST}}
+        return Progress(**values)
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is not a checkpoint that this version knows ({error})", _AFRESH) from error

@@ -131,6 +131,8 @@ class TrainingRun:
             return Progress(key)
         saved = checkpoints.progress()
         fits = saved is not None and saved.key == key and saved.within(self.options)
+        if saved is not None and fits and saved.foreign:
+            fits = self._goes_on(saved)
         if resume and not fits:
             raise DataError(
                 f"{checkpoints.folder}: there is no interrupted run of these options and inputs to --resume",
@@ -138,12 +140,24 @@ class TrainingRun:
             )
         if fits:
             progress = checkpoints.restore(model, average, optimizer)
+            checkpoints.remove_others(progress)  # of a run that was killed between writing two files
             reporter.info(f"continuing the run that came to epoch {progress.epoch}")
             return progress
         if saved is not None:
             reporter.info(f"the checkpoint of another run (up to epoch {saved.epoch}) will be overwritten")
         checkpoints.clear()
         return Progress(key)
+
+    def _goes_on(self, saved: Progress) -> bool:
+        """Whether a checkpoint of other versions is continued: only if asked for, for the result may be another."""
+        insists = bool(self.options.resume)
+        consequence = (
+            "it is continued because of --resume, and the result may differ from an undisturbed run's"
+            if insists
+            else "it is not continued, unless --resume asks for it"
+        )
+        self.run.warn(f"the checkpoint (up to epoch {saved.epoch}) was made by {saved.foreign}: {consequence}")
+        return insists
 
     def _facts(self, model: LearnedModel, parameters: int, progress: Progress) -> dict[str, Any]:
         best = progress.history[progress.best_epoch - 1] if progress.best_epoch else progress.history[-1]

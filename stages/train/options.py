@@ -108,9 +108,15 @@ class TrainOptions(Options):
             metavar="N",
         ),
     ] = 0
-    temperature: Annotated[float, Option("Divides the cosines in all losses.", LOSSES, above=0, metavar="T")] = 0.07
-    mcm_weight: Annotated[float, Option("Weight of masked code modelling (a).", LOSSES, min=0, metavar="A")] = 0.1
-    msa_weight: Annotated[float, Option("Weight of masked sequence alignment (b).", LOSSES, min=0, metavar="B")] = 0.1
+    temperature: Annotated[
+        float, Option("Divides the cosines in all losses.", LOSSES, above=0, limit=1000, metavar="T")
+    ] = 0.07
+    mcm_weight: Annotated[
+        float, Option("Weight of masked code modelling (a).", LOSSES, min=0, limit=10_000, metavar="A")
+    ] = 0.1
+    msa_weight: Annotated[
+        float, Option("Weight of masked sequence alignment (b).", LOSSES, min=0, limit=10_000, metavar="B")
+    ] = 0.1
     mask_ratio: Annotated[
         float, Option("Probability that a code is chosen for masking.", LOSSES, above=0, limit=1, metavar="P")
     ] = 0.5
@@ -145,19 +151,21 @@ class TrainOptions(Options):
             "All positions of a history are targets in one pass, or one row per prefix.", OPTIMIZATION, choices=TARGETS
         ),
     ] = "all"
-    batch_size: Annotated[int, Option("Histories per step.", OPTIMIZATION, min=1, metavar="N")] = 512
+    batch_size: Annotated[int, Option("Histories per step.", OPTIMIZATION, min=1, limit=1 << 24, metavar="N")] = 512
     epochs: Annotated[int, Option("Maximum number of epochs.", OPTIMIZATION, min=1, metavar="N")] = 200
     patience: Annotated[
         int,
         Option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
     ] = 10
     learning_rate: Annotated[
-        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X")
+        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=100, metavar="X")
     ] = 0.004
     warmup_steps: Annotated[
         int, Option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
     ] = 100
-    weight_decay: Annotated[float, Option("Weight decay of AdamW.", OPTIMIZATION, min=0, limit=1e6, metavar="X")] = 1e-4
+    weight_decay: Annotated[float, Option("Weight decay of AdamW.", OPTIMIZATION, min=0, limit=1000, metavar="X")] = (
+        1e-4
+    )
     ema: Annotated[
         float,
         Option(

@@ -1,5 +1,6 @@
 """Where trials work: folders beside each other with links to what they share, and histories without test items."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,11 +13,16 @@ import numpy as np
 import pyarrow as pa
 
 from stages.artifacts.atomic import remove_leftovers
+from stages.artifacts.digest import check_digest
+from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
-from stages.artifacts.names import CHECKPOINT_DIR, CODES, EMBEDDINGS, ITEMS, MODEL_DIR, SEQUENCES, TUNE_DIR
+from stages.artifacts.lock import clear_leftovers
+from stages.artifacts.names import CHECKPOINT_DIR, CODES, EMBEDDINGS, ITEMS, SEQUENCES, TUNE_DIR
 from stages.artifacts.sequences import SEQUENCES_SCHEMA, read_sequences
 from stages.artifacts.tables import write_table
+
+_TRIAL = "trial-{:04}"
 
 
 class Folders:
@@ -43,15 +49,16 @@ class Folders:
         remove_leftovers(self._root)
         source, target = self._workdir / SEQUENCES, self._root / SEQUENCES
         inputs = {f"{RAW}{SEQUENCES}": Fingerprints(self._workdir).of_contents(source)}
-        if target.exists():
+        with contextlib.suppress(DataError):  # what is missing or damaged is made anew
             lineage = read_lineage(target)
+            check_digest(target)
             if lineage and lineage.inputs == inputs:
                 return
         write_table(target, without_test(source), Lineage("tune", {}, inputs))
 
     def trial(self, number: int, run: int) -> Path:
         """The folder of one training run of a trial."""
-        return self._root / f"trial-{number:04}" / f"run-{run}"
+        return self._root / _TRIAL.format(number) / f"run-{run}"
 
     def codes(self, options: Mapping[str, Any]) -> Path:
         """The folder of the codes made with these options; trials with the same options share it."""
@@ -66,8 +73,7 @@ class Folders:
             codes: the folder whose ``codes.parquet`` it shows, ``None`` for none.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in (folder, folder / MODEL_DIR):
-            remove_leftovers(leftover)
+        clear_leftovers(folder)
         targets = [self._root / SEQUENCES, self._workdir / EMBEDDINGS, self._workdir / ITEMS]
         for target in [*targets, *([codes / CODES] if codes else [])]:
             link = folder / target.name
@@ -76,9 +82,10 @@ class Folders:
             if target.exists() and not link.exists():
                 link.symlink_to(os.path.relpath(target, folder))
 
-    def tidy(self, folder: Path) -> None:
-        """Drop what only an interrupted run would need."""
-        shutil.rmtree(folder / CHECKPOINT_DIR, ignore_errors=True)
+    def tidy(self, number: int) -> None:
+        """Drop what only an interrupted run of a trial would need."""
+        for folder in (self._root / _TRIAL.format(number)).glob("run-*"):
+            shutil.rmtree(folder / CHECKPOINT_DIR, ignore_errors=True)
 
 
 def without_test(path: Path) -> pa.Table:

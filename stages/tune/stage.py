@@ -95,8 +95,10 @@ def tune(
         deadline=None if minutes is None else began + 60 * minutes,
         reporter=reporter,
     )
-    done = len(study.get_trials(False, FINISHED))
-    if done:
+    finished = study.get_trials(False, FINISHED)
+    for trial in finished:
+        folders.tidy(trial.number)  # a killed run may have come to its end, and no further
+    if done := len(finished):
         reporter.info(f"going on with the search of {workdir / STUDY}: {done} trials are done")
     lineage = Lineage("tune", search, search["inputs"])
     try:

@@ -1,4 +1,4 @@
-"""The study on disk: Optuna's journal, one JSON object a line, and the trials in it.
+"""The study on disk: Optuna's journal, one JSON object with its check a line, and the trials in it.
 
 The sampler is TPE, Optuna's own choice for spaces like these. The pruner is the median rule. Optuna's documentation
 finds Hyperband stronger, and tells at the same place that with TPE each of its brackets wants more than ten trials
@@ -7,6 +7,7 @@ first rung, and slow starters, those of low learning rates and high dropout, oft
 drops a trial only when all it ever reached is below what half of the finished trials had in the same epoch.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -15,12 +16,15 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.journal import check_journal
 from stages.artifacts.names import STUDY, TUNE_DIR
+from stages.tune.journal import CheckedJournal
 
 NAME = "cocorec"
 _SEARCH = "search"
@@ -49,7 +53,7 @@ def open_study(
 
     Raises:
         UsageError: when the study that is there is of another search.
-        DataError: when there is none to resume, or it is damaged.
+        DataError: when there is none to resume, or it is damaged, naming the line.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = workdir / STUDY
@@ -63,7 +67,7 @@ def open_study(
     least = min(3, startup_trials)
     pruner = optuna.pruners.MedianPruner(startup_trials, warmup_epochs + 1, n_min_trials=least)
     try:
-        storage = JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(CheckedJournal(path))
         if NAME in optuna.get_all_study_names(storage):
             study = optuna.load_study(study_name=NAME, storage=storage, pruner=pruner)
         else:
@@ -87,13 +91,48 @@ def open_study(
 def next_trial(study: optuna.Study, seed: int) -> Trial:
     """The trial that was interrupted, or else a new one.
 
-    The sampler is seeded per trial, so that an interrupted search proposes what an undisturbed one would have.
+    It gets the options that an undisturbed search would have proposed; see :class:`SeededSampler`.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     number = running[0].number if running else len(study.get_trials(False, (*FINISHED, TrialState.RUNNING)))
-    state = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
-    study.sampler = optuna.samplers.TPESampler(seed=state, multivariate=True, constant_liar=False)
+    study.sampler = SeededSampler(seed, number)
     return Trial(study, running[0]._trial_id) if running else study.ask()
+
+
+class SeededSampler(BaseSampler):
+    """TPE whose proposal for each option depends on the seed, the trial and the option, not on what was drawn before.
+
+    A process may be killed between two options of a trial, and the next one finds the first of them in the journal.
+    With one stream of random numbers the second would get the number that the first one got.
+
+    Args:
+        seed: of the search.
+        trial: the number of the trial.
+    """
+
+    def __init__(self, seed: int, trial: int) -> None:
+        self._seed = (seed, trial)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The options that are drawn together."""
+        return self._sampler().infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Values of the options that are drawn together."""
+        return self._sampler().sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """The value of one option that is drawn alone."""
+        name = int.from_bytes(hashlib.blake2b(param_name.encode(), digest_size=8).digest(), "big")
+        return self._sampler(name).sample_independent(study, trial, param_name, param_distribution)
+
+    def _sampler(self, *more: int) -> optuna.samplers.TPESampler:
+        state = int(np.random.SeedSequence((*self._seed, *more)).generate_state(1)[0])
+        return optuna.samplers.TPESampler(seed=state, multivariate=True, constant_liar=False)
 
 
 def state_name(trial: FrozenTrial) -> str:
@@ -103,12 +142,12 @@ def state_name(trial: FrozenTrial) -> str:
 
 
 def _mend(path: Path) -> None:
-    """Drop what a killed process left: a line without an end, and the lock, which only our own process can hold."""
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    """Drop what a killed process left: a line without an end, and locks, which only our own process can hold."""
+    for lock in path.parent.glob(f"{path.name}.lock*"):  # also one that was renamed, to be given up
+        lock.unlink(missing_ok=True)
     if path.exists():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
+        whole = check_journal(path)
+        if whole < path.stat().st_size:
             with path.open("r+b") as file:
                 file.truncate(whole)
 

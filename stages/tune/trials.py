@@ -83,8 +83,7 @@ class Trials:
             value = sum(values) / len(values)
             self._study.tell(trial, value)
             self._say(trial, f"validation {METRIC} {value:.4f}")
-        for run in range(self._seeds):
-            self._folders.tidy(self._folders.trial(trial.number, run))
+        self._folders.tidy(trial.number)
 
     def _fail(self, trial: Trial, reason: str) -> None:
         trial.set_user_attr(REASON, reason)
@@ -121,12 +120,14 @@ class Trials:
 
     def _reported(self, trial: Trial) -> Callable[[int, float], None]:
         known = set(self._study.trials[trial.number].intermediate_values)
+        latest = max(known, default=0)
 
         def hear(epoch: int, metric: float) -> None:
-            if epoch in known:  # before an interruption
+            if epoch < latest:  # before an interruption
                 return
-            trial.report(metric, epoch)
-            if trial.should_prune():
+            if epoch not in known:
+                trial.report(metric, epoch)
+            if trial.should_prune():  # also of the latest epoch before it: what came of that may not be noted
                 raise optuna.TrialPruned
             self._check_time(epoch, metric)
 

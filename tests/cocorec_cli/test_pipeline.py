@@ -33,7 +33,7 @@ cocorec preprocess log.csv --items items.csv --k-core 0
 cocorec embed --views title,brand && cocorec quantize --levels 2 --codebook-size 4 --text-dim 8
 cocorec {TRAIN}
 cocorec evaluate --cutoffs 1,5 --json | cat > evaluation.json
-cocorec recommend --top 3
+cocorec recommend
 echo '{{"user_id": "new", "item_ids": ["i3"]}}' |
     cocorec recommend --histories - --with title --where "brand = 'Acme'" --output - > lists.jsonl
 """
@@ -59,6 +59,8 @@ warmup_steps = 2
 threads = 1
 [evaluate]
 cutoffs = [1, 5]
+[recommend]
+top = 3
 """
 
 
@@ -116,7 +118,7 @@ def done(shop: Path) -> Path:
 def test_lists_for_the_users_of_the_log_and_for_a_new_one(done):
     table = pq.read_table(done / "artifacts" / "recommendations.parquet")
     assert sorted(table["user_id"].to_pylist()) == sorted(f"u{user}" for user in range(40))
-    assert {len(items) for items in table["item_ids"].to_pylist()} == {3}
+    assert {len(items) for items in table["item_ids"].to_pylist()} == {10}
     [new] = [json.loads(line) for line in (done / "lists.jsonl").read_text().splitlines()]
     assert new["user_id"] == "new" and not new["fallback"]
     assert set(new["item_ids"]) == {f"i{i}" for i in range(3, 24, 3)}  # Acme's, which are fewer than ten
@@ -138,16 +140,17 @@ def test_everything_is_fresh_afterwards(done):
 
 def test_the_configuration_file_does_the_same_and_finds_nothing_to_do(done):
     (done / "cocorec.toml").write_text(CONFIG)
-    assert [stage["skipped"] for stage in _cocorec(done, "run")["stages"]] == [True] * 5
+    assert [stage["skipped"] for stage in _cocorec(done, "run")["stages"]] == [True] * 6
 
 
 FILES = {
-    "preprocess": ("items.parquet", "sequences.parquet"),
+    "preprocess": ("items.parquet", "sequences.parquet", "histories.parquet"),
     "embed": ("embeddings.parquet",),
     "quantize": ("codes.parquet", "quantizer.safetensors"),
     "train": ("model/config.json", "model/model.safetensors", "model/history.parquet"),
     "evaluate": ("metrics.json", "ranks.parquet", "backtest.parquet"),
 }
+"""Of the stages that each follow on the one before; recommend does not read what evaluate makes."""
 
 
 @pytest.mark.parametrize(
@@ -192,7 +195,7 @@ def test_the_same_bytes_in_another_work_directory(done):
     first, second = done / "artifacts", done / "second"
     names = sorted(str(path.relative_to(first)) for path in first.rglob("*") if path.is_file())
     compared = [name for name in names if not name.startswith((".cocorec", "model/checkpoint"))]
-    assert len(compared) == 11
+    assert len(compared) == 13
     for name in compared:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 

@@ -116,3 +116,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory, warm: WarmCli, arguments: dic
         assert done.code == 0, done.err
         seconds[stage] = done.seconds
     return Shop(folder, seconds)
+
+
+_counts = {"kills": 0, "calls": 0, "files compared": 0}
+
+
+@pytest.fixture(scope="session")
+def crash_counts() -> dict[str, int]:
+    """What the crash tests have done, told at the end."""
+    return _counts
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what the crash tests have done."""
+    if _counts["kills"]:
+        told = ", ".join(f"{count:,} {what}" for what, count in _counts.items())
+        terminalreporter.write_sep("=", f"crash tests: {told}")

@@ -4,17 +4,21 @@ A server process has the heavy libraries imported and forks a fresh process for 
 the work of a stage and not in imports that take longer than it.
 """
 
+import ctypes
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+_PR_SET_PTRACER, _PR_SET_PTRACER_ANY = 0x59616D61, -1
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -51,6 +55,7 @@ class WarmCli:
         appears: str | None = None,
         file_size: int | None = None,
         user: int | None = None,
+        strace: Sequence[str] = (),
     ) -> Ended:
         """Run a command in the folder ``cwd``.
 
@@ -62,6 +67,7 @@ class WarmCli:
             appears: a pattern; the signal is sent as soon as a file below ``cwd`` matches.
             file_size: bytes beyond which no file can grow, as on a disk that is full.
             user: number of the user as whom it is run; ``None`` for this one.
+            strace: arguments of an ``strace`` that watches the command; none for no such watch.
         """
         request: dict[str, object] = {
             "args": [str(arg) for arg in args],
@@ -70,7 +76,7 @@ class WarmCli:
             "after": after,
         }
         assert self._process.stdin and self._process.stdout
-        request |= {"appears": appears, "file_size": file_size, "user": user}
+        request |= {"appears": appears, "file_size": file_size, "user": user, "strace": list(strace)}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Ended(**json.loads(self._process.stdout.readline()))
 
@@ -110,10 +116,18 @@ def _serve() -> None:
 
 def _fork(request: dict[str, object]) -> dict[str, object]:
     pipes = os.pipe(), os.pipe()
-    began = time.monotonic()
+    gate = os.pipe()
     child = os.fork()
     if not child:
+        os.close(gate[1])
+        _let_trace()
+        os.read(gate[0], 1)  # until a tracer, where there is one, holds this process
+        os.close(gate[0])
         _run(request, pipes)
+    os.close(gate[0])
+    tracer = _trace(child, request["strace"]) if request["strace"] else None
+    os.close(gate[1])
+    began = time.monotonic()
     for _, end in pipes:
         os.close(end)
         os.set_blocking(_, False)
@@ -132,9 +146,31 @@ def _fork(request: dict[str, object]) -> dict[str, object]:
         time.sleep(0.002)
     for end, _ in pipes:
         os.close(end)
+    if tracer:
+        tracer.wait()
     out, err = (text.decode(errors="replace") for text in output)
     code = os.waitstatus_to_exitcode(status)
     return {"code": code, "out": out, "err": err, "seconds": time.monotonic() - began}
+
+
+def _let_trace() -> None:
+    """Let a process that is no ancestor trace this one, which Yama's ptrace_scope 1 would not."""
+    ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(_PR_SET_PTRACER_ANY), 0, 0, 0)
+
+
+def _trace(child: int, arguments: object) -> "subprocess.Popen[str]":
+    """Attach ``strace`` to a process; back when it holds it."""
+    assert isinstance(arguments, list)
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-p", str(child), *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    assert tracer.stderr
+    told = tracer.stderr.readline()
+    if "attached" not in told:
+        os.kill(child, signal.SIGKILL)
+        raise RuntimeError(f"strace: {told}")
+    threading.Thread(target=tracer.stderr.read, daemon=True).start()  # what more it says is about threads
+    return tracer
 
 
 def _available(descriptor: int) -> bytes:

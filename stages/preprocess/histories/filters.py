@@ -39,12 +39,12 @@ def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> tupl
             "Divide the log anew with --split leave-one-out or --split temporal.",
         )
     log = log.between(None, options.until, clock)
-    found = grouped(log, options.repeats)
+    found = grouped(log)
     whole = WholeLog.of(log, found)
     if options.since is not None:
         log = log.between(options.since, None, clock)
-        found = grouped(log, options.repeats)
-    interactions = filter_log(log, found, k)
+        found = grouped(log)
+    interactions = filter_log(log, found, k, options.repeats)
     if options.sample_users is not None:
         interactions = sample_users(interactions, options.sample_users, options.seed)
     return interactions, whole

@@ -56,8 +56,8 @@ class Grouped:
         rows: (rows,) where each stands in the log.
         item_ids: (I,) string, distinct, in the order in which they first occur in the log.
         dropped: how many rows were left out so far, by reason.
-        ties: rows at the same time as another one of their user.
-        newest_first: rows of equal times stand newest first in the file, as far as can be told.
+        ties: how many have user and time of another that stands before them in the file.
+        newest_first: the log has each user's newest interactions first.
     """
 
     users: Codes
@@ -65,16 +65,12 @@ class Grouped:
     rows: npt.NDArray[np.int64]
     item_ids: pl.Series
     dropped: dict[str, int]
-    ties: int = 0
-    newest_first: bool = False
+    ties: int
+    newest_first: bool
 
 
-def grouped(log: Log, repeats: str = ALL) -> Grouped:
+def grouped(log: Log) -> Grouped:
     """Put the log together by user and drop repeated rows; equal times keep the order of the file.
-
-    Args:
-        log: the log as read.
-        repeats: ``first`` or ``last`` of a user's interactions with one item, or ``all``.
 
     Raises:
         DataError: when the log is empty.
@@ -99,26 +95,27 @@ def grouped(log: Log, repeats: str = ALL) -> Grouped:
             users, items, rows, tied = users[first], items[first], rows[first], tied[first]
         ties = int(tied.sum())
         newest_first = bool(ties) and runs_backwards(users, rows, tied)
-    if repeats != ALL:
-        kept = one_of_repeats(users, items, repeats)
-        dropped["further interactions of a user with an item"] = len(rows) - int(kept.sum())
-        users, items, rows = users[kept], items[kept], rows[kept]
     return Grouped(users, items, rows, item_ids, dropped, ties, newest_first)
 
 
-def filter_log(log: Log, found: Grouped, k: int) -> Interactions:
+def filter_log(log: Log, found: Grouped, k: int, repeats: str = ALL) -> Interactions:
     """Drop what is outside the k-core, number users and items in byte order of their ids, and sort.
 
     Args:
         log: the log as read.
         found: its rows by user.
         k: the least number of interactions of a user and of an item; 0 and 1 keep all.
+        repeats: ``first`` or ``last`` of a user's interactions with one item, or ``all``.
 
     Raises:
         DataError: when no interaction is left.
     """
     users, items, rows, item_ids = found.users, found.items, found.rows, found.item_ids
     dropped = dict(found.dropped)
+    if repeats != ALL:
+        kept = one_of_repeats(users, items, repeats)
+        dropped["further interactions of a user with an item"] = len(rows) - int(kept.sum())
+        users, items, rows = users[kept], items[kept], rows[kept]
     rounds = 0
     if k > 1:
         mask, rounds = k_core(users, items, k)

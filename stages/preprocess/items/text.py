@@ -21,9 +21,12 @@ _ELEMENTS = (
     "rp|rt|ruby|s|samp|script|section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|"
     "template|textarea|tfoot|th|thead|time|title|tr|track|tt|u|ul|var|video|wbr"
 )
+# One after the other: as one expression, an opening tag that is never closed would be looked for to the end each time.
 _MARKUP = (
-    r"(?is)<!--.*?-->|<!doctype[^<>]*>|<script\b[^<>]*>.*?</script\s*>|<style\b[^<>]*>.*?</style\s*>"
-    rf"""|</?(?:{_ELEMENTS})(?:\s(?:[^<>"']|"[^"]*"|'[^']*')*|\s[^<>]*)?/?>"""
+    r"(?is)<!--.*?-->",
+    r"(?is)<script\b[^<>]*>.*?</script\s*>",
+    r"(?is)<style\b[^<>]*>.*?</style\s*>",
+    rf"""(?is)<!doctype[^<>]*>|</?(?:{_ELEMENTS})(?:\s(?:[^<>"']|"[^"]*"|'[^']*')*|\s[^<>]*)?/?>""",
 )
 
 # Removed where they stand: soft hyphen, joiners, direction marks, byte order mark. They occur within words.
@@ -33,6 +36,15 @@ _INVISIBLE = r"[\u{AD}\u{200C}-\u{200F}\u{202A}-\u{202E}\u{2060}-\u{206F}\u{FEFF
 _BLANK = r"[\s\p{Cc}\u{200B}\u{FFFD}--\x1e]+"
 
 _REFERENCE = re.compile(r"&(#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*)(;?)")
+
+_AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);)+")
+"""An ampersand that was encoded any number of times."""
+
+_ENCODINGS = 8
+"""How many times anything else may have been encoded; more is no accident, and would take time with every pass."""
+
+_LONGEST_NUMBER = 8
+"""Digits of a character's number; those of longer ones stand for no character, and Python refuses thousands of them."""
 
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _NUMPY_LIST = re.compile(rf"\[\s*(?:(?:{_QUOTED.pattern})\s*)+\]", re.DOTALL)
@@ -55,7 +67,9 @@ def clean(text: pl.Expr) -> pl.Expr:
     decoded = pl.when(text.str.contains("&", literal=True)).then(
         text.map_batches(_decode_series, return_dtype=pl.String, is_elementwise=True)
     )
-    blank = decoded.otherwise(text).str.replace_all(_INVISIBLE, "").str.replace_all(_MARKUP, " ")
+    blank = decoded.otherwise(text).str.replace_all(_INVISIBLE, "")
+    for markup in _MARKUP:
+        blank = blank.str.replace_all(markup, " ")
     joined = (
         blank.str.replace_all(_BLANK, " ")
         .str.strip_chars(" " + PART_MARK)
@@ -66,12 +80,14 @@ def clean(text: pl.Expr) -> pl.Expr:
 
 
 def decode_entities(text: str) -> str:
-    """Decode HTML entities until none is left; shops often encode twice.
+    """Decode HTML entities until none is left; shops often encode twice. The time is linear in the text's length.
 
     A name without its semicolon counts only where it is a whole word, so that ``this&that`` stays.
     """
-    while "&" in text:
-        decoded = _REFERENCE.sub(_character, text)
+    for _ in range(_ENCODINGS):
+        if "&" not in text:
+            break
+        decoded = _REFERENCE.sub(_character, _AMPERSANDS.sub("&", text))
         if decoded == text:
             break
         text = decoded
@@ -135,5 +151,6 @@ def _decode_series(series: pl.Series) -> pl.Series:
 def _character(match: re.Match[str]) -> str:
     name, end = match.groups()
     if name.startswith("#"):
-        return html.unescape(f"&{name};")
+        digits = name.lstrip("#xX").lstrip("0")
+        return html.unescape(f"&{name};") if len(digits) <= _LONGEST_NUMBER else "\N{REPLACEMENT CHARACTER}"
     return html5.get(name + ";" if end else name, match.group())

@@ -75,7 +75,7 @@ def read_header(path: Path, line: bytes, more: Sequence[bytes], reading: Reading
             )
         return Header(separator, columns, (), False, quote, settled)
     columns = tuple(name.strip() for name in names)
-    if reading.header is None and more:
+    if reading.header is None and more and len(columns) > 1:
         _require_names(path, columns, _fields(path, more[0].decode("utf-8", "replace"), separator, reading))
     typed = [match["name"].strip() for name in columns if (match := _TYPED.fullmatch(name))]
     is_typed = len(typed) == len(columns)

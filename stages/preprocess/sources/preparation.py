@@ -5,6 +5,7 @@ Copies lie in the work directory and go when the run is over.
 
 import secrets
 import shutil
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,18 +29,19 @@ FOLDER = ".cocorec/reading"
 
 _CHUNK = 8 << 20
 _ROWS = 20_000
+_OLD = 24 * 3600
 
 
 class Preparation:
     """Makes files ready, each once, and remembers the copies.
 
     Args:
-        workdir: the work directory; what a killed run left there is removed.
+        workdir: the work directory; what a killed run left there is removed after a day.
     """
 
     def __init__(self, workdir: Path) -> None:
-        shutil.rmtree(workdir / FOLDER, ignore_errors=True)
-        self._folder = workdir / FOLDER / secrets.token_hex(8)  # an earlier one may go while this one is there
+        _remove_old(workdir / FOLDER)
+        self._folder = workdir / FOLDER / secrets.token_hex(8)  # several commands may read at a time
         self._known: dict[Path, Sample] = {}
         self._copies = 0
         self._end = weakref.finalize(self, _remove, self._folder)
@@ -122,6 +124,14 @@ class Preparation:
         except NotInDialectError as error:
             raise DataError(f"{sample.path}: {error}", "See --separator, --quote and --escape.") from error
         return replace(sample, table=copy)
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove what runs left that were killed; others may be reading what is new."""
+    with suppress(OSError):
+        for left in folder.iterdir():
+            if time.time() - left.stat().st_mtime > _OLD:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _remove(folder: Path) -> None:

@@ -9,7 +9,6 @@ machine's role).
 import fnmatch
 import glob
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,11 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from stages.artifacts.atomic import atomic_path, write_json
+from stages.artifacts.atomic import atomic_path
+from stages.artifacts.copies import COPIES, known_origin, note_origin
 from stages.artifacts.errors import DataError
-
-COPIES = ".cocorec/inputs"
-"""Folder of the copies in the work directory."""
 
 _HTTP = ("http", "https")
 _ARROW = ("s3", "gs", "file")
@@ -76,7 +73,7 @@ def listed(address: str) -> list[str] | None:
 
 
 def fetch(address: str, workdir: Path, max_bytes: int) -> Path:
-    """The local copy of the file at ``address``, fetched anew when it changed.
+    """The local copy of the file at ``address``, fetched anew when it changed, there or here.
 
     Files of one remote folder are copied into one folder, so that a published split stays together.
 
@@ -93,14 +90,13 @@ def fetch(address: str, workdir: Path, max_bytes: int) -> Path:
     plain = unquote(name).replace("/", "_")
     plain = "index" if plain in ("", ".", "..") else plain
     copy = workdir / COPIES / hashlib.sha256(parent.encode()).hexdigest()[:16] / plain
-    note = copy.with_name(copy.name + ".source.json")
-    known: dict[str, Any] = {}
     get = _over_http if urlsplit(address).scheme in _HTTP else _from_storage
     with _reaching(address):
-        if copy.is_file() and note.is_file():
-            known = json.loads(note.read_text(encoding="utf-8"))
+        known = known_origin(copy)
         state = get(address, copy, known, max_bytes)
-    write_json(note, {"address": address, **state})
+    origin = {"address": address, **state}
+    if origin != known:
+        note_origin(copy, origin)
     return copy
 
 

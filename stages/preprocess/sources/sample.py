@@ -12,7 +12,7 @@ from stages.preprocess.sources.headers import read_header
 from stages.preprocess.sources.opened import is_packed, open_bytes, recoded, require_no_archive
 from stages.preprocess.sources.reading import AS_IT_IS, Reading
 from stages.preprocess.sources.records import MALFORMED, PARSERS, parse_json, parse_python, problem_with
-from stages.preprocess.sources.unpacked import require_bounded_lines
+from stages.preprocess.sources.unpacked import require_bounded
 
 Kind = Literal["csv", "jsonl", "python", "parquet", "arrow", "arrow-stream"]
 
@@ -167,7 +167,7 @@ def _look(path: Path, reading: Reading) -> Sample:
     with open_bytes(path) as file:
         compressed = getattr(file, "fileobj", None)
         if compressed:
-            require_bounded_lines(path, compressed, file)
+            require_bounded(path, compressed, file)
         start = file.peek(_START)[:_START]  # type: ignore[attr-defined]  # all file types buffer
         require_no_archive(path, start)
         binary = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)

@@ -1,4 +1,4 @@
-"""Refuses gzip files made to burst memory: engines hold a line whole, however long it gets when unpacked."""
+"""Refuses gzip files made to burst memory: by a line, which engines hold whole, or by the number of their lines."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,15 @@ LINE_BYTES = 64 << 20
 RATIO = 100
 """Times its size to which no honest log unpacks: deflate ends at 1,032, tables and JSON stay below 30."""
 
+UNPACKED_BYTES = 128 << 20
+"""So much may a file of any ratio unpack to: beyond it, one that unpacks to :data:`RATIO` times its size is no log."""
+
 _START = 1 << 20
 _CHUNK = 1 << 20
 
 
-def require_bounded_lines(path: Path, raw: IO[bytes], unpacked: IO[bytes]) -> None:
-    """Look through a gzip file for an overlong line, if its size or its beginning gives reason to.
+def require_bounded(path: Path, raw: IO[bytes], unpacked: IO[bytes]) -> None:
+    """Look through a gzip file for an overlong line or far too many lines, if its size or beginning gives reason to.
 
     Both files are left at their beginning.
 
@@ -27,21 +30,28 @@ def require_bounded_lines(path: Path, raw: IO[bytes], unpacked: IO[bytes]) -> No
         unpacked: reads ``raw`` through gzip.
 
     Raises:
-        DataError: naming the line.
+        DataError: naming the line, or how far it unpacks.
     """
     if _looks_inflated(raw, unpacked):
+        most = max(UNPACKED_BYTES, RATIO * path.stat().st_size)
         unpacked.seek(0)
-        line, length = 1, 0
+        line, length, total = 1, 0, 0
         while chunk := unpacked.read(_CHUNK):
-            end, *others = chunk.split(b"\n")
-            length += len(end)
+            end = chunk.find(b"\n")
+            length += len(chunk) if end < 0 else end
             if length > LINE_BYTES:
                 raise DataError(
                     f"{path}: line {line:,} unpacks to more than {LINE_BYTES >> 20} MiB",
                     "Unpack the file and look at that line; a record of a log is far shorter.",
                 )
-            line += len(others)
-            length = len(others[-1]) if others else length
+            total += len(chunk)
+            if total > most:
+                raise DataError(
+                    f"{path} unpacks to more than {RATIO} times its size ({total >> 20:,} MiB by line {line:,})",
+                    "Files that do so are made to fill memory. If this one is honest, unpack it and give the result.",
+                )
+            line += chunk.count(b"\n")
+            length = length if end < 0 else len(chunk) - chunk.rfind(b"\n") - 1
     unpacked.seek(0)
 
 

@@ -79,7 +79,7 @@ def test_work_directory_that_does_not_exist_is_not_made(tmp_path: Path, file: Pa
 def test_missing_artifact_names_its_stage(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"codes\.parquet does not exist\nRun `cocorec quantize` first"):
         Fingerprints(tmp_path).of(tmp_path / "codes.parquet")
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(DataError, match="is a folder, not a file"):
         Fingerprints(tmp_path).of(tmp_path)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stages.artifacts.errors import DataError
-from stages.embed.chunks import ChunkStore
+from stages.embed.chunks import ChunkStore, remove_chunks
 
 STARTS = np.array([0, 3, 4, 10])
 VECTORS = np.random.default_rng(0).standard_normal((10, 5)).astype(np.float32)
@@ -64,5 +64,11 @@ def test_chunks_of_another_key_are_not_seen_but_are_removed(tmp_path: Path) -> N
     filled(tmp_path)
     other = ChunkStore(tmp_path, "other", STARTS, 5)
     assert other.read(0) is None
-    other.remove()
+    other.remove_others()
+    assert not list(tmp_path.rglob("*.f32"))
+
+
+def test_all_chunks_are_removed_once_they_are_of_no_use(tmp_path: Path) -> None:
+    filled(tmp_path)
+    remove_chunks(tmp_path)
     assert not list(tmp_path.rglob("*.f32"))

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import pyarrow as pa
 import pytest
@@ -40,3 +41,14 @@ def test_lists_without_entries_have_no_line_in_csv(tmp_path):
     with list_writer(tmp_path / "x.csv", schema) as writer:
         writer.write(pa.table([["u", "v"], [[], ["a"]], [[], [0.5]], [False, False]], schema=schema))
     assert (tmp_path / "x.csv").read_text().splitlines()[1:] == ['"v",1,"a",0.5,false']
+
+
+def test_json_lines_hold_nothing_that_a_terminal_obeys(tmp_path):
+    schema = recommendations_schema()
+    hostile = "a\x1b[31m\x9b5A\u202e\u2028\x7fGröße"
+    with list_writer(tmp_path / "x.jsonl", schema) as writer:
+        writer.write(pa.table([[hostile], [[hostile]], [[0.5]], [False]], schema=schema))
+    text = (tmp_path / "x.jsonl").read_text(encoding="utf-8")
+    assert text.removesuffix("\n").isprintable()
+    assert json.loads(text)["item_ids"] == [hostile]
+    assert "Größe" in text

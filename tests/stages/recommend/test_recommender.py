@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from growth import grow
 
 from stages.artifacts import names
 from stages.artifacts.errors import DataError, UsageError
@@ -216,3 +217,16 @@ def test_a_model_of_another_catalogue_is_refused(trained, tmp_path, make_structu
         shutil.copy2(other / name, trained / name)
     with pytest.raises(DataError, match="was made from another"):
         Recommender.load(trained, device="cpu")
+
+
+def test_an_item_that_came_after_training_is_recommended_and_has_neighbours(trained):
+    grow(trained)
+    loaded = Recommender.load(trained, device="cpu")
+    assert (loaded.added, len(loaded.items)) == (2, 62)
+    [found] = loaded.recommend(HISTORIES[:1], 62)
+    assert {"new-a", "new-b"} <= set(found.item_ids)
+    [alone] = loaded.recommend([["new-a", "nothing"]], 5)
+    assert not alone.fallback
+    [similar] = loaded.similar(["new-a"], 3)  # its texts and codes are those of item-000
+    assert similar.item_ids[0] == "item-000"
+    np.testing.assert_allclose(similar.scores[0], 1, atol=1e-5)

@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from growth import grow
 from whole_histories import write_histories
 
 import stages.preprocess
@@ -253,3 +254,12 @@ def test_a_work_directory_without_histories_or_model(trained):
     (trained / names.MODEL_CONFIG).unlink()
     with pytest.raises(DataError, match=r"config.json does not exist"):
         run(trained)
+
+
+def test_a_catalogue_that_grew_is_told(trained):
+    grow(trained)
+    result = run(trained, top=62)
+    assert result.facts["items_added_since_training"] == 2
+    assert any("2 items came after cocorec was trained" in warning for warning in result.warnings)
+    assert {"new-a", "new-b"} <= set(rows_of(trained / names.RECOMMENDATIONS)["user-000"]["item_ids"])
+    assert run(trained, top=62).skipped

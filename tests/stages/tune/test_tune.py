@@ -186,6 +186,31 @@ def test_a_damaged_study_is_named(structured, training):
         tune(TuneOptions(trials=1), **search)
 
 
+def test_a_flipped_bit_in_a_study_is_named_and_the_hint_works(structured, training):
+    search = {"workdir": structured, "stages": training.stages, "space": RATE}
+    tune(TuneOptions(trials=2), **search)
+    whole = (structured / STUDY).read_bytes()
+    digit = whole.index(b'"values":[0.') + len(b'"values":[0.')
+    (structured / STUDY).write_bytes(whole[:digit] + bytes([whole[digit] ^ 1]) + whole[digit + 1 :])
+    with pytest.raises(DataError, match=r"study.jsonl is damaged: line \d+ is not what was written\n.*--no-resume"):
+        tune(TuneOptions(trials=2), **search)
+    assert tune(TuneOptions(trials=2, resume=False), **search).facts["trials"]["complete"] == 2
+
+
+def test_damaged_histories_of_a_search_are_made_anew(structured, training):
+    search = {"workdir": structured, "stages": training.stages, "space": RATE}
+    tune(TuneOptions(trials=1), **search)
+    path = structured / TUNE_DIR / SEQUENCES
+    whole = path.read_bytes()
+    for place in (0, 60, len(whole) // 2, len(whole) - 100, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(DataError, match=r"sequences\.parquet") as error:
+            read_sequences(path)
+        assert error.value.hint == "Run `cocorec tune` again, which makes it anew."
+        tune(TuneOptions(trials=1), **search)
+        assert path.read_bytes() == whole
+
+
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [

@@ -1,3 +1,5 @@
+import time
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -122,3 +124,33 @@ def test_lists_of_python_and_numpy_are_taken_apart() -> None:
     assert nested_text("['__import__(\"os\")' +]") == "['__import__(\"os\")' +]"
     assert nested_text("[]") is None
     assert to_text([float("nan"), 1.0, "half \ud83d"]) == f"1{PART_MARK}half \ufffd"
+
+
+LONG = 400_000
+"""Characters of a text that took minutes where the time was quadratic."""
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("amp;", "&"),
+        ("#38;", "&"),
+        ("#x26;amp;", "&"),
+        ("9", None),
+    ],
+)
+def test_a_long_reference_takes_no_long_time(unit: str, expected: str | None) -> None:
+    began = time.process_time()
+    text = "&" + ("#" if unit == "9" else "") + unit * (LONG // len(unit)) + (";" if unit == "9" else "")
+    assert cleaned(text) == expected
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["<!--<b>", "<script>", "<style><b>", "<script><style><!--<b>", "<a ", '<a "', "<a '<b>", "<!doctype ", "., "],
+)
+def test_markup_that_never_ends_takes_no_long_time(unit: str) -> None:
+    began = time.process_time()
+    cleaned(unit * (LONG // len(unit)))
+    assert time.process_time() - began < 5

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from stages.artifacts.copies import COPIES, NOTE, check_copy
 from stages.artifacts.errors import DataError
-from stages.preprocess.sources.remote import COPIES, address_of, fetch, listed
+from stages.preprocess.sources.remote import address_of, fetch, listed
 
 Run = Callable[..., Any]
 LOG = b"user_id,item_id,timestamp\nu,B,2\nu,A,1\n"
@@ -97,6 +98,38 @@ def test_what_cannot_be_fetched(run: Run, served: tuple[str, Any], folder: Path,
     with pytest.raises(DataError, match=r"cannot fetch http://.*File name too long"):
         run(f"{served[0]}/{'x' * 300}")
     assert not list((tmp_path / "work" / COPIES).rglob("*.csv*"))
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_a_damaged_copy_is_fetched_again(
+    run: Run, served: tuple[str, Any], folder: Path, tmp_path: Path, scheme: str
+) -> None:
+    (folder / "plain.csv").write_bytes(LOG)
+    address = f"{served[0] if scheme == 'http' else f'file://{folder}'}/plain.csv"
+    copy = fetch(address, tmp_path / "work", 10**6)
+    note = copy.with_name(copy.name + NOTE)
+    for damaged in (copy, note):
+        content = bytearray(damaged.read_bytes())
+        times = damaged.stat()
+        for place in range(0, len(content), 7):
+            content[place] ^= 1
+            damaged.write_bytes(content)
+            os.utime(damaged, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a disk that lost a bit
+            with pytest.raises(DataError, match="is damaged"):
+                check_copy(damaged)
+            assert fetch(address, tmp_path / "work", 10**6).read_bytes() == LOG
+            check_copy(damaged)
+            content = bytearray(damaged.read_bytes())
+    assert run(address, k_core=0).users == {"u": ["A", "B"]}
+
+
+def test_a_damaged_copy_of_what_is_gone_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "plain.csv").write_bytes(LOG)
+    copy = fetch(f"file://{folder}/plain.csv", tmp_path / "work", 10**6)
+    copy.write_bytes(LOG.replace(b"u,A", b"v,A"))
+    (folder / "plain.csv").unlink()
+    with pytest.raises(DataError, match="there is no such file"):
+        fetch(f"file://{folder}/plain.csv", tmp_path / "work", 10**6)
 
 
 def test_names_in_addresses_are_no_paths(run: Run, served: tuple[str, Any], folder: Path, tmp_path: Path) -> None:

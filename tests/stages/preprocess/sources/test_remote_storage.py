@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from bucket import Bucket, serving
 
+from stages.artifacts.copies import COPIES
 from stages.artifacts.errors import DataError
-from stages.preprocess.sources.remote import COPIES
 
 Run = Callable[..., Any]
 HEAD = b"user_id,item_id,timestamp\n"

@@ -1,0 +1,112 @@
+"""Every command killed as it changes the file system, then the same command again: the same files, the same bytes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from system_calls import Call, changing, tracing, tree, why_not_traced
+
+KILLED = -9
+SAMPLE = 4
+"""Kills of each command in the usual run of the tests."""
+
+COMMANDS = {
+    "preprocess": ("preprocess", []),
+    "embed": ("embed", []),
+    "quantize": ("quantize", []),
+    "train": ("train", []),
+    "evaluate": ("evaluate", []),
+    "recommend": ("recommend", []),
+    "tune": ("train", ["tune", "--search", "dropout=0.1:0.5", "--search", "layers=1,2", "--trials", "3", "--force"]),
+}
+"""By name, the stage whose inputs a command needs, and its command line where that is not the usual one."""
+
+CONFIGURATION = """
+[train]
+model = "sasrec"
+dim = 16
+ffn_dim = 32
+max_history = 6
+epochs = 2
+batch_size = 64
+threads = 1
+device = "cpu"
+"""
+
+
+class Watched:
+    """A command with the files that it leaves when nothing disturbs it.
+
+    Args:
+        name: in :data:`COMMANDS`.
+        shop: the undisturbed run.
+        warm: runs the command.
+        arguments: the command line of each stage.
+        folder: that does not exist.
+    """
+
+    def __init__(self, name, shop, warm, arguments, folder):
+        self._stage, given = COMMANDS[name]
+        self._given = [*given, "--config", "tune.toml"] if given else arguments[name]
+        self._shop, self._warm = shop, warm
+        log = folder.with_suffix(".log")
+        ended = self.run(self.fresh(folder), tracing(log))
+        assert ended.code == 0, ended.err
+        self.expected = tree(folder)
+        self.calls = changing(log, r"artifacts|best\.toml")
+        assert self.calls, log.read_text()[:2000]
+
+    def fresh(self, folder: Path) -> Path:
+        """A folder as it is before the command."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self._shop.before(self._stage, folder)
+        (folder / "tune.toml").write_text(CONFIGURATION)
+        return folder
+
+    def run(self, folder: Path, strace=()):
+        return self._warm(*self._given, cwd=folder, strace=strace)
+
+    def kill(self, folder: Path, call: Call) -> bool:
+        """Run it until that call; whether it came there."""
+        ended = self.run(folder, call.killing)
+        assert ended.code in (0, KILLED), ended
+        return ended.code == KILLED
+
+    def finish(self, folder: Path, after: list[Call]) -> int:
+        """Run it to its end and hold all files against those of the undisturbed run; how many were compared."""
+        ended = self.run(folder)
+        assert ended.code == 0, (after, ended.err)
+        found = tree(folder)
+        assert sorted(found) == sorted(self.expected), (after, sorted({*found} ^ {*self.expected}))
+        assert [name for name in found if found[name] != self.expected[name]] == [], after
+        return len(found)
+
+
+@pytest.fixture
+def watched(request, shop, warm, arguments, tmp_path) -> Watched:
+    if reason := why_not_traced():
+        pytest.skip(reason)
+    return Watched(request.param, shop, warm, arguments, tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("watched", COMMANDS, indirect=True)
+def test_killed_now_and_then(watched, tmp_path):
+    """One folder, killed in one run after the other, so that all that they leave comes together."""
+    folder = watched.fresh(tmp_path / "killed")
+    step = len(watched.calls) / SAMPLE
+    chosen = [watched.calls[int((number + 0.7) * step)] for number in range(SAMPLE)]
+    killed = [call for call in chosen if watched.kill(folder, call)]
+    assert killed
+    watched.finish(folder, killed)
+
+
+@pytest.mark.slow
+@pytest.mark.crash
+@pytest.mark.timeout(14_400)
+@pytest.mark.parametrize("watched", COMMANDS, indirect=True)
+def test_killed_at_every_call(watched, tmp_path, crash_counts):
+    for call in watched.calls:
+        folder = watched.fresh(tmp_path / "killed")
+        crash_counts["kills"] += watched.kill(folder, call)
+        crash_counts["files compared"] += watched.finish(folder, [call])
+    crash_counts["calls"] += len(watched.calls)

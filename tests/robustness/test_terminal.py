@@ -1,0 +1,142 @@
+"""A terminal that takes note of every control character: those of data, file names and servers never arrive."""
+
+import http.server
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.artifacts import names
+from stages.artifacts.atomic import atomic_path
+from stages.artifacts.lineage import KEY, Lineage
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b5A[red]x\u202e\x7f\r"
+"""Sets a title and a colour, moves the cursor, is markup of rich, turns the direction, deletes, overwrites."""
+
+OURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[[0-9]*[AK]|\x1b\[1?[0-9]?[AK]|\r\n|\r|\n")
+"""What rich sends for colours and progress bars, and the ends of lines as a terminal turns them."""
+
+
+def foreign(output: str) -> list[str]:
+    """Characters of an output that a terminal obeys and that are not ours."""
+    return [one for one in OURS.sub("", output) if not one.isprintable()]
+
+
+def seen(*args: str | Path, cwd: Path) -> tuple[int, str]:
+    """The exit code of ``cocorec`` and all that its terminal got."""
+    ours, theirs = pty.openpty()
+    root = str(Path(__file__).parents[2])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cocorec_cli", *map(str, args)],
+        cwd=cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": root, "TERM": "xterm-256color", "COLUMNS": "200"},
+    )
+    os.close(theirs)
+    output, began = b"", time.monotonic()
+    while time.monotonic() - began < 120:
+        if select.select([ours], [], [], 0.2)[0]:
+            try:
+                part = os.read(ours, 65_536)
+            except OSError:  # the other side is closed
+                break
+            output += part
+        elif process.poll() is not None:
+            break
+    process.wait(timeout=30)
+    os.close(ours)
+    return process.returncode, output.decode()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log, texts and artifacts in which every text is hostile, and files of hostile names."""
+    folder = tmp_path_factory.mktemp("hostile")
+    rows = [f'"u{HOSTILE}","i{item}{HOSTILE}",{item},x' for item in (1, 2, 3)]
+    (folder / f"log{HOSTILE}.csv").write_text("\n".join([f'user_id,item_id,timestamp,"{HOSTILE}"', *rows]))
+    (folder / "log.csv").write_text("user_id,item_id,timestamp\nu,i1,1\nu,i2,2\n" + f'u,"i{HOSTILE}",x{HOSTILE}\n')
+    (folder / "items.csv").write_text(f'item_id,"{HOSTILE}"\n"i1{HOSTILE}","t{HOSTILE}"\n')
+    (folder / "c.toml").write_text('[train]\n"dim\\u001b[31m" = 3\nmodel = "\\u001b[31m"\n')
+    artifacts = folder / "artifacts"
+    facts = {"model" + HOSTILE: HOSTILE, "list": [HOSTILE], "tables": [{HOSTILE: HOSTILE}], "split": HOSTILE}
+    ranks = pa.table({"user_id": [HOSTILE], "target": pa.array([1], pa.int32()), "rank": pa.array([1], pa.int32())})
+    for workdir in (artifacts, folder / f"run{HOSTILE}"):
+        lineage = Lineage("evaluate" + HOSTILE, {"split": HOSTILE}, {}, facts, HOSTILE)
+        with atomic_path(workdir / names.RANKS) as temporary:
+            pq.write_table(ranks.replace_schema_metadata({KEY: lineage.metadata_text()}), temporary)
+    late = Lineage("preprocess", {}, {}, {}, HOSTILE, contract=99)
+    columns = {"item": pa.array([1], pa.int32()), "item_id": [HOSTILE], HOSTILE: [HOSTILE]}
+    with atomic_path(artifacts / names.ITEMS) as temporary:
+        pq.write_table(pa.table(columns).replace_schema_metadata({KEY: late.metadata_text()}), temporary)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a server that answers with control sequences."""
+
+    class Hostile(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(b"HTTP/1.1 503 \x1b[31mgone\x07\r\nRetry-After: \x1b[31m\r\nContent-Length: 0\r\n\r\n")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+
+
+COMMANDS: dict[str, tuple[list[str], set[int]]] = {
+    "a log of a hostile name": (["preprocess", f"log{HOSTILE}.csv", "--workdir", "made", "--k-core", "0"], {0, 3}),
+    "rows that cannot be read": (["preprocess", "log.csv", "--workdir", "made2", "--k-core", "0"], {3}),
+    "texts": (["preprocess", f"log{HOSTILE}.csv", "--items", "items.csv", "-w", "made3", "--k-core", "0"], {0, 3}),
+    "as JSON": (["preprocess", f"log{HOSTILE}.csv", "--workdir", "made", "--k-core", "0", "--json"], {0, 3}),
+    "a file that is not there": (["preprocess", f"none{HOSTILE}"], {3}),
+    "an option": (["train", "--model", HOSTILE], {2}),
+    "an option that is none": (["train", f"--{HOSTILE}"], {2}),
+    "a command that is none": ([HOSTILE], {2}),
+    "a configuration": (["train", "--config", "c.toml"], {2}),
+    "status": (["status"], {0, 3}),
+    "status of a hostile folder": (["status", "--verify", "--workdir", f"run{HOSTILE}"], {0, 3}),
+    "status as JSON": (["status", "--json"], {0, 3}),
+    "columns": (["embed"], {3}),
+    "a comparison": (["compare", f"run{HOSTILE}", "artifacts", "--resamples", "10"], {0}),
+    "a comparison in Markdown": (["compare", f"run{HOSTILE}", "artifacts", "--markdown", "--resamples", "10"], {0}),
+    "a comparison as JSON": (["compare", f"run{HOSTILE}", "artifacts", "--json", "--resamples", "10"], {0}),
+    "runs that cannot be compared": (["compare", f"{HOSTILE}=artifacts", "items.csv"], {3}),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_character_of_data_is_obeyed(folder, name):
+    args, codes = COMMANDS[name]
+    code, output = seen(*args, cwd=folder)
+    assert foreign(output) == [], output
+    assert code in codes, output
+    assert "Traceback" not in output
+    assert output
+
+
+def test_what_a_server_answers(folder, server):
+    code, output = seen("preprocess", f"{server}/log.csv", "--workdir", "remote", cwd=folder)
+    assert foreign(output) == [], output
+    assert code == 3
+
+
+def test_the_terminal_notices(tmp_path):
+    assert foreign(f"a{HOSTILE}b") == ["\x1b", "\x07", "\x9b", "\u202e", "\x7f"]
+    assert foreign("\x1b[1;31merror: \x1b[0m\r\x1b[2K\x1b[1A\x1b[?25l\x1b[?25h done\r\n") == []
