@@ -18,7 +18,7 @@ from cocorec_cli.errors import report_error
 from stages.artifacts.tables import read_table
 
 path = Path("items.parquet")
-pq.write_table(pa.table({"item": pa.array(range(2_000_000))}), path, compression="zstd")
+pq.write_table(pa.table({"item": pa.array(range(8_000_000))}), path, compression="zstd")
 read_table(path)  # it is whole, and all that reads it is loaded
 pa.default_memory_pool().release_unused()
 held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
