@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import Threads
-from stages.frame.options import Option, Options
+from stages.frame.options import Option, Options, defaults
 from stages.preprocess import text_tables
 
 FILES = "Files"
@@ -36,6 +36,9 @@ SPLITS = (AUTO, LEAVE_ONE_OUT, TEMPORAL)
 TARGETS = ("first", "last", "all")
 ALL = "all"
 REPEATS = (ALL, "first", "last")
+
+_LATER = ("repeats", "null_values", "columns", "no_header", "items_columns", "items_no_header")
+"""Options that version 0.2.0 did not have, whose defaults are more than nothing."""
 
 Moment = str | int
 """An ISO date or time, or a number in the unit of the log."""
@@ -314,8 +317,12 @@ class PreprocessOptions(Options):
             raise UsageError("--valid-share and --test-share leave nothing for training", "Give smaller shares.")
 
     def recorded(self) -> dict[str, Any]:
-        """What the lineage records; a seed that draws nothing is left out."""
+        """What the lineage records; left out are a seed that draws nothing, and later options that change nothing."""
         found = super().recorded()
+        unchanged = defaults(PreprocessOptions)
+        for name in _LATER:
+            if getattr(self, name) == unchanged[name]:
+                del found[name]
         if self.sample_users is None and self.cold_items is None:
             del found["seed"]
         return found
