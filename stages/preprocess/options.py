@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import Threads
 from stages.frame.options import Option, Options
+from stages.preprocess import text_tables
 
 FILES = "Files"
 COLUMNS = "Columns"
-TEXT_TABLES = "Text tables"
 FILTERS = "Filters"
 SPLIT = "Split"
 
@@ -95,8 +95,26 @@ class PreprocessOptions(Options):
             unset="that of the format",
         ),
     ] = None
-    time_format: Annotated[str | None, text_tables.TIME_FORMAT] = None
-    null_values: Annotated[tuple[str, ...], text_tables.NULL_VALUES] = ()
+    time_format: Annotated[
+        str | None,
+        Option(
+            "How the times of the log are written, where it is neither a number nor year first: "
+            "'%d.%m.%Y %H:%M' for 31.5.2024 12:00, '%m/%d/%Y %I:%M %p' for 5/31/2024 12:00 PM.",
+            COLUMNS,
+            metavar="FORMAT",
+            unset="recognised",
+        ),
+    ] = None
+    null_values: Annotated[
+        tuple[str, ...],
+        Option(
+            "Words that stand for nothing, in ids, times, ratings and texts: 'NULL,nan,\\N'. Without them such ids "
+            "are counted and warned of.",
+            COLUMNS,
+            metavar="WORDS",
+            unset="none; what is empty stands for nothing",
+        ),
+    ] = ()
     items_id_column: Annotated[
         str | None,
         Option("Column of --items with the item's id.", COLUMNS, metavar="NAME", unset="named as in the log"),
@@ -122,6 +140,16 @@ class PreprocessOptions(Options):
             separated=False,
         ),
     ] = ()
+    separator: Annotated[str | None, text_tables.separator("the log")] = None
+    quote: Annotated[str | None, text_tables.quote("the log")] = None
+    escape: Annotated[str | None, text_tables.escape("the log")] = None
+    columns: Annotated[tuple[str, ...], text_tables.columns("the log")] = ()
+    no_header: Annotated[bool, text_tables.no_header("the log", "--columns")] = False
+    items_separator: Annotated[str | None, text_tables.separator("--items")] = None
+    items_quote: Annotated[str | None, text_tables.quote("--items")] = None
+    items_escape: Annotated[str | None, text_tables.escape("--items")] = None
+    items_columns: Annotated[tuple[str, ...], text_tables.columns("--items")] = ()
+    items_no_header: Annotated[bool, text_tables.no_header("--items", "--items-columns")] = False
     extend: Annotated[
         Path | None,
         Option(
@@ -135,84 +163,6 @@ class PreprocessOptions(Options):
             searched=False,
         ),
     ] = None
-    separator: Annotated[
-        str | None,
-        Option(
-            "Between the fields of the log: any characters, or tab.",
-            TEXT_TABLES,
-            metavar="TEXT",
-            unset="recognised",
-        ),
-    ] = None
-    quote: Annotated[
-        str | None,
-        Option("Encloses fields of the log; none for nothing.", TEXT_TABLES, metavar="CHAR", unset="recognised"),
-    ] = None
-    escape: Annotated[
-        str | None,
-        Option(
-            "Takes a quote, separator or line end in a field of the log its meaning; none for nothing.",
-            TEXT_TABLES,
-            metavar="CHAR",
-            unset="recognised",
-        ),
-    ] = None
-    columns: Annotated[
-        tuple[str, ...],
-        Option(
-            "Names of all fields of the log, in their order, where the file has no header.",
-            TEXT_TABLES,
-            metavar="NAMES",
-            unset="those of the header",
-        ),
-    ] = ()
-    no_header: Annotated[
-        bool,
-        Option(
-            "The first line of the log is a row; the fields are called 1, 2, ... unless --columns names them.",
-            TEXT_TABLES,
-            switch=True,
-        ),
-    ] = False
-    items_separator: Annotated[
-        str | None,
-        Option(
-            "Between the fields of --items: any characters, or tab.",
-            TEXT_TABLES,
-            metavar="TEXT",
-            unset="recognised",
-        ),
-    ] = None
-    items_quote: Annotated[
-        str | None,
-        Option("Encloses fields of --items; none for nothing.", TEXT_TABLES, metavar="CHAR", unset="recognised"),
-    ] = None
-    items_escape: Annotated[
-        str | None,
-        Option(
-            "Takes a quote, separator or line end in a field of --items its meaning; none for nothing.",
-            TEXT_TABLES,
-            metavar="CHAR",
-            unset="recognised",
-        ),
-    ] = None
-    items_columns: Annotated[
-        tuple[str, ...],
-        Option(
-            "Names of all fields of --items, in their order, where the file has no header.",
-            TEXT_TABLES,
-            metavar="NAMES",
-            unset="those of the header",
-        ),
-    ] = ()
-    items_no_header: Annotated[
-        bool,
-        Option(
-            "The first line of --items is a row; the fields are called 1, 2, ... unless --items-columns names them.",
-            TEXT_TABLES,
-            switch=True,
-        ),
-    ] = False
     keep_cold_items: Annotated[
         bool,
         Option(
