@@ -33,7 +33,7 @@ from stages.model.files import Trained
 from stages.model.packing import Packing
 from stages.recommend.items import Items
 from stages.recommend.recommender import Recommender
-from stages.recommend.stage import CHUNK_USERS
+from stages.recommend.tables import CHUNK_USERS
 
 TOP = 10
 PLAIN_BATCH = 16

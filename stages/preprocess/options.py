@@ -98,8 +98,26 @@ class PreprocessOptions(Options):
             unset="that of the format",
         ),
     ] = None
-    time_format: Annotated[str | None, text_tables.TIME_FORMAT] = None
-    null_values: Annotated[tuple[str, ...], text_tables.NULL_VALUES] = ()
+    time_format: Annotated[
+        str | None,
+        Option(
+            "How the times of the log are written, where it is neither a number nor year first: "
+            "'%d.%m.%Y %H:%M' for 31.5.2024 12:00, '%m/%d/%Y %I:%M %p' for 5/31/2024 12:00 PM.",
+            COLUMNS,
+            metavar="FORMAT",
+            unset="recognised",
+        ),
+    ] = None
+    null_values: Annotated[
+        tuple[str, ...],
+        Option(
+            "Words that stand for nothing, in ids, times, ratings and texts: 'NULL,nan,\\N'. Without them such ids "
+            "are counted and warned of.",
+            COLUMNS,
+            metavar="WORDS",
+            unset="none; what is empty stands for nothing",
+        ),
+    ] = ()
     items_id_column: Annotated[
         str | None,
         Option("Column of --items with the item's id.", COLUMNS, metavar="NAME", unset="named as in the log"),

@@ -1,23 +1,8 @@
-"""How text tables, times and what is missing are written, as the options of the log and of the metadata say it."""
+"""How a text table is written, as the options of the log and of the item metadata say it."""
 
 from stages.frame.options import Option
 
 TEXT_TABLES = "Text tables"
-
-TIME_FORMAT = Option(
-    "How the times of the log are written, where it is neither a number nor year first: "
-    "'%d.%m.%Y %H:%M' for 31.5.2024 12:00, '%m/%d/%Y %I:%M %p' for 5/31/2024 12:00 PM.",
-    "Columns",
-    metavar="FORMAT",
-    unset="recognised",
-)
-NULL_VALUES = Option(
-    "Words that stand for nothing, in ids, times, ratings and texts: 'NULL,nan,\\N'. Without them such ids are counted "
-    "and warned of.",
-    "Columns",
-    metavar="WORDS",
-    unset="none; what is empty stands for nothing",
-)
 
 
 def separator(of: str) -> Option:

@@ -1,39 +1,27 @@
 """The entry point of recommending: lists for every user of today."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
 from stages.artifacts.lists import recommendations_schema
-from stages.artifacts.names import HISTORIES, ITEMS, RECOMMENDATIONS, Columns
+from stages.artifacts.names import HISTORIES, RECOMMENDATIONS, Columns
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.model.files import added_items, grown_note
 from stages.recommend.chunks import ChunkStore
-from stages.recommend.files import (
-    Readers,
-    item_columns,
-    read_ids,
-    require_file,
-    require_readers,
-    standard_input,
-    usual_columns,
-)
+from stages.recommend.files import Readers, require_file, standard_input, usual_columns
 from stages.recommend.options import STANDARD, RecommendOptions
 from stages.recommend.output import list_writer
 from stages.recommend.popular import popularity_file
-from stages.recommend.recommender import MODEL_FILES, Mask, Recommender, recommender_files
-from stages.recommend.whom import Served, find_served, users_file
-
-CHUNK_USERS = 16_384
-"""Users whose lists are made, kept and written at a time."""
+from stages.recommend.recommender import MODEL_FILES, Recommender, recommender_files
+from stages.recommend.tables import list_tables
+from stages.recommend.what import allowed_items, seen_items_in_words
+from stages.recommend.whom import find_served, users_file
 
 _FILES = ("candidates", "exclude", "items")
 
@@ -87,18 +75,18 @@ def _recommend(
         recommender.check_top(options.top)
         recommender.items.check_views(options.with_views)
         usual = usual_columns(run.workdir)
-        allowed = _allowed(options, run, recommender, usual, readers)
+        allowed = allowed_items(options, run, recommender, usual, readers)
         served = find_served(options, run, recommender.items, histories, usual, readers)
     if said := grown_note(recommender.model.config, recommender.added):
         run.warn(said)
-    seen = _seen_items(options, recommender)
+    seen = seen_items_in_words(options, recommender)
     run.reporter.info(f"items of the history: {seen}")
     target = options.output or run.path(RECOMMENDATIONS)
     surroundings = {"batch_size": options.batch_size, "threads": torch.get_num_threads(), "device": options.device}
     store = ChunkStore(run, surroundings)
     counts = {"recommendations": 0, "users_with_fewer_than_top": 0, "users_without_known_item": 0}
     with list_writer(target, recommendations_schema(options.with_views), stdout) as writer:
-        for table in _tables(options, run, recommender, served, allowed, store):
+        for table in list_tables(options, run, recommender, served, allowed, store):
             lengths = pc.list_value_length(table[Columns.ITEM_IDS]).to_numpy()
             counts["recommendations"] += int(lengths.sum())
             counts["users_with_fewer_than_top"] += int((lengths < options.top).sum())
@@ -138,75 +126,6 @@ def _note_inputs(options: RecommendOptions, run: StageRun, histories: Path | Non
             run.read_raw(name, run.fingerprints.of(require_file(path, option)))
             shown = "standard input" if name == "histories" and options.histories == STANDARD else path.name
             run.recorded[name] = [shown] if name == "users" else shown
-
-
-def _allowed(
-    options: RecommendOptions,
-    run: StageRun,
-    recommender: Recommender,
-    usual: dict[str, str],
-    readers: Readers | None,
-) -> Mask | None:
-    """Which items the filters leave (N + 1,), by item number; ``None`` for all."""
-    columns = item_columns(options.item_column, usual)
-    given = {
-        name: None if path is None else read_ids(path, run.workdir, columns, f"--{name}", readers)
-        for name, path in (("candidates", options.candidates), ("exclude", options.exclude))
-    }
-    allowed = recommender.allowed(given["candidates"], given["exclude"])
-    if options.where is None:
-        return allowed
-    source, names = (run.path(ITEMS), [Columns.ITEM_ID]) if options.items is None else (options.items, columns)
-    ids = require_readers(readers, "--where").read_ids_where(source, run.workdir, names, options.where)
-    holds = np.zeros(len(recommender.items) + 1, np.bool_)
-    holds[recommender.items.numbers(ids)] = True
-    holds[0] = False
-    allowed = holds if allowed is None else allowed & holds
-    recommender.require_some(allowed)
-    return allowed
-
-
-def _seen_items(options: RecommendOptions, recommender: Recommender) -> str:
-    """In words, what becomes of items that the history holds, and who decided it."""
-    verb = "left out" if recommender.excludes_seen(options.exclude_seen) else "left in"
-    if options.exclude_seen is not None:
-        return f"{verb}, as asked"
-    learnt = "ranked by what the model learnt" if verb == "left in" else "the model learnt nothing"
-    return f"{verb}, {learnt} of repeats"
-
-
-def _tables(
-    options: RecommendOptions,
-    run: StageRun,
-    recommender: Recommender,
-    served: Served,
-    allowed: Mask | None,
-    store: ChunkStore,
-) -> Iterator[pa.Table]:
-    """The lists of all users, a chunk of them at a time; chunks that are there are not made again."""
-    users = len(served.user_ids)
-    kept = 0
-    with run.measure("recommending"), run.reporter.track("recommending", users, "users") as advance:
-        for number, low in enumerate(range(0, users, CHUNK_USERS)):
-            high = min(low + CHUNK_USERS, users)
-            table = store.read(number)
-            if table is None:
-                lists = recommender.lists(
-                    *served.part(low, high),
-                    top=options.top,
-                    exclude_seen=options.exclude_seen,
-                    allowed=allowed,
-                    progress=advance,
-                )
-                names = served.user_ids.slice(low, high - low)
-                table = recommender.items.table(names, lists, options.with_views)
-                store.write(number, table)
-            else:
-                kept += high - low
-                advance(high - low)
-            yield table
-    if kept:
-        run.reporter.info(f"continuing an interrupted run: {kept:,} of {users:,} users were done")
 
 
 class _Warner(Reporter):

@@ -9,7 +9,7 @@ from growth import grow
 from whole_histories import write_histories
 
 import stages.preprocess
-import stages.recommend.stage as module
+import stages.recommend.tables as module
 from stages.artifacts import names
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import read_lineage
