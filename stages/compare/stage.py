@@ -1,6 +1,6 @@
 """The entry point of comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,11 @@ import numpy as np
 from stages.artifacts.errors import UsageError
 from stages.compare.options import CompareOptions
 from stages.compare.runs import Run, aligned, by_protocol, locate, read_run, require_same_protocol
+from stages.compare.tables import LEVEL, differences_from, side_by_side, slices_of
 from stages.frame.reporter import Reporter
-from stages.metrics.accuracy import Places, check_names, cutoff_of, user_metrics
-from stages.metrics.bootstrap import bootstrap_means, intervals
-from stages.metrics.randomization import holm, randomization_test
-from stages.metrics.slices import POPULARITY_GROUPS, length_group, popularity_group
+from stages.metrics.accuracy import check_names, cutoff_of
+from stages.metrics.randomization import holm
 
-LEVEL = 0.95
 METHOD = {
     "test": "two-sided paired randomization test over users",
     "correction": "Holm, over all comparisons of a table",
@@ -58,7 +56,7 @@ def compare(options: CompareOptions, *, reporter: Reporter | None = None) -> dic
     found = [aligned(by_protocol(run, protocol), first) for run in read.values()]
     notes = _notes(found, names)
     told = next((run.facts for run in found if run.lineage), {})
-    slices = _slices(found, list(options.history_buckets), notes)
+    slices = slices_of(found, list(options.history_buckets), notes)
     where = {run.name: run.places for run in found}
     everything = np.ones(len(first.rank), bool)
     differences: list[dict[str, Any]] = []
@@ -66,7 +64,7 @@ def compare(options: CompareOptions, *, reporter: Reporter | None = None) -> dic
     with reporter.track("comparing", 1 + len(slices), "groups of targets") as advance:
         for labels, chosen in [({}, everything), *slices]:
             part = {name: of.part(chosen) for name, of in where.items()}
-            rows = _differences(part, reference, names, options.resamples, options.seed)
+            rows = differences_from(part, reference, names, options.resamples, options.seed)
             advance(1)
             if labels:
                 by_slice += [{**labels, "targets": int(chosen.sum()), **row} for row in rows]
@@ -85,7 +83,7 @@ def compare(options: CompareOptions, *, reporter: Reporter | None = None) -> dic
         "items": told.get("items"),
         "exclude_seen": protocol,
         "method": {**METHOD, "resamples": options.resamples, "seed": options.seed},
-        "metrics": _side_by_side(found, where, names),
+        "metrics": side_by_side(found, where, names),
         "differences": differences,
         "slices": by_slice,
         "notes": notes,
@@ -120,61 +118,3 @@ def _notes(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
                     f"{run.name}: {straddling:,} targets tie with other items across rank {k}; they count as misses"
                 )
     return notes
-
-
-def _side_by_side(runs: Sequence[Run], where: Mapping[str, Places], names: Sequence[str]) -> list[dict[str, Any]]:
-    means = {name: user_metrics(of, names).mean(axis=0) for name, of in where.items()}
-    table: list[dict[str, Any]] = [
-        {"metric": metric, "values": {name: float(means[name][i]) for name in means}} for i, metric in enumerate(names)
-    ]
-    beyond = {run.name: {} if run.switched else run.facts.get("beyond_accuracy", {}) for run in runs}
-    for metric in dict.fromkeys(metric for measured in beyond.values() for metric in measured):
-        table.append({"metric": metric, "values": {name: measured.get(metric) for name, measured in beyond.items()}})
-    return table
-
-
-def _slices(runs: Sequence[Run], bounds: Sequence[int], notes: list[str]) -> list[tuple[dict[str, Any], Any]]:
-    """Labels and mask (R,) of every slice that has targets; what cannot be sliced is noted."""
-    slices: list[tuple[dict[str, Any], Any]] = []
-    lengths = next((run.history_length for run in runs if run.history_length is not None), None)
-    if lengths is None:
-        notes.append("no run tells the lengths of the histories: no slices by history length")
-    else:
-        group, labels = length_group(lengths, bounds)
-        slices += [({"by": "history length", "slice": label}, group == i) for i, label in enumerate(labels)]
-    counted = next((run for run in runs if run.target_count is not None and "popularity_groups" in run.facts), None)
-    if counted is None:
-        notes.append("no run tells the popularity of the targets: no slices by item popularity")
-    else:
-        assert counted.target_count is not None
-        starts = [row["from_interactions"] for row in counted.facts["popularity_groups"]]
-        group = popularity_group(counted.target_count, starts)
-        slices += [({"by": "item popularity", "slice": label}, group == i) for i, label in enumerate(POPULARITY_GROUPS)]
-    return [(labels, chosen) for labels, chosen in slices if chosen.any()]
-
-
-def _differences(
-    where: Mapping[str, Places], reference: str, names: Sequence[str], samples: int, seed: int
-) -> list[dict[str, Any]]:
-    """A row per metric and run other than the reference."""
-    values = {name: user_metrics(of, names) for name, of in where.items()}
-    rows = []
-    for name in (name for name in values if name != reference):
-        # One run at a time: who differs, and so what is drawn, depends on the two alone.
-        between = values[name] - values[reference]
-        low, high = intervals(bootstrap_means(between, samples=samples, seed=seed), LEVEL)
-        p_values = randomization_test(between, samples=samples, seed=seed)
-        for i, metric in enumerate(names):
-            rows.append(
-                {
-                    "metric": metric,
-                    "run": name,
-                    "reference": float(values[reference][:, i].mean()),
-                    "mean": float(values[name][:, i].mean()),
-                    "difference": float(between[:, i].mean()),
-                    "low": float(low[i]),
-                    "high": float(high[i]),
-                    "p": float(p_values[i]),
-                }
-            )
-    return sorted(rows, key=lambda row: names.index(row["metric"]))

@@ -1,22 +1,22 @@
 """The embed stage: ``items.parquet`` to ``embeddings.parquet``."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import EMBEDDINGS, ITEMS
-from stages.embed.batches import Index, plan_batches
+from stages.embed.batches import plan_batches
 from stages.embed.chunks import ChunkStore, remove_chunks
 from stages.embed.encoder import BATCH_TOKENS, Encoder
 from stages.embed.encoding import chunks_key, count_tokens, encode
+from stages.embed.facts import embedding_facts
 from stages.embed.file import write_embeddings
 from stages.embed.options import EmbedOptions
 from stages.embed.reuse import find_earlier, forget_others, keep_digests, text_vectors
 from stages.embed.source import OFFLINE_SHA256, Source, find_source
 from stages.embed.text_file import TextFile
-from stages.embed.texts import DistinctTexts, Numbers, choose_views, collect
+from stages.embed.texts import DistinctTexts, choose_views, collect
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
@@ -90,7 +90,7 @@ def embed(
         if constant and len(new) == len(texts):
             run.warn(f"{source.name} gives all {len(texts):,} texts the same vector; nothing can be learnt from it")
         with run.measure("write"):
-            facts = _facts(encoder, texts, kept, tokens, source, reused=len(texts) - len(new))
+            facts = embedding_facts(encoder, texts, kept, tokens, source, reused=len(texts) - len(new))
             keep_digests(run.workdir, run.inputs[ITEMS], texts, kept, tokens)
             with text_vectors(plan, store, earlier, match, run.workdir) as gather:
                 write_embeddings(run.path(EMBEDDINGS), texts, kept, gather, run.lineage(facts))
@@ -129,33 +129,3 @@ def _views_with_text(texts: DistinctTexts, views: list[str], *, asked: bool, run
     for view in empty:
         run.warn(f"view {view!r} is left out: no item has a text there")
     return kept
-
-
-def _facts(
-    encoder: Encoder, texts: DistinctTexts, views: list[str], tokens: Index, source: Source, *, reused: int
-) -> dict[str, Any]:
-    return {
-        "backend": encoder.backend,
-        "device": encoder.device.type,
-        "dimension": encoder.dimension,
-        "items": len(texts.rows[views[0]]),
-        "max_tokens": encoder.max_tokens,
-        "model": source.name,
-        "precision": encoder.precision,
-        "prompt": encoder.prompt or None,
-        "texts": len(texts),
-        "texts_reused": reused,
-        "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in views],
-    }
-
-
-def _view_facts(rows: Numbers, tokens: Index, encoder: Encoder) -> dict[str, Any]:
-    held = np.zeros(len(tokens), np.bool_)
-    held[rows[rows >= 0]] = True
-    counts = tokens[held]
-    return {
-        "distinct_texts": len(counts),
-        "items": int((rows >= 0).sum()),
-        "mean_tokens": round(float(counts.mean()), 2) if encoder.counts_tokens else None,
-        "truncated_texts": int((counts > encoder.max_tokens).sum()) if encoder.max_tokens else 0,
-    }

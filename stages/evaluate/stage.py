@@ -1,7 +1,6 @@
 """The entry point of evaluation."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,24 +20,20 @@ from stages.artifacts.names import (
     RANKS,
     SEQUENCES,
 )
-from stages.artifacts.sequences import Sequences, read_sequences
+from stages.artifacts.sequences import read_sequences
+from stages.evaluate.facts import evaluation_facts
 from stages.evaluate.files import write_ranks, write_user_lists
-from stages.evaluate.measures import Integers, beyond_accuracy, popularity_groups, with_intervals
 from stages.evaluate.options import EvaluateOptions
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
-from stages.metrics.accuracy import places
 from stages.model.device import autocast, resolve_device
 from stages.model.files import added_items, grown_note, load_model, read_config
-from stages.model.popularity import BEFORE_SPLIT, TRAINING, occurrences, popularity_ranks
-from stages.model.ranking import Queries, Ranking, queries, rank
+from stages.model.popularity import TRAINING, occurrences
+from stages.model.ranking import queries, rank
 from stages.model.registry import needed_files
-
-ALL_ITEMS, EXCLUDE_SEEN = "all_items", "exclude_seen"
-"""The protocols: all items are ranked, or those of the history are not."""
 
 _LATER = (
     "the histories are later than those it was trained on: mind that what it learnt from is no target of this split"
@@ -115,7 +110,7 @@ def evaluate(
                 "split": options.split,
                 "model": config.model,
                 **grown,
-                **_facts(run, options, sequences, wanted, ranking, counts),
+                **evaluation_facts(run, options, sequences, wanted, ranking, counts),
             }
     lineage = run.lineage(facts)
     write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)
@@ -142,62 +137,3 @@ def _item_ids(path: Path, items: int) -> pa.ChunkedArray:
     if len(ids) != items:
         raise DataError(f"{path} has {len(ids)} items, the model knows {items}", "Run `cocorec train` again.")
     return ids
-
-
-def _facts(
-    run: StageRun,
-    options: EvaluateOptions,
-    sequences: Sequences,
-    wanted: Queries,
-    ranking: Ranking,
-    counts: Integers,
-) -> dict[str, Any]:
-    n = len(counts)
-    users, first = np.unique(wanted.user, return_index=True)  # a list per user, however many targets
-    protocols = _protocols(options, sequences, wanted, ranking, n)
-    headline = protocols[EXCLUDE_SEEN if options.exclude_seen else ALL_ITEMS]
-    headline_ranks = ranking.ranks_without_seen if options.exclude_seen else ranking.ranks
-    return {
-        "users": len(users),
-        "targets": len(wanted.user),
-        "repeated_targets": len(wanted.user) - len(np.unique(wanted.user * (n + 1) + wanted.target)),
-        "items": n,
-        "exclude_seen": options.exclude_seen,
-        "seen_targets": int((ranking.ranks_without_seen > n).sum()),
-        "metrics": headline["metrics"],
-        "popularity": headline["popularity"],
-        "protocols": protocols,
-        **_unseen(headline_ranks, wanted, counts, options),
-        "popularity_cut": BEFORE_SPLIT,
-        "beyond_accuracy": beyond_accuracy(run, ranking.items[first], counts, options.top) if options.top else {},
-        "popularity_groups": popularity_groups(counts, counts[wanted.target - 1]),
-        "counts_cut": TRAINING,
-    }
-
-
-def _protocols(
-    options: EvaluateOptions, sequences: Sequences, wanted: Queries, ranking: Ranking, items: int
-) -> dict[str, dict[str, Any]]:
-    """The metrics of the model and of popularity, with all items ranked and with the history excluded."""
-    known = occurrences(sequences, items, BEFORE_SPLIT, options.split)
-    ranks = {ALL_ITEMS: ranking.ranks, EXCLUDE_SEEN: ranking.ranks_without_seen}
-    found: dict[str, dict[str, Any]] = {}
-    for protocol, of_model in ranks.items():
-        of_popularity = popularity_ranks(known, sequences, wanted, exclude_seen=protocol == EXCLUDE_SEEN)
-        found[protocol] = {
-            name: with_intervals(
-                places(of, wanted.user, wanted.target, items), options.cutoffs, options.resamples, options.seed
-            )
-            for name, of in (("metrics", of_model), ("popularity", of_popularity))
-        }
-    return found
-
-
-def _unseen(ranks: Integers, wanted: Queries, counts: Integers, options: EvaluateOptions) -> dict[str, Any]:
-    """The metrics of targets that training never saw, where there are any."""
-    unseen = counts[wanted.target - 1] == 0
-    if not unseen.any():
-        return {}
-    found = places(ranks, wanted.user, wanted.target, len(counts)).part(unseen)
-    metrics = with_intervals(found, options.cutoffs, options.resamples, options.seed)
-    return {"unseen_targets": int(unseen.sum()), "unseen_metrics": metrics}
