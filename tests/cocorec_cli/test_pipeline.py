@@ -59,8 +59,6 @@ warmup_steps = 2
 threads = 1
 [evaluate]
 cutoffs = [1, 5]
-[recommend]
-top = 3
 """
 
 
@@ -215,12 +213,12 @@ def test_a_comparison_of_runs_in_other_processes(done, tmp_path):
     assert (value["baseline"], value["targets"]) == ("artifacts", 40)
     assert {row["run"] for row in value["differences"]} == {"SASRec"}
     assert not (tmp_path / "artifacts").exists()
-    _cocorec(tmp_path, "evaluate", "--workdir", "other", "--exclude-seen")
+    _cocorec(tmp_path, "evaluate", "--workdir", "other", "--split", "valid")
     refused = subprocess.run(
         ["cocorec", "compare", *runs], env=_environment(), capture_output=True, text=True, timeout=300, check=False
     )
     assert refused.returncode == 3
-    assert "differ in protocol (--exclude-seen): False in" in refused.stderr
+    assert "differ in split: test in" in refused.stderr
 
 
 def test_train_and_evaluate_run_with_only_torch_and_pyarrow(done, tmp_path):
