@@ -34,7 +34,7 @@ def table(datasets: list[str], seeds: list[str]) -> list[str]:
     lines: list[str] = []
     for dataset in datasets:
         runs = [read_metrics(dataset, seed) for seed in seeds]
-        names = [name for name in runs[0]["metrics"] if "@" in name]
+        names = [name for name in runs[0]["metrics"] if name.startswith(("recall@", "ndcg@"))]
         if not lines:
             lines = ["| data set | users | items | seeds | " + " | ".join(names) + " |"]
             lines.append("| --- " * (4 + len(names)) + "|")
