@@ -158,7 +158,7 @@ class TrainOptions(Options):
         Option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
     ] = 10
     learning_rate: Annotated[
-        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=100, metavar="X")
+        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X")
     ] = 0.004
     warmup_steps: Annotated[
         int, Option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
