@@ -29,6 +29,7 @@ def lists():
 def test_numbers_of_ids_and_a_warning_about_those_unknown(items, said):
     assert len(items) == 3
     assert items.numbers(pa.array(["c", "x", "a"])).tolist() == [3, 0, 1]
+    assert items.numbers(pa.array(["c", "b"]), "histories").tolist() == [3, 2]
     assert not said.warnings
     numbers = items.numbers(pa.array(["c", "x", "a", "x"]), "histories")
     assert (numbers.tolist(), numbers.dtype) == ([3, 0, 1, 0], np.int32)
