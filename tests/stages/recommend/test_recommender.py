@@ -123,26 +123,6 @@ def test_a_log_is_put_in_order_of_time(recommender):
     )
 
 
-@pytest.mark.parametrize(
-    ("histories", "error", "said"),
-    [
-        ("item-001", UsageError, "neither lists of ids nor a frame"),
-        (["item-001"], UsageError, "history 0 is str"),
-        ([["item-001", 2.5]], DataError, "no id"),
-        ([["item-001", None]], DataError, "row 2 is null"),
-        (pl.DataFrame({"user": ["a"]}), UsageError, "no column user_id; there are user"),
-        (pl.DataFrame({"user_id": ["a"]}), UsageError, "no column item_ids or item_id"),
-        (pl.DataFrame({"user_id": ["a", "a"], "item_ids": [["x"], ["y"]]}), DataError, "occur again"),
-        (pl.DataFrame({"user_id": ["a"], "item_ids": [[1.5]]}), DataError, "not ids"),
-        (pl.DataFrame({"user_id": ["a"], "item_ids": ["x"]}), DataError, "not lists"),
-        (pl.DataFrame({"user_id": ["a"], "item_id": ["x"], "timestamp": [None]}), DataError, "has nulls"),
-    ],
-)
-def test_histories_that_cannot_be_read(recommender, histories, error, said):
-    with pytest.raises(error, match=said):
-        recommender.recommend(histories, 3)
-
-
 @pytest.mark.parametrize("top", [0, -1, 61])
 def test_lists_longer_than_the_catalogue_are_refused(recommender, top):
     with pytest.raises(UsageError, match="--top must be from 1 to 60"):

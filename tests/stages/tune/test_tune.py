@@ -14,7 +14,7 @@ from stages.artifacts.tables import read_table, write_table
 from stages.model.registry import model_class
 from stages.quantize import QuantizeOptions, quantize
 from stages.train import TrainOptions, train
-from stages.tune import SearchedStage, TuneOptions, check_codes, tune
+from stages.tune import SearchedStage, TuneOptions, tune
 
 TRAIN = {"train": SearchedStage(TrainOptions, train)}
 RATE = {"train": {"rate": {"low": 0.0, "high": 1.0}}}
@@ -333,15 +333,6 @@ def test_when_the_minutes_are_over_the_trial_waits_for_the_next_search(structure
     tune(TuneOptions(trials=1), **search)
     (row,) = rows(structured)
     assert (row["trial"], row["state"], row["epochs"]) == (0, "complete", 6)
-
-
-def test_codes_of_another_configuration_are_refused(structured):
-    table = read_table(structured / CODES)
-    write_table(structured / CODES, table, Lineage("quantize", {"levels": 2}, {}, {"codebook_size": 8}))
-    check_codes(structured, {"levels": 2})
-    check_codes(structured, {})
-    with pytest.raises(DataError, match=r"made with levels 2, the configuration says 4\nRun `cocorec quantize`"):
-        check_codes(structured, {"levels": 4})
 
 
 def test_without_optuna_the_extra_is_named(structured, training, monkeypatch):
