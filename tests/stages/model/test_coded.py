@@ -69,3 +69,11 @@ def test_histories_with_the_same_next_item_are_negatives_only_where_it_is_wanted
     apart, together = losses(model, shared), losses(model, shared, msa_same_target=True)
     assert together["msa"] > apart["msa"]
     assert together["rec"] == apart["rec"]
+
+
+def test_positions_of_one_history_are_no_negatives_of_each_other(model):
+    packing = Packing.of_lengths(torch.tensor([4]))
+    alone = Batch(torch.tensor([1, 2, 3, 4]), packing, torch.arange(4), torch.tensor([2, 3, 4, 5]))
+    for same_target in (True, False):
+        found = losses(model, alone, msa_same_target=same_target)
+        assert found["msa"] == pytest.approx(0, abs=1e-6)

@@ -50,7 +50,7 @@ def test_words_that_stand_for_nothing(write: Write) -> None:
 def test_what_holds_no_wanted_item_is_refused(write: Write) -> None:
     with pytest.raises(DataError, match=r"one\.jsonl: none of the 1 rows .* 'item_id' holds ids such as \['Q'\]"):
         read(write("one.jsonl", [item("Q")]))
-    with pytest.raises(DataError, match=r"two\.jsonl"):
+    with pytest.raises(DataError, match=r"two\.jsonl: record 2 is not JSON"):
         read(write("two.jsonl", [item("A"), "{"]))
 
 
