@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from stages.artifacts.errors import UsageError
+from stages.model.device import PRECISIONS, autocast, resolve_device
+
+CPU = torch.device("cpu")
+
+
+def product_type(precision: str) -> torch.dtype:
+    with autocast(CPU, precision):
+        return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+
+def test_auto_takes_a_gpu_when_there_is_one():
+    assert resolve_device("cpu") == CPU
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gpu", r"--device 'gpu' is unknown\nChoose auto, cpu, cuda or cuda:N\."),
+        ("", "--device '' is unknown"),
+        ("cuda:x", "--device 'cuda:x' is unknown"),
+        ("meta", "--device 'meta' is not supported"),
+        ("cuda:99", r"--device cuda:99: there is no such GPU that torch can use\n.*choose --device cpu"),
+    ],
+)
+def test_other_devices_are_refused(name, message):
+    with pytest.raises(UsageError, match=message):
+        resolve_device(name)
+
+
+def test_precision_of_products_on_a_cpu():
+    found = {precision: product_type(precision) for precision in PRECISIONS}
+    assert found == {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(UsageError, match=r"--precision 'half' is unknown\nChoose one of auto, float32, bfloat16\."):
+        autocast(CPU, "half")

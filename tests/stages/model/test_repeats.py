@@ -1,0 +1,45 @@
+import torch
+
+from stages.model.packing import Packing
+from stages.model.repeats import RepeatBias, Seen, seen_items
+
+HISTORIES = [[4, 2, 4], [7], [3, 3, 5, 3, 1]]
+
+
+def packed():
+    items = torch.tensor([item for history in HISTORIES for item in history])
+    return items, Packing.of_lengths(torch.tensor([len(history) for history in HISTORIES]))
+
+
+def entries(seen: Seen) -> list[tuple[int, int, int]]:
+    return sorted(zip(seen.rows.tolist(), seen.items.tolist(), seen.ages.tolist(), strict=True))
+
+
+def test_each_item_once_at_its_last_place():
+    items, packing = packed()
+    queries = torch.arange(len(items))
+    expected = []
+    for query in queries.tolist():
+        history, at = HISTORIES[packing.rows[query]], int(packing.columns[query])
+        ages = {history[place]: at - place for place in range(at + 1)}
+        expected += [(query, item, age) for item, age in ages.items()]
+    assert entries(seen_items(items, packing, queries)) == sorted(expected)
+
+
+def test_queries_are_numbered_among_themselves():
+    items, packing = packed()
+    seen = seen_items(items, packing, packing.last)
+    assert seen.rows.tolist() == sorted(seen.rows.tolist())
+    assert entries(seen) == [(0, 2, 1), (0, 4, 0), (1, 7, 0), (2, 1, 0), (2, 3, 1), (2, 5, 2)]
+    assert entries(seen_items(items, packing, torch.tensor([3]))) == [(0, 7, 0)]
+    assert entries(seen_items(items, packing, torch.zeros(0, dtype=torch.int64))) == []
+
+
+def test_the_bias_goes_by_age_and_begins_at_zero():
+    items, packing = packed()
+    seen, bias = seen_items(items, packing, packing.last), RepeatBias(5)
+    assert bias(seen).tolist() == [0.0] * 6
+    bias.by_age.data = torch.arange(5.0)
+    assert bias(seen).tolist() == seen.ages.tolist()
+    bias(seen).sum().backward()
+    assert bias.by_age.grad.tolist() == [3, 2, 1, 0, 0]

@@ -1,0 +1,108 @@
+"""The choice of the item metadata's format, the column of its ids, and its views."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from stages.artifacts.errors import DataError, UsageError
+from stages.frame.reporter import Reporter
+from stages.preprocess.items.item_table import Wanted
+from stages.preprocess.items.source import ItemSource, find_items
+from stages.preprocess.items.views import select_views
+from stages.preprocess.options import PreprocessOptions
+from stages.preprocess.sources.bad_rows import BadRows
+from stages.preprocess.sources.finder import Finder
+from stages.preprocess.sources.preparation import Preparation
+
+Write = Callable[..., Path]
+Find = Callable[..., ItemSource]
+WANTED = Wanted(pl.Series(["A", "B"]))
+
+
+class Listener(Reporter):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.said.append(message)
+
+
+@pytest.fixture
+def preparation(tmp_path: Path) -> Iterator[Preparation]:
+    made = Preparation(tmp_path / "work")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def find(tmp_path: Path, preparation: Preparation) -> Find:
+    def found(*items: Path, column: str = "what", **options: Any) -> ItemSource:
+        asked = PreprocessOptions((Path("log.csv"),), items=items, **options)
+        return find_items(asked, column, Finder(tmp_path / "work", 0, preparation))
+
+    return found
+
+
+@pytest.fixture
+def table(write: Write) -> Path:
+    return write("items.csv", ["item_id,name,brand,what", "A,Saw,Acme,x", "B,Nail,,y", "Z,Glue,Stick,z"])
+
+
+def test_without_metadata_there_is_nothing_to_read(find: Find, preparation: Preparation) -> None:
+    source, bad_rows, listener = find(), BadRows(0, preparation), Listener()
+    assert source.recorded() == {"items": [], "items_format": None, "items_id_column": None}
+    views = select_views(None, [])
+    assert source.choose_views(views, False, bad_rows) == (views, [])
+    assert source.read(["name"], WANTED, bad_rows, Reporter()) is None
+    source.announce(listener)
+    assert listener.said == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("views", ("name",)), ("view_template", ("t={name}",)), ("keep_cold_items", True)]
+)
+def test_options_of_items_need_metadata(find: Find, option: str, value: object) -> None:
+    name = option.replace("_", "-")
+    with pytest.raises(UsageError, match=rf"^--{name} needs item metadata\nGive the metadata with --items\."):
+        find(**{option: value})
+
+
+def test_the_column_of_the_ids(find: Find, table: Path) -> None:
+    assert find(table).id_column == "what"  # as in the log
+    assert find(table, column="who").id_column == "item_id"
+    assert find(table, items_id_column="brand").id_column == "brand"
+    with pytest.raises(DataError, match=r"items\.csv: there is no column 'sku'[\s\S]*--items-id-column"):
+        find(table, items_id_column="sku")
+
+
+def test_an_id_that_comes_late_in_records_is_found(find: Find, write: Write) -> None:
+    rows = [{"name": "x"} for _ in range(300)] + [{"sku": "A", "name": "late"}]
+    assert find(write("items.jsonl", rows), items_id_column="sku").id_column == "sku"
+
+
+def test_views_and_the_columns_that_they_need(find: Find, table: Path, preparation: Preparation) -> None:
+    source, bad_rows, listener = find(table, column="item_id"), BadRows(0, preparation), Listener()
+    source.announce(listener)
+    assert listener.said == [f"items.csv: read as table ({source.reader and source.reader.summary})"]
+    named, columns = source.choose_views(select_views(None, []), False, bad_rows)
+    assert (named.picked, columns) == (tuple((name, name) for name in columns), ["name", "brand", "what"])
+    views = select_views(["title=name"], ["text={what} {name}"])
+    named, columns = source.choose_views(views, True, bad_rows)
+    assert named.picked == (("title", "name"), ("text", "text"))
+    assert columns == ["name", "what"]
+    with pytest.raises(UsageError, match="there is no view 'colour'"):
+        source.choose_views(select_views(["colour"], []), False, bad_rows)
+    with pytest.raises(UsageError, match=r"^--keep-cold-items needs a view"):
+        source.choose_views(select_views([], []), True, bad_rows)
+
+
+def test_texts_of_the_wanted_items(find: Find, table: Path, preparation: Preparation) -> None:
+    source, bad_rows = find(table, column="item_id"), BadRows(0, preparation)
+    found = source.read(["brand", "name"], WANTED, bad_rows, Reporter())
+    assert found is not None
+    assert found.frame.rows() == [("A", "Acme", "Saw"), ("B", None, "Nail")]
+    assert (found.views, found.unused) == (["brand", "name"], 1)
+    assert source.read([], WANTED, bad_rows, Reporter()) is None
