@@ -25,7 +25,7 @@ def sequences():
 @pytest.fixture
 def ranking():
     """Of the targets 3, 4 and 1."""
-    lists = np.array([[4, 3], [3, 0], [3, 0]], np.int32)
+    lists = np.array([[4, 3], [3, 0], [2, 0]], np.int32)
     columns = [np.array(column) for column in ([2, 4, 1], [1, 3, 1], [1, 0, 0], [0, 0, 0])]
     return Ranking(*columns, lists, lists.astype(np.float32) / 8)
 
