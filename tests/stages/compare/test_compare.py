@@ -13,7 +13,6 @@ from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import METRICS, RANKS, SEQUENCES
 from stages.artifacts.tables import write_table
 from stages.compare import CompareOptions, compare
-from stages.compare.runs import locate
 from stages.evaluate import EvaluateOptions, evaluate
 from stages.metrics.accuracy import places, user_metrics
 from stages.metrics.randomization import holm
@@ -298,23 +297,6 @@ def test_a_run_that_was_not_evaluated(evaluated, tmp_path):
     shutil.copy(evaluated / "text" / SEQUENCES, empty)
     with pytest.raises(DataError, match=r"ranks.parquet does not exist\nRun `cocorec evaluate` first"):
         compare(CompareOptions(runs=[str(evaluated / "text"), str(empty)]))
-
-
-def test_names_of_runs(tmp_path):
-    for folder in ("a", "b", "c=d"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / RANKS).touch()
-    (tmp_path / "kept.parquet").touch()
-
-    def names(*texts: str) -> list[str]:
-        return list(locate([text.replace("@", f"{tmp_path}/") for text in texts]))
-
-    assert names("@a", "@b/ranks.parquet", "@kept.parquet", "mine=@a") == ["a", "b", "kept", "mine"]
-    assert names("@c=d", "x=@c=d") == ["c=d", "x"]
-    with pytest.raises(UsageError, match=r"two runs are called 'a'.*\nName them, NAME=PATH"):
-        names("@a", "@a/ranks.parquet")
-    with pytest.raises(UsageError, match="nowhere does not exist"):
-        names("x=@nowhere")
 
 
 @pytest.mark.parametrize(

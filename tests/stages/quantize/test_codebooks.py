@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from stages.quantize.codebooks import ViewQuantizer, nearest
-from stages.quantize.diagnostics import position_facts, row_numbers, tuple_facts
 from stages.whitening import Whitening
 
 NOTHING = Whitening(np.zeros(4, np.float32), np.eye(4, dtype=np.float32), np.zeros(0))
@@ -38,15 +37,3 @@ def test_residual_codes_code_what_is_left() -> None:
     np.testing.assert_array_equal(quantizer.decode(codes), vectors)
     np.testing.assert_array_equal(vectors, before)
     assert quantizer.relative_error(vectors, codes) == 0
-
-
-def test_usage_of_a_position() -> None:
-    facts = position_facts(np.array([0, 0, 1, 1, 3, 3, 3, 3], np.uint16), 8)
-    assert facts == {"dead": 5, "entropy": 1.5, "perplexity": 2.83, "used": 3, "utilisation": 0.375}
-    assert position_facts(np.zeros(5, np.uint16), 4)["entropy"] == 0
-
-
-def test_collisions() -> None:
-    rows = np.array([[1, 2], [1, 2], [2, 1], [3, 3], [1, 2]], np.uint16)
-    np.testing.assert_array_equal(row_numbers(rows), [0, 0, 1, 2, 0])
-    assert tuple_facts(rows) == {"distinct": 3, "largest": 3, "unique": 0.4}
