@@ -73,7 +73,7 @@ def test_the_hint_is_that_of_the_kind(workdir: Path) -> None:
 
 
 def test_links_are_left_out_and_empty_or_cut_chunks_are_not(workdir: Path) -> None:
-    (workdir / "link").symlink_to(workdir / CHUNK)
+    (workdir / f"{CHUNKS}1/link.bin").symlink_to(workdir / CHUNK)
     (workdir / CHUNK).write_bytes(b"")
     assert found(workdir) == {CHUNK: "embed"}
     (workdir / f"{COPY}{NOTE}").unlink()

@@ -1,6 +1,7 @@
 import json
 import lzma
 import os
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -86,8 +87,18 @@ def test_a_line_that_unpacks_without_bounds_is_refused(
     path = written(tmp_path, "log.csv.xz", lzma.compress(LOG + long))
     with pytest.raises(DataError, match=r"log\.csv\.xz: line 4 unpacks to more than 1 MiB"):
         preparation.ready(take_sample(path))
-    many = written(tmp_path, "many.csv.xz", lzma.compress(LOG + b"u,a\n" * (1 << 19)))
-    assert preparation.ready(take_sample(many)).rows == 2 + (1 << 19)
+
+
+def test_lines_that_are_long_for_themselves_or_honest_are_read(
+    preparation: Preparation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(module, "_CHUNK", 1 << 16)
+    several = written(tmp_path, "several.csv.xz", lzma.compress(LOG + (b"u," + b"x" * (700 << 10) + b"\n") * 4))
+    assert preparation.ready(take_sample(several)).rows == 2 + 4
+    text = random.Random(0).randbytes(600 << 10).hex().encode()
+    honest = written(tmp_path, "honest.csv.xz", lzma.compress(LOG + b"u," + text + b"\n", preset=0))
+    assert preparation.ready(take_sample(honest)).rows == 2 + 1
 
 
 def test_copies_of_killed_runs_go_after_a_day(tmp_path: Path) -> None:
