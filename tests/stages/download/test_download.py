@@ -11,7 +11,6 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import DOWNLOAD
 from stages.download import DownloadOptions, download, stage
-from stages.download.amazon import CATEGORIES, default_folder, remote_files
 from stages.download.options import BASE_URL
 from stages.frame.reporter import Reporter
 
@@ -147,23 +146,6 @@ def test_kinds_do_not_mix_in_a_folder(games, fetch):
 def test_one_download_at_a_time(fetch, here):
     with locked(here, "test"), pytest.raises(DataError, match="--to"):
         fetch()
-
-
-def test_the_layout_of_the_server():
-    paths = [file.path for file in remote_files("Baby_Products", "timestamp_w_his")]
-    assert paths == [
-        "benchmark/5core/timestamp_w_his/Baby_Products.train.csv.gz",
-        "benchmark/5core/timestamp_w_his/Baby_Products.valid.csv.gz",
-        "benchmark/5core/timestamp_w_his/Baby_Products.test.csv.gz",
-        "raw/meta_categories/meta_Baby_Products.jsonl.gz",
-    ]
-    assert remote_files("Baby_Products", "rating_only")[0].path == "benchmark/5core/rating_only/Baby_Products.csv.gz"
-    assert len(CATEGORIES) == len(set(CATEGORIES)) == 28
-
-
-def test_folders_by_default():
-    assert default_folder("Video_Games", "last_out_w_his") == Path("data/amazon-2023/Video_Games")
-    assert default_folder("Video_Games", "rating_only") == Path("data/amazon-2023/Video_Games-rating_only")
 
 
 @pytest.mark.parametrize("category", ["../up", "a/b", "", ".", "a b", "a\n", "-x", "Ünknown", "a\0", "C:x", "a__b"])
