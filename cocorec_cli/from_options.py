@@ -68,10 +68,11 @@ def with_options(
         last = [parameter for parameter in parameters if parameter.name in after]
         between = [parameter for parameter in parameters if parameter.name not in before + after]
         everything = [own[0], *first, *fields, *between, *shared, *last]
-        command.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]
-        command.__annotations__ = {parameter.name: parameter.annotation for parameter in everything}
-        command.__doc__, command.__name__, command.__module__ = function.__doc__, function.__name__, function.__module__
-        command.options = options  # type: ignore[attr-defined]
+        described: Any = command  # what Typer reads of a function, and the options beside it
+        described.__signature__ = inspect.Signature(everything)
+        described.__annotations__ = {parameter.name: parameter.annotation for parameter in everything}
+        described.__doc__, described.__name__ = function.__doc__, function.__name__
+        described.__module__, described.options = function.__module__, options
         return command
 
     return decorate

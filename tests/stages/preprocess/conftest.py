@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from amazon_files import review
+from plain_tables import LOG
 from published import HEADER
 
 from stages.artifacts.items import check_item_numbers
@@ -89,3 +92,17 @@ def read_made(workdir: Path, facts: dict[str, Any], warnings: tuple[str, ...]) -
         facts=facts,
         warnings=warnings,
     )
+
+
+@pytest.fixture
+def reviews(write: Callable[..., Path]) -> Path:
+    """Users u1 and u2 with four items each, u3 with two, in no order of time."""
+    rows = [review("u1", item, 1_600_000_000_000 + time) for item, time in zip("DBAC", (4, 2, 1, 3), strict=True)]
+    rows += [review("u2", item, 1_600_000_000_000) for item in "CADB"]  # at the same time
+    rows += [review("u3", "A", 5), review("u3", "B", 6)]
+    return write("Tools.jsonl.gz", rows)
+
+
+@pytest.fixture
+def log() -> pl.DataFrame:
+    return pl.DataFrame(LOG, schema={"who": pl.String, "what": pl.String, "when": pl.Int64}, orient="row")

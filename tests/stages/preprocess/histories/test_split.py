@@ -42,24 +42,6 @@ def test_a_published_split_without_all_times_cannot_be_temporal(run: Run, write:
     assert run(train, split="leave-one-out").users["u"] == list("abcde")
 
 
-def review(user: str, item: str, time: Any, **more: Any) -> dict[str, Any]:
-    return {"rating": 5.0, "title": "ok", "text": "fine", "asin": "X" + item, "parent_asin": item, "user_id": user} | {
-        "timestamp": time,
-        "helpful_vote": 0,
-        "verified_purchase": True,
-        **more,
-    }
-
-
-@pytest.fixture
-def reviews(write: Write) -> Path:
-    """Users u1 and u2 with four items each, u3 with two, in no order of time."""
-    rows = [review("u1", item, 1_600_000_000_000 + time) for item, time in zip("DBAC", (4, 2, 1, 3), strict=True)]
-    rows += [review("u2", item, 1_600_000_000_000) for item in "CADB"]  # at the same time
-    rows += [review("u3", "A", 5), review("u3", "B", 6)]
-    return write("Tools.jsonl.gz", rows)
-
-
 def test_last_is_test_and_last_but_one_validation(run: Run, reviews: Path) -> None:
     made = run(reviews, k_core=0)
     assert made.parts == {"u1": (2, 3), "u2": (2, 3), "u3": (2, 2)}

@@ -6,32 +6,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from plain_tables import COLUMNS, save
 
 from stages.artifacts.errors import DataError, UsageError
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
-COLUMNS = {"user_column": "who", "item_column": "what", "time_column": "when", "k_core": 0}
-LOG = [("u", "B", 2), ("v", "A", 1), ("u", "A", 1), ("u", "C d,\te", 3)]
-
-
-def save(frame: pl.DataFrame, path: Path) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    match path.suffix:
-        case ".csv":
-            frame.write_csv(path)
-        case ".tsv":
-            frame.write_csv(path, separator="\t")
-        case ".jsonl":
-            frame.write_ndjson(path)
-        case ".parquet":
-            frame.write_parquet(path)
-    return path
-
-
-@pytest.fixture
-def log() -> pl.DataFrame:
-    return pl.DataFrame(LOG, schema={"who": pl.String, "what": pl.String, "when": pl.Int64}, orient="row")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])

@@ -7,27 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from amazon_files import review
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
-
-
-def review(user: str, item: str, time: Any, **more: Any) -> dict[str, Any]:
-    return {"rating": 5.0, "title": "ok", "text": "fine", "asin": "X" + item, "parent_asin": item, "user_id": user} | {
-        "timestamp": time,
-        "helpful_vote": 0,
-        "verified_purchase": True,
-        **more,
-    }
-
-
-@pytest.fixture
-def reviews(write: Write) -> Path:
-    """Users u1 and u2 with four items each, u3 with two, in no order of time."""
-    rows = [review("u1", item, 1_600_000_000_000 + time) for item, time in zip("DBAC", (4, 2, 1, 3), strict=True)]
-    rows += [review("u2", item, 1_600_000_000_000) for item in "CADB"]  # at the same time
-    rows += [review("u3", "A", 5), review("u3", "B", 6)]
-    return write("Tools.jsonl.gz", rows)
 
 
 def test_histories_are_ordered_by_time_then_by_file(run: Run, reviews: Path) -> None:
