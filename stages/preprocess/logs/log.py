@@ -25,6 +25,7 @@ class LogColumns:
         rating: the rating, read only when ``rating_min`` is given.
         rating_min: interactions rated lower, or not rated, are dropped.
         time_format: how times are written that are neither numbers nor year first.
+        where: an SQL expression; interactions for which it does not hold are dropped.
     """
 
     user: str | None = None
@@ -33,6 +34,7 @@ class LogColumns:
     rating: str | None = None
     rating_min: float | None = None
     time_format: str | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)
