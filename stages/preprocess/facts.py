@@ -86,6 +86,7 @@ def item_facts(
 def reading_facts(log: Log, passed_over: list[str]) -> dict[str, Any]:
     """What reading found that the user should know: doubtful ids, and files that were not read."""
     return {
+        "rows_read": log.rows,
         **({"doubtful_ids": log.doubtful} if log.doubtful else {}),
         **({"passed_over": passed_over} if passed_over else {}),
     }
@@ -144,7 +145,7 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
         )
     dropped = facts["dropped"]
     for reason, count in dropped.items():
-        if reason.startswith(("rows without", "rows that repeat")):
+        if reason.startswith(("rows without", "rows that repeat", "rows with half")):
             warnings.append(f"{count:,} {reason} were dropped")
     return warnings
 

@@ -29,6 +29,7 @@ from stages.preprocess.sources.formats import choose_reader
 from stages.preprocess.sources.ids import id_text, one_spelling
 from stages.preprocess.sources.preparation import Preparation
 from stages.preprocess.sources.reading import AS_IT_IS
+from stages.preprocess.sources.records import HALF
 from stages.preprocess.sources.sample import Sample
 from stages.preprocess.sources.scan import collect, require_rows, scan, schema, types_of
 
@@ -66,6 +67,12 @@ def read_named_histories(
     def read(samples: list[Sample], preparation: Preparation) -> NamedHistories:
         if Columns.ITEM_IDS in samples[0].columns:
             return _from_lists(samples, columns.get("user_column") or Columns.USER_ID)
+        if {Columns.USER_ID, Columns.ITEMS} <= set(samples[0].columns):
+            raise DataError(
+                f"{samples[0].path} holds the item numbers of a work directory, as histories.parquet and "
+                "sequences.parquet do",
+                "Leave --histories out to serve histories.parquet, or give item ids in a column item_ids.",
+            )
         reader = choose_reader(LOG_READERS, samples, AUTO, "--histories")
         samples = [preparation.ready(sample) for sample in reader.complete(samples)]
         there = {name: column for name, column in usual.items() if reader is TABLE and column in samples[0].columns}
@@ -187,7 +194,7 @@ def _from_lists(samples: list[Sample], user_column: str) -> NamedHistories:
         require_rows(table.height, [sample])
         frames.append(table.with_columns(_lists(table[ITEM], sample), one_spelling(table[USER])))
     rows = pl.concat(frames)
-    named = pl.col(USER).is_not_null() & (pl.col(USER) != "")
+    named = pl.col(USER).is_not_null() & (pl.col(USER) != "") & ~pl.col(USER).str.contains(HALF, literal=True)
     dropped = {"rows without a user": rows.height - rows.filter(named).height}
     rows = rows.filter(named)
     if not rows.height:
@@ -230,10 +237,11 @@ def _list(text: str | None, sample: Sample, row: int) -> list[str]:
     if text is None or not text.lstrip().startswith("["):
         return (text or "").split()
     try:
-        values = json.loads(text)
+        values = json.loads(text, strict=False)  # with half characters as the engine marks them
     except ValueError as error:
         raise DataError(f"{sample.path}: column {Columns.ITEM_IDS!r}, row {row}: no JSON list: {error}") from error
     wrong = [value for value in values if not isinstance(value, str | int) or isinstance(value, bool) or value == ""]
+    wrong = wrong or [value for value in values if isinstance(value, str) and HALF in value]
     if wrong:
         raise _no_id(sample, row, wrong[0])
     return [str(value) for value in values]
@@ -242,5 +250,5 @@ def _list(text: str | None, sample: Sample, row: int) -> list[str]:
 def _no_id(sample: Sample, row: int, value: Any) -> DataError:
     return DataError(
         f"{sample.path}: column {Columns.ITEM_IDS!r}, row {row}: {json.dumps(value)} is no id",
-        "Ids are texts or whole numbers.",
+        "Ids are texts of whole characters, or whole numbers.",
     )

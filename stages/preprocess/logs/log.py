@@ -49,6 +49,7 @@ class Log:
         dropped: how many rows were left out, by reason.
         scale: what the times as the files write them were multiplied by, to keep their fractions.
         doubtful: how many rows have an id that may stand for nothing, by ``user`` and ``item`` and by word.
+        rows: how many the files have, as they were read.
     """
 
     frame: pl.DataFrame
@@ -57,6 +58,7 @@ class Log:
     dropped: dict[str, int]
     scale: int = 1
     doubtful: dict[str, dict[str, int]] = field(default_factory=dict)
+    rows: int = 0
 
     def without_split(self, by_time: bool) -> "Log":
         """The same interactions without the published split.

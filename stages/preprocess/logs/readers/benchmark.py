@@ -157,7 +157,7 @@ class BenchmarkLogReader:
             reporter.info(f"{sample.path.name}: gives the ids of the numbers in the log")
             items = _with_ids(items, sample, _MAPS[sample.path.suffix])
         found = {name: words for name in (USER, ITEM) if (words := doubtful(items[name]))}
-        return Log(items, bool(items[TIME].count()), True, dropped, scale, found)
+        return Log(items, bool(items[TIME].count()), True, dropped, scale, found, rows.height)
 
 
 def _map_sample(path: Path) -> Sample:

@@ -12,6 +12,7 @@ from stages.preprocess.logs.log import Log, LogColumns
 from stages.preprocess.logs.times import finish_times, quick_time, refuse_texts
 from stages.preprocess.sources.conditions import Condition, read_condition
 from stages.preprocess.sources.ids import doubtful, id_text, one_spelling
+from stages.preprocess.sources.records import HALF
 from stages.preprocess.sources.sample import Sample
 from stages.preprocess.sources.scan import collect, require_rows, scan, schema, types_of
 
@@ -103,6 +104,10 @@ class TableLogReader:
                 f"{samples[0].path}: --where {columns.where!r} holds for none of the {others:,} rows",
                 "Compare with a value that the column has; texts are compared letter by letter.",
             )
+        rows = frame.height + others
+        if any(sample.has_records for sample in samples):
+            half = pl.any_horizontal(pl.col(USER, ITEM).str.contains(HALF, literal=True).fill_null(False))
+            frame, dropped["rows with half a character in an id"] = _drop(frame, half)
         frame, dropped["rows that repeat the header"] = _without_headers(frame, samples, columns)
         frame = frame.with_columns(one_spelling(frame[USER]), one_spelling(frame[ITEM]))
         nameless = pl.any_horizontal(pl.col(USER, ITEM).is_null() | (pl.col(USER, ITEM) == ""))
@@ -116,7 +121,7 @@ class TableLogReader:
         if has_times:
             frame, dropped["rows without a time"] = _drop(frame, pl.col(TIME).is_null())
         found = {name: words for name in (USER, ITEM) if (words := doubtful(frame[name]))}
-        return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped, scale, found)
+        return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped, scale, found, rows)
 
 
 def _condition(where: str) -> Condition:

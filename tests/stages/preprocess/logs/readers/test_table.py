@@ -1,5 +1,6 @@
 """Logs in any table: CSV, TSV, JSON lines, Parquet."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,32 @@ def test_files_of_which_the_condition_reads_different_types(run: Run, write: Wri
     first = write("a.csv", ["user_id,item_id,timestamp,price", "u,A,1,3", "u,B,2,4"])
     second = write("b.csv", ["user_id,item_id,timestamp,price", "u,C,3,3.5", "u,D,4,1.5"])
     assert run(first, second, where="price > 3", k_core=0).users == {"u": ["B", "C"]}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "bom", "python", "malformed"])
+def test_half_an_emoji_in_an_id_is_a_row_that_is_dropped_and_counted(run: Run, tmp_path: Path, kind: str) -> None:
+    rows = [{"user_id": "u\U0001f600", "item_id": f"i{n}", "timestamp": n} for n in range(4)]
+    rows += [
+        {"user_id": "u\ud83d", "item_id": "i1", "timestamp": 9},
+        {"user_id": "v", "item_id": "\ude00", "timestamp": 9},
+    ]
+    lines = [repr(row) if kind == "python" else json.dumps(row) for row in rows] + (
+        ["{"] if kind == "malformed" else []
+    )
+    path = tmp_path / "log.jsonl"
+    path.write_bytes((b"\xef\xbb\xbf" if kind == "bom" else b"") + "".join(f"{line}\n" for line in lines).encode())
+    made = run(path, k_core=0, max_bad_rows=1)
+    assert made.users == {"u\U0001f600": ["i0", "i1", "i2", "i3"]}
+    assert made.facts["dropped"] == {"rows with half a character in an id": 2}
+    assert made.facts["rows_read"] == 6
+    assert any("2 rows with half a character in an id were dropped" in warning for warning in made.warnings)
+
+
+def test_records_are_counted_apart_from_the_reader(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    record = '{"user_id": "u", "item_id": "%s", "timestamp": 1}'
+    path.write_text(f"{record % 'a'}\n\n  \t\r\n{record % 'b'}")
+    assert run(path, k_core=0).facts["rows_read"] == 2
+    path.write_text(f"{record % 'a'}\n{record % 'b'} {record % 'c'}\n")
+    with pytest.raises(DataError, match=r"log\.jsonl"):  # two records on a line are never one
+        run(path, k_core=0)
