@@ -121,6 +121,8 @@ def find_items(options: PreprocessOptions, item_column: str, finder: Finder) -> 
     if beside := not named:
         named = items_beside(options.inputs, finder.passed_over)
     samples = finder.samples(named, "items", reading_of_items(options))
+    for path in (sample.path for sample in samples):
+        finder.passed_over.forget(str(path.parent), [path.name])
     if not samples:
         _refuse_options_of_items(options)
         return ItemSource()
