@@ -32,7 +32,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_init_writes_runs(cli: Cli, shop: Path, tmp_path: Path) -> None:
-    done = cli("init", shop / "log.csv", "--items", shop / "products.jsonl", "--quiet")
+    done = cli("init", "shop/log.csv", "--items", "shop/products.jsonl", "--quiet")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("init: made cocorec.toml\n")
     assert done.out.endswith("next: cocorec run\n")
