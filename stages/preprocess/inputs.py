@@ -67,7 +67,8 @@ def read_named_histories(
     def read(samples: list[Sample], preparation: Preparation) -> NamedHistories:
         if Columns.ITEM_IDS in samples[0].columns:
             return _from_lists(samples, columns.get("user_column") or Columns.USER_ID)
-        if {Columns.USER_ID, Columns.ITEMS} <= set(samples[0].columns):
+        said = columns.get("item_column") or usual.get("item_column") == Columns.ITEMS
+        if not said and samples[0].kind == "parquet" and {Columns.USER_ID, Columns.ITEMS} <= set(samples[0].columns):
             raise DataError(
                 f"{samples[0].path} holds the item numbers of a work directory, as histories.parquet and "
                 "sequences.parquet do",

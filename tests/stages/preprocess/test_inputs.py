@@ -125,6 +125,8 @@ def test_item_numbers_are_no_ids(read, tmp_path, name):
     pl.DataFrame({"user_id": ["u"], "items": [[1, 2]], "train_end": [2]}).write_parquet(tmp_path / name)
     with pytest.raises(DataError, match=f"{name} holds the item numbers of a work directory.*\nLeave --histories out"):
         read(tmp_path / name)
+    pl.DataFrame({"user_id": ["u", "u"], "items": ["a", "b"]}).write_parquet(tmp_path / name)
+    assert read(tmp_path / name, item_column="items")[0] == {"u": ["a", "b"]}  # a log whose column has this name
 
 
 def test_half_characters_are_no_ids(read, tmp_path):
