@@ -17,15 +17,15 @@ WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY cocorec_cli cocorec_cli
 COPY stages stages
-RUN python -m venv /opt/cocorec \
-    && /opt/cocorec/bin/pip install --no-cache-dir --constraint constraints.txt \
+RUN python -m venv /usr/local/cocorec \
+    && /usr/local/cocorec/bin/pip install --no-cache-dir --constraint constraints.txt \
         --extra-index-url "https://download.pytorch.org/whl/${TORCH}" ".[${EXTRAS}]"
 
 FROM python:${PYTHON}-slim
-COPY --from=build /opt/cocorec /opt/cocorec
+COPY --from=build /usr/local/cocorec /usr/local/cocorec
 RUN useradd --create-home --uid 1000 cocorec && install --directory --owner cocorec --group cocorec /data
 # Caches of models go to a folder that any user may write, also one that docker run names with --user.
-ENV PATH="/opt/cocorec/bin:${PATH}" HOME=/tmp PYTHONDONTWRITEBYTECODE=1
+ENV PATH="/usr/local/cocorec/bin:${PATH}" HOME=/tmp PYTHONDONTWRITEBYTECODE=1
 USER 1000
 WORKDIR /data
 ENTRYPOINT ["cocorec"]
