@@ -131,6 +131,9 @@ class LearnedModel(Model):
     def losses(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         """The losses of a batch by name, scalars; ``loss`` is their weighted sum, which is minimised."""
 
+    def count(self, sequences: Sequences) -> None:
+        """Count what the model counts beside what it learns, before it learns."""
+
     @abstractmethod
     def set_items(self, catalogue: Catalogue) -> None:
         """Take what describes the items: N of them, the number that the model was built for."""

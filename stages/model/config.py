@@ -12,8 +12,16 @@ from stages.model.registry import BACKBONES, MODELS, require_known
 _RENAMED = {"kind": "model", "text_dimension": "text_dim"}
 """Names of attributes in files of version 0.1, and what they are called now."""
 
-_ADDED_SINCE_0_2 = {"id_dropout": 0.0}
+_ADDED_SINCE_0_2 = {
+    "id_dropout": 0.0,
+    "cooccurrence_bias": False,
+    "cooccurrence_items": 5,
+    "cooccurrence_partners": 100,
+}
 """Attributes that files of version 0.2.0 lack, and what its models count as."""
+
+_SIZES = ("layers", "ffn_dim", "fusion_ffn_dim", "experts", "max_history", "dim")
+_AT_LEAST_ONE = (*_SIZES, "cooccurrence_items", "cooccurrence_partners")
 
 _ADDED = {"backbone": "transformer", "experts": 8}
 """Attributes that files of version 0.1 lack, and what its models, which had no such choice, count as."""
@@ -47,6 +55,9 @@ class ModelConfig:
         text_residual: the texts reach an item's vector directly too; ``False`` as in the paper.
         with_ids: a free vector per item beside its texts or codes; ``False`` as in the paper.
         id_dropout: probability that an item is read without its free vector in training.
+        cooccurrence_bias: candidates rank higher that often stood near the last items; ``False`` as in the paper.
+        cooccurrence_items: how many of the last items that asks.
+        cooccurrence_partners: most partners that an item keeps for it.
     """
 
     model: str
@@ -72,6 +83,9 @@ class ModelConfig:
     text_residual: bool
     with_ids: bool
     id_dropout: float
+    cooccurrence_bias: bool
+    cooccurrence_items: int
+    cooccurrence_partners: int
 
     def __post_init__(self) -> None:
         """Refuse sizes that fit no model.
@@ -88,7 +102,16 @@ class ModelConfig:
         for value, option in ((getattr(self, name), "--" + name.replace("_", "-")) for name in rates):
             if not 0 <= value < 1:
                 raise UsageError(f"{option} {value} is not within 0..1", "A usual value is 0.3.")
-        for name in ("layers", "fusion_layers", "ffn_dim", "fusion_ffn_dim", "experts", "max_history", "dim"):
+        for name in (
+            "layers",
+            "ffn_dim",
+            "fusion_ffn_dim",
+            "experts",
+            "max_history",
+            "dim",
+            "cooccurrence_items",
+            "cooccurrence_partners",
+        ):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, is {getattr(self, name)}")
 

@@ -59,6 +59,11 @@ def require_fitting_weights(
         if name not in weights or name not in expected:
             where = "missing" if name in expected else "none of this model"
             raise DataError(f"{saying}: tensor {name!r} is {where}", _AGAIN)
-        if weights[name].shape != expected[name]:
+        if not _fits(weights[name].shape, expected[name]):
             shapes = f"{list(weights[name].shape)}, not {list(expected[name])}"
             raise DataError(f"{saying}: tensor {name!r} is {shapes}", _AGAIN)
+
+
+def _fits(shape: torch.Size, expected: torch.Size) -> bool:
+    """Whether they are equal, but for a dimension that has no size before something is counted."""
+    return len(shape) == len(expected) and all(b in (0, a) for a, b in zip(shape, expected, strict=True))

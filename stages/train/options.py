@@ -19,7 +19,7 @@ TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-_AS_BEFORE = {"id_dropout": 0.0, "unseen_negatives": True}
+_AS_BEFORE = {"id_dropout": 0.0, "unseen_negatives": True, "cooccurrence_bias": False}
 """How version 0.1 trained, whose lineages say nothing of these options."""
 
 
@@ -48,7 +48,10 @@ class TrainOptions(Options):
         Option("Hidden dimensions of the backbone's feed-forward part.", MODEL, min=1, limit=1 << 20, metavar="D"),
     ] = 256
     fusion_layers: Annotated[
-        int, Option("Layers of the code-guided fusion.", MODEL, min=1, limit=1024, metavar="N")
+        int,
+        Option(
+            "Layers of the code-guided fusion; 0 adds the codes as they are.", MODEL, min=0, limit=1024, metavar="N"
+        ),
     ] = 1
     fusion_heads: Annotated[int, Option("Attention heads of the fusion.", MODEL, min=1, limit=65536, metavar="N")] = 2
     fusion_ffn_dim: Annotated[
@@ -91,6 +94,24 @@ class TrainOptions(Options):
             metavar="P",
         ),
     ] = 0.0
+    cooccurrence_bias: Annotated[
+        bool,
+        Option(
+            "Learn by how much candidates rank higher that often stood near the last items of the history; the paper "
+            "does not.",
+            MODEL,
+        ),
+    ] = True
+    cooccurrence_items: Annotated[
+        int,
+        Option("Last items of the history that the co-occurrence bias asks.", MODEL, min=1, limit=1024, metavar="N"),
+    ] = 5
+    cooccurrence_partners: Annotated[
+        int,
+        Option(
+            "Most partners that an item keeps for the co-occurrence bias.", MODEL, min=1, limit=1 << 20, metavar="N"
+        ),
+    ] = 100
     unseen_negatives: Annotated[
         bool,
         Option(

@@ -32,6 +32,9 @@ def config_of(model: str, items: int, **sizes: Any) -> ModelConfig:
         "text_residual": True,
         "with_ids": False,
         "id_dropout": 0.0,
+        "cooccurrence_bias": False,
+        "cooccurrence_items": 5,
+        "cooccurrence_partners": 100,
     }
     return ModelConfig(model=model, items=items, **{**small, **sizes})
 
