@@ -19,7 +19,7 @@ TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-_AS_BEFORE = {"id_dropout": 0.0, "unseen_negatives": True, "cooccurrence_bias": False}
+_AS_BEFORE = {"new_item_rate": 0.0, "unseen_negatives": True, "cooccurrence_bias": False}
 """How version 0.1 trained, whose lineages say nothing of these options."""
 
 
@@ -83,11 +83,11 @@ class TrainOptions(Options):
     with_ids: Annotated[
         bool, Option("Add a free vector per item; helps where items are warm, and cannot rank new items.", MODEL)
     ] = False
-    id_dropout: Annotated[
+    new_item_rate: Annotated[
         float,
         Option(
-            "Probability that an item is read without its free vector in a step, so that texts and codes learn to do "
-            "without.",
+            "Probability that a step treats an item as if it came later: without its free vector and without counts, "
+            "so that texts and codes learn to do without.",
             MODEL,
             min=0,
             below=1,
