@@ -151,7 +151,9 @@ class ItemEncoder(nn.Module):
         if self.ids is None:
             return None
         found = F.embedding(items, self.ids)
-        return found if self.as_new is None or not self.training else found.masked_fill(self.as_new[items][:, None], 0.0)
+        return (
+            found if self.as_new is None or not self.training else found.masked_fill(self.as_new[items][:, None], 0.0)
+        )
 
 
 class TextPerceptron(nn.Module):
