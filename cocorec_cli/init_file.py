@@ -90,10 +90,8 @@ def _rest(proposal: "Proposal") -> Iterator[str]:
         yield "levels = 4"
         yield ""
         yield "[train]"
-        yield "# Texts and a free vector per item: quick, and on small data hard to beat. Without the next two lines"
-        yield "# the full model is trained, whose semantic codes decide what is read from the texts."
-        yield 'model = "text"'
-        yield "with_ids = true"
+        yield "# The default model: texts, codes and a free vector per item. Without codes:"
+        yield '# model = "text"'
     else:
         yield ""
         yield "[train]"

@@ -32,7 +32,7 @@ def test_what_the_data_say_cannot_leave_a_comment(tmp_path: Path) -> None:
     )
     read = tomllib.loads(configuration(found, tmp_path / "c.toml", tmp_path / "artifacts"))
     assert set(read) == {"workdir", "preprocess", "embed", "quantize", "train", "evaluate", "recommend"}
-    assert read["train"] == {"model": "text", "with_ids": True}
+    assert read["train"] == {}  # the default model
     assert read["preprocess"] == {"inputs": [str(Path("log.csv").absolute())], "views": ["title"]} or read[
         "preprocess"
     ]["inputs"][0].endswith("log.csv")
