@@ -138,7 +138,9 @@ def test_everything_is_fresh_afterwards(done):
 
 def test_the_configuration_file_does_the_same_and_finds_nothing_to_do(done):
     (done / "cocorec.toml").write_text(CONFIG)
-    assert [stage["skipped"] for stage in _cocorec(done, "run")["stages"]] == [True] * 6
+    *stages, page = _cocorec(done, "run")["stages"]
+    assert [stage["skipped"] for stage in stages] == [True] * 6
+    assert page["outputs"] == {"report.html": "artifacts/report.html"}
 
 
 FILES = {
