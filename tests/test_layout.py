@@ -260,6 +260,7 @@ def test_an_option_has_one_default():
     declared = {found.name for options in classes for found in declarations(options)}
     # Words that functions use for other things, too.
     shared = {"seed", "device", "threads", "precision", "top", "views", "items", "model", "format", "targets", "split"}
+    shared |= {"name"}
     for path in python_files(*PACKAGES):
         if path.name == "options.py":
             continue

@@ -69,17 +69,17 @@ def read_ranks(source: Source) -> Ranks:
         DataError: when the table is damaged, breaks the contract or has no rows.
     """
     path = source.path(RANKS)
+    numeric = (Columns.TARGET, Columns.RANK, Columns.HISTORY_LENGTH, Columns.TARGET_COUNT)
     with open_table(path) as file:
-        for field in RANKS_SCHEMA:
-            require_column(file.schema_arrow, field.name, str(field.type), path)
-        table = file.read(columns=RANKS_SCHEMA.names)
-    for name in RANKS_SCHEMA.names:
+        for name in (Columns.USER_ID, *numeric):
+            require_column(file.schema_arrow, name, str(RANKS_SCHEMA.field(name).type), path)
+        table = file.read(columns=[Columns.USER_ID, *numeric])
+    for name in table.column_names:
         if table[name].null_count:
             raise DataError(f"{path}: column {name!r} has nulls", "Run `cocorec evaluate --force`.")
     if not table.num_rows:
         raise DataError(f"{path} has no rows", "Run `cocorec evaluate --force`.")
-    names = (Columns.TARGET, Columns.RANK, Columns.HISTORY_LENGTH, Columns.TARGET_COUNT)
-    numbers = [table[name].to_numpy().astype(np.int64) for name in names]
+    numbers = [table[name].to_numpy().astype(np.int64) for name in numeric]
     wrong = np.flatnonzero((numbers[0] < 1) | (numbers[0] > len(source.item_ids)) | (numbers[1] < 1))
     if wrong.size:
         row = int(wrong[0])

@@ -16,7 +16,7 @@ from stages.report.source import Source
 from stages.report.told import Told
 
 PROTOCOLS = {"all_items": "all items ranked", "exclude_seen": "history excluded"}
-POPULARITY = "popularity"
+POPULARITY = "popularity baseline"
 _DIFFERENCES = ["metric", "run", "difference", "95 % interval", "relative", "p", "p (Holm)"]
 
 
@@ -44,7 +44,7 @@ def results_section(
         name: what the run is called.
         comparison: what ``compare`` found, with this run as its baseline; ``None`` without other runs.
     """
-    told = Told(source.path(METRICS), source.told(METRICS).values)
+    told = source.told(METRICS)
     protocol = "exclude_seen" if told.values.get("exclude_seen") else "all_items"
     others = _other_runs(comparison, name)
     slices = slices_of(ranks, told, options)
@@ -113,14 +113,10 @@ def _other_runs(comparison: Mapping[str, Any] | None, name: str) -> dict[str, To
 def _metrics_table(told: Told, protocol: str, name: str, others: Mapping[str, Told], *, folded: bool) -> Table:
     """Metrics with intervals by one protocol, popularity and the other runs beside them."""
     own, popularity = (_of_protocol(told, protocol, what) for what in ("metrics", "popularity"))
-    columns = {name: own, POPULARITY: popularity}
-    for other, facts in others.items():
-        found = measured(facts, ("protocols", protocol, "metrics"))
-        columns[other if other not in columns else f"{other} (run)"] = found
-    rows = [
-        [text(metric), *(cell for of in columns.values() for cell in _with_interval(of.get(metric)))] for metric in own
-    ]
-    names = [part for column in columns for part in (column, f"{column}, 95 % interval")]
+    columns = [(name, own), (POPULARITY, popularity)]
+    columns += [(other, measured(facts, ("protocols", protocol, "metrics"))) for other, facts in others.items()]
+    rows = [[text(metric), *(cell for _, of in columns for cell in _with_interval(of.get(metric)))] for metric in own]
+    names = [part for column, _ in columns for part in (column, f"{column}, 95 % interval")]
     return Table(f"metrics-{protocol}", f"Metrics, {PROTOCOLS[protocol]}", ["metric", *names], rows, folded)
 
 
@@ -133,16 +129,14 @@ def _with_interval(metric: Metric | None) -> list[Cell]:
 def _metric_charts(
     told: Told, protocol: str, name: str, others: Mapping[str, Told], metrics: Sequence[str]
 ) -> list[Chart]:
-    runs = {
-        name: _of_protocol(told, protocol, "metrics"),
-        **{other: measured(facts, ("protocols", protocol, "metrics")) for other, facts in others.items()},
-        POPULARITY: _of_protocol(told, protocol, "popularity"),
-    }
+    runs = [(name, _of_protocol(told, protocol, "metrics"))]
+    runs += [(other, measured(facts, ("protocols", protocol, "metrics"))) for other, facts in others.items()]
+    runs += [(POPULARITY, _of_protocol(told, protocol, "popularity"))]
     charts = []
     for metric in metrics:
         rows = [
             Row(run, of[metric].mean, f"{of[metric].mean:.4f}", of[metric].low, of[metric].high, series)
-            for series, (run, of) in enumerate(runs.items())
+            for series, (run, of) in enumerate(runs)
             if metric in of
         ]
         if rows:

@@ -32,7 +32,7 @@ def test_metrics_are_those_of_metrics_json_beside_popularity_and_the_other_run(s
     own, other = (json.loads((workdir / METRICS).read_text()) for workdir in (runs.cocorec, runs.popularity))
     for protocol in ("all_items", "exclude_seen"):
         table = table_of(section, f"metrics-{protocol}")
-        assert [table.columns[i] for i in (1, 3, 5)] == ["mine", "popularity", "counts"]
+        assert [table.columns[i] for i in (1, 3, 5)] == ["mine", "popularity baseline", "counts"]
         expected = own["protocols"][protocol]
         for row, shown in zip(cells(table), table.rows, strict=True):
             metric = row[0]
@@ -69,6 +69,14 @@ def test_charts_show_the_metrics_that_were_asked_for(source: Source) -> None:
     assert dict(alone.figures).keys() == {"recall@5"}
     beyond = source.told(METRICS).values["beyond_accuracy"]
     assert dict(cells(table_of(alone, "beyond"))) == {name: pytest.approx(value) for name, value in beyond.items()}
+
+
+def test_a_run_may_be_called_like_the_baseline(runs) -> None:
+    source = Source.open(runs.popularity, None)
+    section = results_section(source, OPTIONS, read_ranks(source), "popularity baseline", None)
+    found = json.loads((runs.popularity / METRICS).read_text())["protocols"]["all_items"]
+    for row in cells(table_of(section, "metrics-all_items")):
+        assert (row[1], row[3]) == (found["metrics"][row[0]]["mean"], found["popularity"][row[0]]["mean"])
 
 
 def test_metrics_without_intervals_are_refused(source: Source) -> None:
