@@ -104,6 +104,17 @@ def test_a_table_is_sorted_by_keyboard(opened: Opened) -> None:
     assert opened.page.locator("[aria-sort]").count() == 1
 
 
+def test_the_first_tab_stop_skips_to_the_content_and_details_open_by_keyboard(opened: Opened) -> None:
+    opened.page.keyboard.press("Tab")
+    assert opened.page.evaluate("document.activeElement.textContent") == "To the content"
+    opened.page.keyboard.press("Enter")
+    assert opened.page.evaluate("document.activeElement.id") == "main"
+    summary = opened.page.locator("article summary").first
+    summary.focus()
+    opened.page.keyboard.press("Enter")
+    assert opened.page.locator("article details[open] ol li").first.is_visible()
+
+
 def test_a_table_and_the_users_are_searched(opened: Opened) -> None:
     page = opened.page
     page.locator("summary", has_text="most popular items").click()
