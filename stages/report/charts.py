@@ -16,6 +16,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 8, 36
 _PLOT = 150
 _LEGEND = 16
 _ROW = 32
+_LABEL = 36
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 """Of the lines, in their order; beyond these colours and dashes begin again."""
 
@@ -154,7 +155,7 @@ def rows_chart(title: str, description: str, rows: Sequence[Row], *, most: float
     x_at = _Scale([0.0, highest or 1.0], _RIGHT, WIDTH - _RIGHT)
     for number, row in enumerate(rows):
         top = _TOP + _ROW * number
-        _text(drawing, _RIGHT, top + 9, row.label, "start")
+        _text(drawing, _RIGHT, top + 9, _cut(row.label), "start")
         _text(drawing, WIDTH - _RIGHT, top + 9, row.text, "end")
         y = top + 20
         _line(drawing, _RIGHT, y, WIDTH - _RIGHT, y, "grid")
@@ -207,6 +208,11 @@ def _dot(drawing: ET.Element, x: float, y: float, series: int) -> None:
 
 def _text(drawing: ET.Element, x: float, y: float, text: str, anchor: str) -> None:
     ET.SubElement(drawing, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}).text = text
+
+
+def _cut(label: str) -> str:
+    """A label that leaves room for the value at its right."""
+    return label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"
 
 
 def _short(value: float, percent: bool = False) -> str:

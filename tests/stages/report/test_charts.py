@@ -49,6 +49,13 @@ def test_rows_are_bars_or_intervals() -> None:
     assert float(str(interval.get("x1"))) < float(str(dot.get("cx"))) < float(str(interval.get("x2"))) <= WIDTH
 
 
+def test_long_names_leave_room_for_the_value() -> None:
+    drawing = ET.fromstring(rows_chart("t", "d", [Row("n" * 80, 1.0, "0.1234")]).svg)
+    label, value = (str(text.text) for text in drawing.iter("text"))
+    assert label.startswith("nnn") and label.endswith("n…") and value == "0.1234"
+    assert 7 * (len(label) + len(value)) < WIDTH  # 7 px a letter, and more than that in no common font of 12 px
+
+
 def test_nothing_to_show_is_no_error() -> None:
     assert "rect" in rows_chart("t", "d", [Row("a", 0.0, "0")]).svg
     assert "circle" in line_chart("t", "d", {"a": [(1, 0.0)]}, "x").svg
