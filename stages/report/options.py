@@ -22,6 +22,7 @@ class ReportOptions(Options):
             "NAME=PATH gives one a name of its own.",
             COMPARISON,
             metavar="RUN...",
+            unset="no other run",
             argument=True,
         ),
     ] = ()
