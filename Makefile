@@ -30,12 +30,13 @@ else
 endif
 	@touch $@
 
-quickstart: $(INSTALLED)  ## run the whole pipeline on the example, show the metrics and what customers get
+quickstart: $(INSTALLED)  ## run the whole pipeline on the example, show the metrics, what customers get, and a report
 	$(BIN)/cocorec run --config $(QUICKSTART)/cocorec.toml --until evaluate
 	$(BIN)/cocorec status --config $(QUICKSTART)/cocorec.toml
 	$(BIN)/cocorec recommend --config $(QUICKSTART)/cocorec.toml
+	$(BIN)/cocorec report --config $(QUICKSTART)/cocorec.toml
 
-tools:  ## install strace, which some tests need, where that is possible without asking
+tools:  ## install strace and Chromium, which some tests need, where that is possible without asking
 	.ci/tools
 
 test: $(INSTALLED) tools  ## run the tests

@@ -46,7 +46,13 @@ COMMANDS = (
     Entry("recommend", _STAGES, "Recommend to every user what comes next.", _EPILOG),
     Entry("similar", _AFTER, "Find the items most like some items, by the trained model or by their texts.", _EPILOG),
     Entry("compare", _AFTER, "Compare evaluated runs: is one better, by how much, for whom.", _EPILOG),
-    Entry("run", _ALL, "Run all stages in order, with the options of a configuration file."),
+    Entry(
+        "report",
+        _AFTER,
+        "Show data, codebooks, training, results and single users on one page that opens offline.",
+        _EPILOG,
+    ),
+    Entry("run", _ALL, "Run all stages in order, and the report, with the options of a configuration file."),
     Entry(
         "tune",
         _ALL,

@@ -27,6 +27,8 @@ MAY_IMPORT = {
     # It is handed the readers of preprocess.
     "recommend": {"artifacts", "frame", "model", "recommend"},
     "compare": {"artifacts", "frame", "metrics", "compare"},
+    # It is handed the comparison of runs.
+    "report": {"artifacts", "frame", "metrics", "report"},
     # The search is handed the stages as functions.
     "tune": {"artifacts", "frame", "model", "tune"},
 }
@@ -166,13 +168,14 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
         "recommend",
         "similar",
         "compare",
+        "report",
         "run",
         "tune",
         "status",
     ],
 )
 def test_help_needs_no_heavy_library(command):
-    blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit")
+    blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit", "jinja2")
     blocked += ("filelock", "fsspec", "httpx2", "psutil", "tenacity", "threadpoolctl")
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = _without(blocked, code, command, "--help")
@@ -241,12 +244,24 @@ def test_an_option_has_one_default():
 
     from stages.frame.options import declarations
 
-    stages = ("preprocess", "embed", "quantize", "train", "evaluate", "recommend", "compare", "tune", "download")
+    stages = (
+        "preprocess",
+        "embed",
+        "quantize",
+        "train",
+        "evaluate",
+        "recommend",
+        "compare",
+        "report",
+        "tune",
+        "download",
+    )
     modules = {stage: importlib.import_module(f"stages.{stage}.options") for stage in stages}
     classes = [getattr(module, f"{stage.title()}Options") for stage, module in modules.items()]
     declared = {found.name for options in classes for found in declarations(options)}
     # Words that functions use for other things, too.
     shared = {"seed", "device", "threads", "precision", "top", "views", "items", "model", "format", "targets", "split"}
+    shared |= {"name"}
     for path in python_files(*PACKAGES):
         if path.name == "options.py":
             continue

@@ -25,6 +25,7 @@ from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
 from stages.recommend import RecommendOptions, SimilarOptions
+from stages.report import ReportOptions
 from stages.train import TrainOptions
 from stages.tune import TuneOptions
 
@@ -37,6 +38,7 @@ OPTIONS: dict[str, type[Options]] = {
     "evaluate": EvaluateOptions,
     "recommend": RecommendOptions,
     "compare": CompareOptions,
+    "report": ReportOptions,
     "tune": TuneOptions,
 }
 
@@ -49,7 +51,8 @@ OF_THE_COMMAND_ALONE = {
     "evaluate": {"fail_under"},
     "recommend": set(),
     "compare": {"markdown"},
-    "tune": {"search", "output", "device", "threads", "force"},
+    "report": set(),
+    "tune": {"search", "output", "device", "threads", "log", "log_to", "force"},
 }
 """Options that say how a command behaves, not what its stage does."""
 
