@@ -17,6 +17,7 @@ from stages.model.objective import Objective
 from stages.model.packing import Packing
 from stages.model.registry import backbone_class
 from stages.model.repeats import RepeatBias, seen_items
+from stages.model.tiles import product
 
 _CHUNK_ITEMS = 2048
 
@@ -150,7 +151,7 @@ class Recommender(LearnedModel):
                 # In bfloat16 cosines have three digits: thousands of items would tie, and ties count against the
                 # target.
                 with torch.autocast(users.device.type, enabled=False):
-                    scores = users[part] @ candidates.T
+                    scores = product(users[part], candidates)
                 shift(scores, part.start)
                 return scores
 
