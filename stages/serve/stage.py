@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from stages.serve.protocol import Server, protocol_class
 from stages.serve.ranking import answer
 from stages.serve.reload import Reloader
 from stages.serve.snapshot import ChangedMeanwhileError, Snapshot, file_states, load_snapshot
+
+_SWITCH = 0.001
+"""Seconds after which a thread that computes in Python lets another one go on: the one that answers must not wait long
+for one that reads a new model."""
 
 _TRIES = 5
 """Times that a model is read whose files are replaced meanwhile."""
@@ -77,10 +82,13 @@ def _serve(
     )
     handler = _Log(reporter)
     logging.getLogger("uvicorn.error").addHandler(handler)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
     reloader.start()
     try:
         asyncio.run(server.serve(sockets=[listening]))
     finally:
+        sys.setswitchinterval(interval)
         logging.getLogger("uvicorn.error").removeHandler(handler)
         reloader.close()
         batcher.close()
