@@ -1,23 +1,22 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.model.base import LearnedModel, Scorer, Tiles
+from stages.model.base import LearnedModel, Scorer
 from stages.model.batch import Batch
 from stages.model.catalogue import Catalogue
 from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
+from stages.model.cosines import Cosines
 from stages.model.losses import recommendation
 from stages.model.objective import Objective
 from stages.model.packing import Packing
 from stages.model.registry import backbone_class
 from stages.model.repeats import RepeatBias, seen_items
-from stages.model.tiles import product
 
 _CHUNK_ITEMS = 2048
 
@@ -140,24 +139,7 @@ class Recommender(LearnedModel):
 
     def scorer(self) -> Scorer:
         """See :meth:`Model.scorer`: cosines, shifted by the repeat bias."""
-        history_table, candidates = self.item_tables()
-        candidates = F.normalize(candidates.float(), dim=-1)
-
-        def read(histories: Tensor, packing: Packing) -> Tiles:
-            users = F.normalize(self.read(history_table, histories, packing).float(), dim=-1)
-            shift = self._tile_shifts(histories, packing)
-
-            def tile(part: slice) -> Tensor:
-                # In bfloat16 cosines have three digits: thousands of items would tie, and ties count against the
-                # target.
-                with torch.autocast(users.device.type, enabled=False):
-                    scores = product(users[part], candidates)
-                shift(scores, part.start)
-                return scores
-
-            return tile
-
-        return read
+        return Cosines(self)
 
     @property
     def knows_repeats(self) -> bool:
@@ -167,21 +149,6 @@ class Recommender(LearnedModel):
     def candidate_vectors(self) -> Tensor:
         """See :meth:`Model.candidate_vectors`."""
         return self.item_tables()[1].float()
-
-    def _tile_shifts(self, histories: Tensor, packing: Packing) -> Callable[[Tensor, int], None]:
-        """What adds the repeat bias, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
-        if self.repeats is None:
-            return lambda scores, first: None
-        seen = seen_items(histories, packing, packing.last)
-        shifts = self.repeats(seen).float()
-
-        def shift(scores: Tensor, first: int) -> None:
-            bounds = torch.tensor([first, first + len(scores)], device=scores.device)
-            low, high = torch.searchsorted(seen.rows, bounds).tolist()
-            place = (seen.rows[low:high] - first) * scores.shape[1] + seen.items[low:high]
-            scores.view(-1).index_add_(0, place, shifts[low:high])
-
-        return shift
 
 
 def _items_needed(batch: Batch, n: int, negatives: int) -> tuple[Tensor, Tensor | None, Tensor]:

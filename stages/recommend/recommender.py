@@ -209,7 +209,7 @@ class Recommender:
         first, end = offsets[:-1][~fallback], offsets[1:][~fallback]
         lists.items[~fallback], lists.scores[~fallback] = best_lists(
             self.model,
-            self._scorer,
+            self.scorer,
             torch.from_numpy(items.astype(np.int64)).to(self._device),
             Spans(first, np.maximum(first, end - self.model.config.max_history), end),
             top=top,
@@ -278,7 +278,8 @@ class Recommender:
             )
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def scorer(self) -> Scorer:
+        """The model's :meth:`stages.model.base.Model.scorer`, made once."""
         with torch.inference_mode():
             return self.model.scorer()
 

@@ -15,9 +15,9 @@ from stages.serve.batching import Batcher
 from stages.serve.limits import problem
 from stages.serve.metrics import CONTENT_TYPE, SIMILAR, Metrics
 from stages.serve.options import ServeOptions
-from stages.serve.ranking import Work
 from stages.serve.reload import Reloader
 from stages.serve.requests import RefusedError, parse, problems_in_words, request_model, resolve, resolve_similar
+from stages.serve.work import Work
 
 MODEL_HEADER = "X-Cocorec-Model"
 """Of each answer: the version of the model that gave it."""

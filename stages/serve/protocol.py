@@ -102,7 +102,7 @@ class Server(uvicorn.Server):
         self._tell_started()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         """Inside the block both signals end the server; afterwards they are what they were."""
         if threading.current_thread() is not threading.main_thread():
             yield

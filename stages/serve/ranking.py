@@ -1,7 +1,6 @@
 """Ranks the requests of a moment in one batch, each with its own length, candidates and exclusions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,63 +12,10 @@ from stages.artifacts.names import Columns
 from stages.recommend.items import Lists, Numbers
 from stages.recommend.output import json_line
 from stages.serve.snapshot import Snapshot
+from stages.serve.work import Asked, AskedSimilar, Work
 
 UNKNOWN = "unknown_ids"
 """How many ids of a request are not in the catalogue; not there where all are."""
-
-_NONE = np.empty(0, np.int32)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request for recommendations, by item number.
-
-    Attributes:
-        snapshot: that its numbers are of, and that answers it.
-        history: (h,) known items, oldest first; empty for the popular items.
-        top: k, from 1 to N.
-        exclude_seen: leave the history out.
-        candidates: (c,) the only items to recommend, each once; ``None`` for all.
-        exclude: (e,) items not to recommend.
-        user_id: whom the answer names; ``None`` for nobody.
-        unknown: how many ids of the request are not in the catalogue.
-    """
-
-    snapshot: Snapshot
-    history: Numbers
-    top: int
-    exclude_seen: bool
-    candidates: Numbers | None = None
-    exclude: Numbers = field(default_factory=lambda: _NONE)
-    user_id: str | None = None
-    unknown: int = 0
-
-    @property
-    def left_out(self) -> Numbers:
-        """Items that may not be among the best."""
-        return np.concatenate([self.exclude, self.history]) if self.exclude_seen else self.exclude
-
-
-@dataclass(frozen=True)
-class AskedSimilar:
-    """A request for items like another.
-
-    Attributes:
-        snapshot: that its number is of, and that answers it.
-        item_id: of the item.
-        number: of the item.
-        top: k, from 1 to N.
-        by: ``model`` or ``text``.
-    """
-
-    snapshot: Snapshot
-    item_id: str
-    number: int
-    top: int
-    by: str
-
-
-Work = Asked | AskedSimilar
 
 
 def answer(batch: Sequence[Work]) -> list[str]:
@@ -119,21 +65,28 @@ def rank(asked: Sequence[Asked]) -> Lists:
         DataError: when a score is not finite.
     """
     snapshot, top = asked[0].snapshot, max(one.top for one in asked)
-    known = [one for one in asked if len(one.history)]
+    known = [row for row, one in enumerate(asked) if len(one.history)]
     lists = Lists(
         np.zeros((len(asked), top), np.int32),
         np.zeros((len(asked), top), np.float32),
         np.array([not len(one.history) for one in asked]),
     )
+    if snapshot.shortlist is not None and known:
+        shortlisted = snapshot.shortlist.best([asked[row] for row in known])
+        for row, found in zip(known, shortlisted, strict=True):
+            if found is not None:
+                lists.items[row, : len(found[0])], lists.scores[row, : len(found[0])] = found
+        known = [row for row, found in zip(known, shortlisted, strict=True) if found is None]
     if known:
-        found = snapshot.recommender.lists(
-            np.concatenate([one.history for one in known]),
-            np.concatenate([[0], np.cumsum([len(one.history) for one in known])]).astype(np.int64),
+        exact = [asked[row] for row in known]
+        ranked = snapshot.recommender.lists(
+            np.concatenate([one.history for one in exact]),
+            np.concatenate([[0], np.cumsum([len(one.history) for one in exact])]).astype(np.int64),
             top=top,
             exclude_seen=False,  # request by request instead
-            hide_more=_Hider(known),
+            hide_more=_Hider(exact),
         )
-        lists.items[~lists.fallback], lists.scores[~lists.fallback] = found.items, found.scores
+        lists.items[known], lists.scores[known] = ranked.items, ranked.scores
     for row in np.flatnonzero(lists.fallback).tolist():
         items, counts = _popular(asked[row])
         lists.items[row, : len(items)], lists.scores[row, : len(items)] = items, counts

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from stages.artifacts.names import HISTORIES
 from stages.recommend.items import Numbers
 from stages.serve.options import ServeOptions
-from stages.serve.ranking import Asked, AskedSimilar
 from stages.serve.snapshot import Snapshot
+from stages.serve.work import Asked, AskedSimilar
 
 _TOLD = 3
 """Errors that an answer tells."""

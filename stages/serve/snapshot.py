@@ -16,12 +16,14 @@ from stages.artifacts.items import read_texts
 from stages.artifacts.lineage import require_consistent
 from stages.artifacts.names import CODES, EMBEDDINGS, HISTORIES, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES, Columns
 from stages.frame.reporter import Reporter
+from stages.model.cosines import Cosines
 from stages.model.files import grown_note
 from stages.recommend.items import Numbers
 from stages.recommend.popular import Counts, count_items_taken, popularity_file
 from stages.recommend.recommender import MODEL_FILES, Recommender, recommender_files
 from stages.serve.ids import IdIndex
 from stages.serve.options import ServeOptions
+from stages.serve.shortlist import LoadIndex, Shortlist
 
 WATCHED = (ITEMS, SEQUENCES, HISTORIES, EMBEDDINGS, CODES, MODEL_WEIGHTS, MODEL_CONFIG)
 """Files that a snapshot may be made of."""
@@ -46,6 +48,7 @@ class Snapshot:
         counts: (N,) how often each item was taken; ``None`` where no file says so.
         popular: (N,) item numbers, those first that were taken most often; empty without ``counts``.
         columns: ids of the items, and the texts that answers carry, each (N,).
+        shortlist: ranks with an index; ``None`` without one.
         no_similar: why there are no similar items; ``None`` where there are.
         files: state of the files when it was read.
     """
@@ -58,6 +61,7 @@ class Snapshot:
     counts: Counts | None
     popular: Numbers
     columns: dict[str, pa.ChunkedArray]
+    shortlist: Shortlist | None
     no_similar: str | None
     files: States
 
@@ -80,13 +84,16 @@ def _state(path: Path) -> State | None:
         return None
 
 
-def load_snapshot(workdir: Path, options: ServeOptions, reporter: Reporter) -> Snapshot:
+def load_snapshot(
+    workdir: Path, options: ServeOptions, reporter: Reporter, load_index: LoadIndex | None = None
+) -> Snapshot:
     """Read a model that is whole: files that belong together, scores that are finite, nothing replaced meanwhile.
 
     Args:
         workdir: the work directory, after ``cocorec train``.
         options: of the server.
         reporter: is told what should be known of the model.
+        load_index: reads the index of the item vectors; without it all items are scored for each request.
 
     Raises:
         UsageError: for a device that is not there, a view that is none, or lists longer than the catalogue.
@@ -95,7 +102,7 @@ def load_snapshot(workdir: Path, options: ServeOptions, reporter: Reporter) -> S
     """
     states = file_states(workdir)
     try:
-        found = _read(workdir, options, states)
+        found = _read(workdir, options, states, load_index)
     except (DataError, OSError) as error:
         _require_unchanged(workdir, states, error)
         raise
@@ -113,7 +120,7 @@ def _require_unchanged(workdir: Path, states: States, cause: Exception | None = 
         ) from cause
 
 
-def _read(workdir: Path, options: ServeOptions, states: States) -> Snapshot:
+def _read(workdir: Path, options: ServeOptions, states: States, load_index: LoadIndex | None) -> Snapshot:
     recommender = Recommender.load(workdir, device=options.device)
     if options.top > len(recommender.items):
         raise UsageError(f"--top {options.top} is above the {len(recommender.items):,} items of the catalogue")
@@ -143,9 +150,20 @@ def _read(workdir: Path, options: ServeOptions, states: States) -> Snapshot:
         counts=counts,
         popular=np.empty(0, np.int32) if counts is None else _by_count(counts),
         columns=columns,
+        shortlist=None if load_index is None else _shortlist(workdir, recommender, load_index),
         no_similar=_try_out(recommender, options),
         files=states,
     )
+
+
+def _shortlist(workdir: Path, recommender: Recommender, load_index: LoadIndex) -> Shortlist:
+    scorer = recommender.scorer
+    if not isinstance(scorer, Cosines):
+        raise UsageError(
+            f"the model {recommender.model.config.model} has no vectors of items to search",
+            "Serve without an index, or train another --model.",
+        )
+    return Shortlist(load_index(workdir), scorer, recommender.model.config.max_history, str(workdir))
 
 
 def _by_count(counts: Counts) -> npt.NDArray[np.int32]:

@@ -5,6 +5,7 @@ import logging
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from stages.artifacts.errors import UsageError
@@ -18,6 +19,7 @@ from stages.serve.options import ServeOptions
 from stages.serve.protocol import Server, protocol_class
 from stages.serve.ranking import answer
 from stages.serve.reload import Reloader
+from stages.serve.shortlist import LoadIndex
 from stages.serve.snapshot import ChangedMeanwhileError, Snapshot, file_states, load_snapshot
 
 _SWITCH = 0.001
@@ -28,13 +30,20 @@ _TRIES = 5
 """Times that a model is read whose files are replaced meanwhile."""
 
 
-def serve(options: ServeOptions | None = None, *, workdir: Path, reporter: Reporter | None = None) -> None:
+def serve(
+    options: ServeOptions | None = None,
+    *,
+    workdir: Path,
+    reporter: Reporter | None = None,
+    load_index: LoadIndex | None = None,
+) -> None:
     """Answer over HTTP until SIGTERM or Ctrl-C; requests at work are answered first.
 
     Args:
         options: by default all defaults.
         workdir: the work directory, after ``cocorec train``.
         reporter: told what happens.
+        load_index: reads the index of the item vectors; without it all items are scored for each request.
 
     Raises:
         UsageError: for options that do not fit, or an address that cannot be listened at.
@@ -43,22 +52,31 @@ def serve(options: ServeOptions | None = None, *, workdir: Path, reporter: Repor
     options, workdir, reporter = options or ServeOptions(), Path(workdir), reporter or Reporter()
     with _bound(options) as listening, threads(options.threads):
         began = time.perf_counter()
-        snapshot = _first(workdir, options, reporter)
+
+        def load() -> Snapshot:
+            return load_snapshot(workdir, options, reporter, load_index)
+
+        snapshot = _first(load, options.poll_seconds)
         reporter.info(
             f"model {snapshot.version}: {snapshot.recommender.model.config.model}, {len(snapshot.items):,} items, "
             f"{len(snapshot.users):,} users, read in {time.perf_counter() - began:.1f} s"
         )
-        _serve(options, workdir, reporter, snapshot, listening)
+        _serve(options, workdir, reporter, snapshot, load, listening)
 
 
 def _serve(
-    options: ServeOptions, workdir: Path, reporter: Reporter, snapshot: Snapshot, listening: socket.socket
+    options: ServeOptions,
+    workdir: Path,
+    reporter: Reporter,
+    snapshot: Snapshot,
+    load: Callable[[], Snapshot],
+    listening: socket.socket,
 ) -> None:
     metrics = Metrics()
     metrics.serves(snapshot)
     reloader = Reloader(
         snapshot,
-        lambda: load_snapshot(workdir, options, reporter),
+        load,
         lambda: file_states(workdir),
         poll_seconds=options.poll_seconds,
         say=lambda text: reporter.warn(one_line(text)),
@@ -95,13 +113,13 @@ def _serve(
     reporter.info("ended; all requests were answered")
 
 
-def _first(workdir: Path, options: ServeOptions, reporter: Reporter) -> Snapshot:
+def _first(load: Callable[[], Snapshot], poll_seconds: float) -> Snapshot:
     for _ in range(_TRIES - 1):
         try:
-            return load_snapshot(workdir, options, reporter)
+            return load()
         except ChangedMeanwhileError:
-            time.sleep(options.poll_seconds)
-    return load_snapshot(workdir, options, reporter)
+            time.sleep(poll_seconds)
+    return load()
 
 
 def _bound(options: ServeOptions) -> socket.socket:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from stages.recommend import Recommender
-from stages.serve.ranking import AskedSimilar, answer, rank
+from stages.serve.ranking import answer, rank
 from stages.serve.requests import RecommendRequest, resolve
+from stages.serve.work import AskedSimilar
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ from stages.artifacts.names import HISTORIES, ITEMS, MODEL_WEIGHTS, SEQUENCES
 from stages.frame.reporter import Reporter
 from stages.serve import snapshot as module
 from stages.serve.options import ServeOptions
-from stages.serve.ranking import Asked, AskedSimilar, answer
+from stages.serve.ranking import answer
 from stages.serve.snapshot import ChangedMeanwhileError, file_states, load_snapshot
+from stages.serve.work import Asked, AskedSimilar
 
 
 def load(workdir, **options):
