@@ -55,7 +55,7 @@ class ServeOptions(Options):
         Option("Most ids in a request's history, candidates and exclude each.", LIMITS, min=1, metavar="N"),
     ] = 10_000
     max_body: Annotated[
-        int, Option("Largest body of a request, in KiB.", LIMITS, min=1, max=1_048_576, metavar="KIB")
+        int, Option("Largest body of a request, in KiB.", LIMITS, min=1, max=100_000, metavar="KIB")
     ] = 1024
     max_batch: Annotated[int, Option("Most requests ranked at once.", LIMITS, min=1, max=4096, metavar="N")] = 64
     max_waiting: Annotated[
@@ -64,7 +64,7 @@ class ServeOptions(Options):
     ] = 256
     max_connections: Annotated[
         int, Option("Open connections; further ones are closed.", LIMITS, min=1, max=65_536, metavar="N")
-    ] = 1024
+    ] = 512
     request_seconds: Annotated[
         float,
         Option(

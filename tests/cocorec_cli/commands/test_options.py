@@ -25,6 +25,7 @@ from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
 from stages.recommend import RecommendOptions, SimilarOptions
+from stages.serve import ServeOptions
 from stages.train import TrainOptions
 from stages.tune import TuneOptions
 
@@ -36,6 +37,7 @@ OPTIONS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "evaluate": EvaluateOptions,
     "recommend": RecommendOptions,
+    "serve": ServeOptions,
     "compare": CompareOptions,
     "tune": TuneOptions,
 }
@@ -48,6 +50,7 @@ OF_THE_COMMAND_ALONE = {
     "train": {"preset"},
     "evaluate": {"fail_under"},
     "recommend": set(),
+    "serve": set(),
     "compare": {"markdown"},
     "tune": {"search", "output", "device", "threads", "force"},
 }
@@ -190,7 +193,7 @@ def test_options_are_values(name):
 
 
 HEAVY = {"torch", "numpy", "polars", "pyarrow", "faiss", "sentence_transformers", "transformers", "safetensors"}
-HEAVY |= {"scipy", "sklearn", "optuna"}
+HEAVY |= {"scipy", "sklearn", "optuna", "fastapi", "uvicorn", "prometheus_client", "pydantic"}
 
 HELP = """
 import sys
