@@ -193,7 +193,7 @@ def test_options_are_values(name):
 
 
 HEAVY = {"torch", "numpy", "polars", "pyarrow", "faiss", "sentence_transformers", "transformers", "safetensors"}
-HEAVY |= {"scipy", "sklearn", "optuna", "fastapi", "uvicorn", "prometheus_client", "pydantic"}
+HEAVY |= {"scipy", "sklearn", "optuna", "fastapi", "uvicorn", "prometheus_client"}
 
 HELP = """
 import sys
