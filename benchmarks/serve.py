@@ -68,7 +68,9 @@ def write_model(folder: Path, items: int, dim: int, seed: int) -> None:
     """The model alone."""
     torch.manual_seed(seed)
     shape = replace(SHAPES["scientific"], items=items, dim=dim, max_history=LONGEST)
-    config = replace(make_config(shape), model="sasrec", views=0, codes=0, codebook_size=0, text_dim=0)
+    config = replace(
+        make_config(shape), model="sasrec", cooccurrence_bias=False, views=0, codes=0, codebook_size=0, text_dim=0
+    )
     model = SASRec.build(config, Catalogue(items))
     torch.nn.init.normal_(model.encoder.table)
     save_model(folder, config, dict(model.state_dict()), Lineage("train", {"seed": seed}, {}))
