@@ -43,6 +43,9 @@ SEARCH, SPACE = "tune", "space"
 PAGE = "report"
 """Another such command, the last one of ``run``."""
 
+SERVER = "serve"
+"""The server, whose command has a table, too."""
+
 Defaults = dict[str, dict[str, Any]]
 
 
@@ -108,7 +111,7 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
     problems: list[str] = []
     defaults: Defaults = {}
     folder = path.absolute().parent
-    stages = [name for name in (*STAGES, PAGE, SEARCH) if name in group.commands]
+    stages = [name for name in (*STAGES, PAGE, SEARCH, SERVER) if name in group.commands]
     workdir = content.pop("workdir", None)
     if workdir is not None and not isinstance(workdir, str):
         problems.append(f"workdir: expected text, got {shown(workdir)}")

@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "evaluate": {"artifacts", "frame", "metrics", "model", "evaluate"},
     # It is handed the readers of preprocess.
     "recommend": {"artifacts", "frame", "model", "recommend"},
+    # It answers with what recommend makes, line for line.
+    "serve": {"artifacts", "frame", "model", "recommend", "serve"},
     "compare": {"artifacts", "frame", "metrics", "compare"},
     # It is handed the comparison of runs.
     "report": {"artifacts", "frame", "metrics", "report"},
@@ -95,7 +97,7 @@ def test_every_part_has_its_rule():
 
 def test_the_command_line_imports_heavy_libraries_only_inside_functions():
     heavy = {"torch", "numpy", "polars", "pyarrow", "faiss", "sentence_transformers", "transformers", "safetensors"}
-    heavy |= {"optuna", "sklearn"}
+    heavy |= {"optuna", "sklearn", "fastapi", "uvicorn", "prometheus_client"}
     for path in python_files("cocorec_cli"):
         for name in imports(path):
             assert name.partition(".")[0] not in heavy, f"{path} imports {name}; let a stage do it"
@@ -118,7 +120,7 @@ def test_comparison_needs_not_even_torch():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate", "recommend"])
+@pytest.mark.parametrize("stage", ["train", "evaluate", "recommend", "serve.stage"])
 def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
     done = _without(NEVER_IN_TRAINING, f"import stages.{stage}")
     assert (done.returncode, done.stderr) == (0, "")
@@ -167,6 +169,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
         "evaluate",
         "recommend",
         "similar",
+        "serve",
         "compare",
         "report",
         "run",
@@ -177,6 +180,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
 def test_help_needs_no_heavy_library(command):
     blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit", "jinja2")
     blocked += ("filelock", "fsspec", "httpx2", "psutil", "tenacity", "threadpoolctl")
+    blocked += ("fastapi", "uvicorn", "prometheus_client")
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = _without(blocked, code, command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -253,6 +257,7 @@ def test_an_option_has_one_default():
         "recommend",
         "compare",
         "report",
+        "serve",
         "tune",
         "download",
     )

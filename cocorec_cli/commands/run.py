@@ -6,12 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-<<<<<<< HEAD
-from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG
-from cocorec_cli.console import say
-=======
 from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG, PAGE
->>>>>>> report
+from cocorec_cli.console import say
 from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Workdir, option
 from cocorec_cli.report import print_json
