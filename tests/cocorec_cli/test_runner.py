@@ -35,7 +35,7 @@ def test_json_is_one_object_and_nothing_else(cli, quantize_calls):
     )
     outcome = cli("quantize", "--json")
     assert outcome.code == 0
-    value = json.loads(outcome.out)
+    value = json.loads(outcome.out)["result"]
     assert value["stage"] == "quantize"
     assert value["skipped"] is False
     assert value["outputs"] == {CODES: "artifacts/codes.parquet"}
@@ -87,7 +87,7 @@ def test_tables_show_the_facts_and_are_not_cut(cli, quantize_calls):
 def test_a_skipped_stage_says_so(cli, quantize_calls):
     quantize_calls.result = Result("quantize", {}, {"codes": 8}, skipped=True)
     assert "up to date" in cli("quantize").out
-    assert json.loads(cli("quantize", "--json").out)["skipped"] is True
+    assert json.loads(cli("quantize", "--json").out)["result"]["skipped"] is True
 
 
 def test_quiet_keeps_warnings_and_results(cli, quantize_calls):
@@ -135,7 +135,7 @@ def test_other_errors_are_called_bugs(cli, quantize_calls):
     outcome = cli("quantize")
     assert outcome.code == 1
     assert "ZeroDivisionError: division by zero" in outcome.err
-    assert "this is a bug in cocorec" in outcome.err
+    assert "this is a bug in cocorec: division by zero" in outcome.err
 
 
 def test_a_failed_or_interrupted_run_gives_the_lock_up(cli, quantize_calls, tmp_path):
