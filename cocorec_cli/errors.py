@@ -76,8 +76,20 @@ def _report_usage(error: typer.TyperException) -> int:
     if type(error).__name__ != "NoArgsIsHelpError":
         ctx: typer.Context | None = getattr(error, "ctx", None)
         message = error.format_message().replace("Value error, ", "").rstrip(".")
-        _explain("usage", message, f"See `{ctx.command_path if ctx else 'cocorec'} --help`.")
+        _explain("usage", message, _key_of_argument(error) + f"See `{ctx.command_path if ctx else 'cocorec'} --help`.")
     return error.exit_code
+
+
+def _key_of_argument(error: typer.TyperException) -> str:
+    """How the configuration file names the argument that an error is about, where it may stand there."""
+    from typer.core import TyperArgument
+
+    from cocorec_cli.help_page import with_tables
+
+    param, ctx = getattr(error, "param", None), getattr(error, "ctx", None)
+    if not isinstance(param, TyperArgument) or ctx is None or ctx.command.name not in with_tables():
+        return ""
+    return f"In a configuration file it is the key {param.name} of [{ctx.command.name}]. "
 
 
 def _first_line(error: BaseException) -> str:

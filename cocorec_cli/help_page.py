@@ -220,7 +220,7 @@ def _row(param: Any, declared: Declared | None, ctx: Any, common: bool) -> Row:
     elif choices and "|".join(choices) != _metavar(param, choices):
         help_text += f" One of {', '.join(choices)}."
     if isinstance(param, TyperArgument):
-        if ctx.command.name in _with_tables():
+        if ctx.command.name in with_tables():
             extra = "; ".join(part for part in (extra, f"in a configuration file: {param.name}") if part)
         return Row(_ARGUMENTS, (param.metavar or str(param.name).upper(),), help_text, extra, True)
     return Row(param.rich_help_panel or _OPTIONS, tuple(_names(param, choices)), help_text, extra, common)
@@ -259,7 +259,7 @@ def _choices(param: Any, declared: Declared | None) -> tuple[str, ...]:
     return tuple(map(str, param.type_descriptor.choices or ()))
 
 
-def _with_tables() -> tuple[str, ...]:
+def with_tables() -> tuple[str, ...]:
     """The commands that have a table in the configuration file."""
     from cocorec_cli.config import SEARCH
     from stages.artifacts.pipeline import STAGES

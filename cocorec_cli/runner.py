@@ -121,11 +121,13 @@ def run_call(
         series.reports.append(report)
     with contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext():
         if not ctx.params["json"]:
-            _print(report, series, show, ctx.params["quiet"])
+            (print_line if series and not series.verbose else show)(report)
         elif not series:
             envelope().result = report.to_json()
-    if check:
-        check(result)
+        if check:
+            check(result)
+        if not series and not ctx.params["json"] and not ctx.params["quiet"]:
+            print_next(report)
 
 
 @contextlib.contextmanager
@@ -138,15 +140,6 @@ def _told_if_slow(reporter: Reporter, message: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-def _print(report: Report, series: Series | None, show: Callable[[Report], None], quiet: bool) -> None:
-    if series and not series.verbose:
-        print_line(report)
-        return
-    show(report)
-    if not series and not quiet:
-        print_next(report)
 
 
 def stage_context(

@@ -57,7 +57,7 @@ def log(tmp_path: Path) -> list[str]:
     Path("log.csv").write_text("user,item,time\n" + "\n".join([*rows, rows[0], ",i1,3"]))
     Path("items.csv").write_text("item,title\n" + "\n".join(f"i{item},kettle {item}" for item in range(5)))
     columns = ["--user-column", "user", "--item-column", "item", "--time-column", "time"]
-    return ["preprocess", "log.csv", "--items", "items.csv", "--k-core", "0", *columns]
+    return ["preprocess", "log.csv", "--items", "items.csv", "--k-core", "0", "--workdir", "made", *columns]
 
 
 def test_all_commands_that_need_no_encoder(cli, log, structured, small):
@@ -81,7 +81,7 @@ def test_all_commands_that_need_no_encoder(cli, log, structured, small):
         assert (value["command"], value["exit_code"], value["error"]) == (command[0], 0, None)
         assert all(NAME.fullmatch(key) for key in keys(value)), [key for key in keys(value) if not NAME.fullmatch(key)]
         found[command[0]] = value
-    assert found["preprocess"]["result"]["next"] == "cocorec embed"
+    assert found["preprocess"]["result"]["next"] == "cocorec embed --workdir made"
     assert {row["reason"] for row in found["preprocess"]["result"]["facts"]["dropped"]} == {
         "rows without a user or an item",
         "repeated rows (user, item and time)",

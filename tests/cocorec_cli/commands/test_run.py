@@ -155,6 +155,7 @@ def test_a_missed_quality_bar_comes_after_the_results(cli, calls, config):
     ("text", "expected"),
     [
         ("[embed]\nviews = ['title']\n", "Missing argument 'LOG...'"),
+        ("[embed]\nviews = ['title']\n", "In a configuration file it is the key inputs of [preprocess]."),
         (CONFIG.replace("views", "veiws"), "did you mean views?"),
         (CONFIG + "[train]\nepochs = 0\n", "greater than or equal to 1"),
         (CONFIG + "[train]\ndropout = 1.0\n", "--dropout must be at least 0 and below 1, is 1"),
