@@ -1,9 +1,12 @@
 import errno
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from cocorec_cli import runner
+from cocorec_cli.console import ConsoleReporter
 from stages.artifacts.errors import DataError, QualityError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import CODES
@@ -192,3 +195,21 @@ def test_main_restores_the_signal_handler(cli, quantize_calls):
     before = signal.getsignal(signal.SIGTERM)
     cli("quantize")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_next_command_is_named_last(cli, quantize_calls):
+    assert cli("quantize").out.endswith("\nnext: cocorec train\n")
+    assert cli("quantize", "--workdir", "w").out.endswith("\nnext: cocorec train --workdir w\n")
+    assert "next:" not in cli("quantize", "--quiet").out
+    assert json.loads(cli("quantize", "--json").out)["result"]["next"] == "cocorec train"
+
+
+def test_silence_of_more_than_a_moment_is_explained(monkeypatch, capsys):
+    monkeypatch.setattr(runner, "_MOMENT", 0.01)
+    with runner._told_if_slow(ConsoleReporter(), "loading the libraries of train"):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "loading the libraries of train\n"
+    monkeypatch.setattr(runner, "_MOMENT", 60.0)
+    with runner._told_if_slow(ConsoleReporter(), "loading"):
+        pass
+    assert capsys.readouterr().err == ""
