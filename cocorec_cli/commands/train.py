@@ -16,13 +16,13 @@ from stages.train.options import TrainOptions
 def train(
     ctx: typer.Context,
     preset: Annotated[
-        Literal["light", "paper"] | None,
+        Literal["light", "fusion", "paper"] | None,
         option(
             f"Named set of options to start from; what you give besides wins over it. {presets_help()}",
             PRESETS,
             is_eager=True,
             callback=load_preset,
-            show_default="the full model",
+            show_default="none of them",
         ),
     ] = None,
 ) -> None:

@@ -27,7 +27,7 @@ def forecast(seconds: float, epoch: int, options: TrainOptions) -> str | None:
         f"without a better validation to {options.epochs} in all"
     )
     if most > LONG and options.model == defaults(TrainOptions)["model"]:
-        told += "; `cocorec train --preset light` is several times faster"
+        told += "; `cocorec train --preset light` does without codes, --epochs ends it sooner"
     return told
 
 

@@ -41,7 +41,7 @@ def test_no_line_is_wider_and_no_name_is_cut(cli, name):
 def test_presets_come_first_and_the_rest_on_request(cli):
     short, full = cli("train", "--help").out, cli("train", "--help-all").out
     assert short.index("--preset") < short.index("--model") < short.index("--epochs") < short.index("--workdir")
-    assert "light: Texts and a free vector per item" in " ".join(short.split())
+    assert "light: The default without codes" in " ".join(short.split())
     assert "--mcm-weight" not in short and "--mcm-weight" in full
     assert "--no-learnable-mask\n" in full.replace("  ", "\n").replace(" \n", "\n") or "--no-learnable-mask " in full
     hidden = [row for row in _rows("train") if not row.common]

@@ -9,8 +9,8 @@ from stages.train.options import TrainOptions
     [
         (0.1, 1, {}, None),
         (1.0, 199, {}, None),
-        (2.0, 1, {}, "an epoch takes 2.0 s: 20 s to 7 min left"),
-        (60.0, 1, {}, "an epoch takes 60 s: 10 min to 3.3 h left"),
+        (2.0, 1, {}, "an epoch takes 2.0 s: 10 s to 7 min left"),
+        (60.0, 1, {}, "an epoch takes 60 s: 5 min to 3.3 h left"),
         (60.0, 1, {"epochs": 3}, "an epoch takes 60 s: 2 min to 2 min left"),
     ],
 )
