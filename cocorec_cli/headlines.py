@@ -35,7 +35,7 @@ def next_command(stage: str, facts: Facts, workdir: Path, config: Path | None = 
     if words is None:
         return None
     if stage == "preprocess" and not facts.get("views"):
-        words = ["train", "--model", "cooccurrence"]
+        words = ["train --model cooccurrence"]
     if config is not None and stage != "tune":
         words = [*words, "--config", shlex.quote(str(config))]
     if workdir != DEFAULT_WORKDIR and config is None:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG
-from cocorec_cli.console import printable
+from cocorec_cli.console import printable, say
 from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.headlines import headline
@@ -20,6 +20,20 @@ from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
 
 StageName = Literal["preprocess", "embed", "quantize", "train", "evaluate", "recommend"]
+
+
+_OF_TEXTS = ("embed", "quantize")
+
+
+def _without_texts(ctx: typer.Context, workdir: Path) -> bool:
+    """Whether there is no text to embed, and the model that is to be trained reads neither vectors nor codes."""
+    from stages.artifacts.items import item_views
+    from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS
+    from stages.model.registry import needed_files
+
+    if not (workdir / ITEMS).exists() or item_views(workdir / ITEMS):
+        return False
+    return not {EMBEDDINGS, CODES} & set(needed_files(stage_context(ctx, "train").params["model"]))
 
 
 def run(
@@ -36,8 +50,8 @@ def run(
     """Run all stages in order, with the options of a configuration file.
 
     Prints a line a stage; --verbose prints all that each stage prints when it is run alone. Stages that are up to date
-    are skipped; the first failure ends the run with its exit code. Without --config the file cocorec.toml of the
-    current folder is read.
+    are skipped, and embed and quantize where there is no text and the model reads none; the first failure ends the run
+    with its exit code. Without --config the file cocorec.toml of the current folder is read.
     """
     from stages.artifacts.lock import locked
 
@@ -63,6 +77,9 @@ def run(
     try:
         with locked(workdir, "run"):
             for context in contexts:
+                if context.command.name in _OF_TEXTS and _without_texts(ctx, workdir):
+                    say(f"{context.command.name}: left out, since items.parquet has no text and the model reads none")
+                    continue
                 with context:
                     context.command.invoke(context)
     finally:
@@ -87,6 +104,8 @@ def _print_end(series: Series, seconds: float, config: Path | None, *, verbose: 
     for report in series.reports:
         if report.result.stage == "evaluate" and (told := headline("evaluate", report.result.facts)):
             print(printable(f"  {told}"))
+    if not series.reports:
+        return
     last = series.reports[-1]
     for path in last.result.outputs.values():
         print(printable(f"  {path}"))

@@ -10,7 +10,7 @@ MACHINE = "Machine"
 Device = Annotated[
     str,
     Option(
-        "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.",
+        "auto, cpu, cuda, cuda:N or mps; auto takes an NVIDIA GPU when there is one, and mps is unmeasured.",
         MACHINE,
         metavar="NAME",
         searched=False,
