@@ -101,6 +101,7 @@ def test_these_commands_are_made_from_options(group):
     made = {entry.name: getattr(group.commands[entry.name], "options", None) for entry in COMMANDS}
     assert {name: options for name, options in made.items() if options} == {
         **OPTIONS,
+        "init": PreprocessOptions,
         "similar": SimilarOptions,
     }
 
