@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from cocorec_cli.console import say
+from cocorec_cli.console import warn
 from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
 from stages.frame.options import shown
@@ -77,6 +77,12 @@ def load_preset(ctx: typer.Context, name: str | None) -> str | None:
         defaults, _ = read_config(PRESETS / f"{name}.toml", group)
         ctx.default_map = {**defaults[ctx.info_name or ""], **(ctx.default_map or {})}
     return name
+
+
+def presets_help() -> str:
+    """Each preset and the first line of its file, which says what it is for."""
+    firsts = {path.stem: path.read_text(encoding="utf-8").partition("\n")[0] for path in sorted(PRESETS.glob("*.toml"))}
+    return " ".join(f"{name}: {line.removeprefix('#').strip()}" for name, line in firsts.items())
 
 
 def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
@@ -186,7 +192,7 @@ def current_name(command: TyperCommand, key: str, title: str) -> str:
     name = key.replace("-", "_")
     former = former_names(getattr(command, "options", None))
     if name in former:
-        say(f"{title} {key} is now {former[name]}", "warning: ", "yellow")
+        warn(f"{title} {key} is now {former[name]}")
         return former[name]
     return name
 

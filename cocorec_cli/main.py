@@ -8,15 +8,18 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from cocorec_cli.envelope import Envelope, collecting
 from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
 from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
+from cocorec_cli.report import print_json
 from cocorec_cli.streams import abandon, claim_streams
 from stages import __version__
 from stages.artifacts.errors import UsageError, shortage
 
 _EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
 _BEFORE, _STAGES, _AFTER, _ALL = "Before the stages", "Stages, in order", "After training", "The whole pipeline"
+_WORDS = "Help"
 
 COMMANDS = (
     Entry(
@@ -60,6 +63,11 @@ COMMANDS = (
         "Search good options of train, and of quantize, by trial; write the best as a configuration file.",
     ),
     Entry("status", _ALL, "Tell which artifacts are fresh, stale or missing, and why."),
+    Entry(
+        "help",
+        _WORDS,
+        "Explain a command, or a word: `cocorec help train`, `cocorec help glossary`, `cocorec help codes`.",
+    ),
 )
 """All commands, in the order of the help; each is imported when it is needed."""
 
@@ -100,27 +108,47 @@ def main(args: Sequence[str] | None = None) -> int:
         claim_streams()
     except UsageError as error:
         return report_error(error)
-    with interrupts() as received:
-        try:
-            code = get_command(app).main(args, prog_name="cocorec", standalone_mode=False)
-            sys.stdout.flush()
-        except KeyboardInterrupt:
-            code = 128 + signal.SIGINT
-        except BrokenPipeError:
+    words = list(sys.argv[1:] if args is None else args)
+    with interrupts() as received, collecting(words) as envelope:
+        code = _run(words, received)
+        if not envelope.wanted or not envelope.says_something or code == BROKEN_PIPE:
+            return code
+        return _print_envelope(envelope, code)
+
+
+def _run(words: list[str], received: list[int]) -> int:
+    """Run a command; its exit code, once errors are told on stderr."""
+    try:
+        code = get_command(app).main(words, prog_name="cocorec", standalone_mode=False)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except BrokenPipeError:
+        return _end_of_pipe()
+    except SystemExit as end:  # completion scripts, and pipes that break while help is printed
+        if isinstance(end.__context__, BrokenPipeError):
             return _end_of_pipe()
-        except SystemExit as end:  # completion scripts, and pipes that break while help is printed
-            if isinstance(end.__context__, BrokenPipeError):
-                return _end_of_pipe()
-            code = end.code
-        except BaseException as error:  # what Rust raises when it panics is no Exception
-            if received:
-                return report_interrupt(received[0])
-            if not isinstance(error, Exception) and shortage(error) is None:
-                raise
-            return _with_stdout_flushed(report_error(error))
-        if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-            return report_interrupt(received[0] if received else signal.SIGINT)
-        return int(code or 0)
+        code = end.code
+    except BaseException as error:  # what Rust raises when it panics is no Exception
+        if received:
+            return report_interrupt(received[0])
+        if not isinstance(error, Exception) and shortage(error) is None:
+            raise
+        return _with_stdout_flushed(report_error(error))
+    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        return report_interrupt(received[0] if received else signal.SIGINT)
+    return int(code or 0)
+
+
+def _print_envelope(envelope: Envelope, code: int) -> int:
+    """Print what a program reads; the exit code is another where that cannot be written."""
+    try:
+        print_json(envelope.to_json(code))
+    except BrokenPipeError:
+        return _end_of_pipe()
+    except OSError as error:
+        return _with_stdout_flushed(report_error(error))
+    return code
 
 
 def _with_stdout_flushed(code: int) -> int:

@@ -175,6 +175,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
         "run",
         "tune",
         "status",
+        "help",
     ],
 )
 def test_help_needs_no_heavy_library(command):

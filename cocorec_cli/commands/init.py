@@ -7,9 +7,10 @@ import typer
 
 from cocorec_cli.config import DEFAULT_CONFIG
 from cocorec_cli.console import ConsoleReporter, printable
+from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.options import GENERAL, option
-from cocorec_cli.report import print_json, print_table
+from cocorec_cli.report import print_table
 from cocorec_cli.runner import check_paths, warn_of_unknown_variables
 from stages.artifacts.errors import UsageError
 from stages.preprocess.options import PreprocessOptions
@@ -48,7 +49,8 @@ def init(
     run = "cocorec run" if output == Path(DEFAULT_CONFIG) else f"cocorec run --config {output}"
     if ctx.params["json"]:
         facts: dict[str, Any] = {"options": found.options, "views": list(found.views), "left_out": found.left_out}
-        print_json({"config": str(output), **facts, "cores": found.cores, "facts": found.facts, "next": run})
+        rest = {"cores": found.cores, "facts": found.facts, "next": run}
+        envelope().result = {"config": str(output), **facts, **rest}
         return
     for message in found.facts["passed_over"]:
         reporter.warn(message)

@@ -1,16 +1,20 @@
 """``cocorec run``."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG, PAGE
-from cocorec_cli.console import say
+from cocorec_cli.console import printable, say
+from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import given_values, options_of
-from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Workdir, option
-from cocorec_cli.report import print_json
+from cocorec_cli.headlines import headline
+from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Verbose, Workdir, option
+from cocorec_cli.report import print_next
 from cocorec_cli.runner import Series, check_paths, stage_context
 from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
@@ -40,13 +44,14 @@ def run(
     config: Config = None,
     force: Force = False,
     json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
     """Run all stages in order, and the report, with the options of a configuration file.
 
-    Stages that are up to date are skipped, and embed and quantize where there is no text and the model reads none;
-    the first failure ends the run with its exit code. Without --config the
-    file cocorec.toml of the current folder is read.
+    Prints a line a stage; --verbose prints all that each stage prints when it is run alone. Stages that are up to date
+    are skipped, and embed and quantize where there is no text and the model reads none; the first failure ends the run
+    with its exit code. Without --config the file cocorec.toml of the current folder is read.
     """
     from stages.artifacts.lock import locked
 
@@ -60,13 +65,18 @@ def run(
     if not chosen:
         raise UsageError(f"--from {first} comes after --until {last}")
     flags = [flag for flag, given in (("--json", json), ("--quiet", quiet)) if given]
-    series = Series(json)
+    series = Series(json, verbose)
     # All options are checked before the first stage runs. The page is made anew in any case.
     contexts = [
         stage_context(
             ctx,
             name,
-            ["--workdir", str(workdir), *flags, *(["--force"] if force and name != PAGE else [])],
+            [
+                *("--workdir", str(workdir)),
+                *flags,
+                *(["--force"] if force and name != PAGE else []),
+                *_verbose(ctx, name, verbose),
+            ],
             series=series,
         )
         for name in chosen
@@ -85,4 +95,31 @@ def run(
     finally:
         if json and series.reports:
             stages = [report.to_json() for report in series.reports]
-            print_json({"stages": stages, "seconds": round(time.perf_counter() - started, 3)})
+            envelope().result = {"stages": stages, "seconds": round(time.perf_counter() - started, 3)}
+    if not json:
+        _print_end(series, time.perf_counter() - started, config, verbose=verbose, quiet=quiet)
+
+
+def _verbose(ctx: typer.Context, name: str, verbose: bool) -> list[str]:
+    """``--verbose`` for a stage that knows it."""
+    group = ctx.find_root().command
+    assert isinstance(group, TyperGroup)
+    known = any(param.name == "verbose" for param in group.commands[name].params)
+    return ["--verbose"] if verbose and known else []
+
+
+def _print_end(series: Series, seconds: float, config: Path | None, *, verbose: bool, quiet: bool) -> None:
+    """The result of the whole, and what to type next."""
+    print(f"\ndone in {seconds:,.1f} s")
+    for report in series.reports:
+        if report.result.stage == "evaluate" and (told := headline("evaluate", report.result.facts)):
+            print(printable(f"  {told}"))
+    if not series.reports:
+        return
+    last = series.reports[-1]
+    for path in last.result.outputs.values():
+        print(printable(f"  {path}"))
+    if not quiet:
+        print_next(replace(last, config=config))
+        if not verbose:
+            print("more: --verbose, or `cocorec status`")

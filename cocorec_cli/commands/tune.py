@@ -107,7 +107,7 @@ def tune(
         result = tune(options, workdir=workdir, stages=stages, space=space, fixed=fixed, reporter=reporter)
         best = result.facts["best"]
         count = sum(result.facts["trials"].values())
-        headline = f"trial {best['trial']} of 0 to {count - 1}, validation NDCG@10 {best['validation ndcg@10']:.4f}"
+        headline = f"trial {best['trial']} of 0 to {count - 1}, validation NDCG@10 {best['validation_ndcg@10']:.4f}"
         chosen = {
             name: {key: value for key, value in options.items() if key not in FROM_THE_SURROUNDINGS}
             for name, options in fixed.items()

@@ -23,6 +23,9 @@ _FILES = ("inputs", "items", "histories", "candidates", "exclude")
 _USERS = "users"
 """Option recorded as ids, or as the name of the file that holds them."""
 
+NOT_COMPARED = "not compared"
+"""Of inputs that lie outside of the work directory, nobody knows where."""
+
 State = Literal["fresh", "stale", "damaged", "unreadable", "missing"]
 
 
@@ -174,7 +177,9 @@ class _Examination:
         absent = [name for name in unseen if not name.startswith(RAW)]
         if absent:
             return f"not compared, because not here: {', '.join(absent)}"
-        return f"up to date; inputs from outside not compared: {len(unseen)}" if unseen else "up to date"
+        if not unseen:
+            return "up to date"
+        return f"up to date; {', '.join(name.removeprefix(RAW) for name in unseen)} {NOT_COMPARED}"
 
     def _find(self, name: str) -> Path | None:
         """Where the input lies now, ``None`` if it is not to be found."""

@@ -14,6 +14,7 @@ Device = Annotated[
         MACHINE,
         metavar="NAME",
         searched=False,
+        common=True,
     ),
 ]
 

@@ -16,6 +16,9 @@ from stages.preprocess.options import LEAVE_ONE_OUT
 from stages.preprocess.sources.bad_rows import listed
 from stages.preprocess.sources.ids import BLANKS, ROUNDED, doubtful
 
+TEXTLESS = "cooccurrence, sasrec, transitions, popularity"
+"""The models that read no texts; a test holds them against the registry, which this stage may not import."""
+
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
 
 
@@ -51,7 +54,7 @@ def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
         "users_with_times": int(users - np.unique(interactions.users[_unknown(interactions)]).size),
         "interactions_at_equal_times": interactions.ties,
         **({"newest_first_ties": interactions.ties} if interactions.newest_first and interactions.ties else {}),
-        "dropped": {reason: count for reason, count in interactions.dropped.items() if count},
+        "dropped": [{"reason": reason, "count": count} for reason, count in interactions.dropped.items() if count],
     }
 
 
@@ -109,7 +112,10 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
     for view in facts.get("views_left_out", []):
         warnings.append(f"view {view!r} is left out: no item has a text there")
     if not facts["views"]:
-        warnings.append("items.parquet has no text view, so only `cocorec train --model sasrec` can use these data")
+        warnings.append(
+            "items.parquet has no text view: embed and quantize have nothing to do, and only models of interactions "
+            f"alone can be trained: `cocorec train --model NAME`, with one of {TEXTLESS}"
+        )
     for file, numbers in facts.get("bad_rows", {}).items():
         warnings.append(f"{file}: malformed lines were skipped: {listed(numbers)}")
     missing = facts.get("items_without_metadata", 0)
@@ -143,10 +149,9 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
             f"users and {outside['items']:,} of {outside['items'] + facts['items']:,} items; a lower --k-core keeps "
             "more, and `cocorec recommend` serves all who have taken an item that is left"
         )
-    dropped = facts["dropped"]
-    for reason, count in dropped.items():
-        if reason.startswith(("rows without", "rows that repeat", "rows with half")):
-            warnings.append(f"{count:,} {reason} were dropped")
+    for row in facts["dropped"]:
+        if row["reason"].startswith(("rows without", "rows that repeat", "rows with half")):
+            warnings.append(f"{row['count']:,} {row['reason']} were dropped")
     return warnings
 
 

@@ -21,14 +21,17 @@ class ServeOptions(Options):
             "in front before you choose another.",
             WHERE,
             metavar="ADDRESS",
+            common=True,
         ),
     ] = "127.0.0.1"
-    port: Annotated[int, Option("Port; 0 takes a free one.", WHERE, min=0, max=65_535, metavar="N")] = 8000
+    port: Annotated[int, Option("Port; 0 takes a free one.", WHERE, min=0, max=65_535, metavar="N", common=True)] = 8000
     poll_seconds: Annotated[
         float,
         Option("Seconds between looks at the work directory for a new model.", WHERE, min=0.1, max=86_400, metavar="S"),
     ] = 2.0
-    top: Annotated[int, Option("Length of the lists where a request asks for none.", ANSWERS, min=1, metavar="K")] = 10
+    top: Annotated[
+        int, Option("Length of the lists where a request asks for none.", ANSWERS, min=1, metavar="K", common=True)
+    ] = 10
     with_views: Annotated[
         tuple[str, ...],
         Option(
@@ -37,6 +40,7 @@ class ServeOptions(Options):
             flags=("--with",),
             metavar="VIEWS",
             unset="ids alone",
+            common=True,
         ),
     ] = ()
     similar_by: Annotated[

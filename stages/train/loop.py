@@ -19,6 +19,7 @@ from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.finite import DivergedError, FiniteLosses
+from stages.train.forecast import forecast
 from stages.train.options import SELECTION_METRIC, TrainOptions
 from stages.train.run_log import RunLog
 from stages.train.validation import validate
@@ -68,6 +69,7 @@ class Loop:
             NotFiniteError: when training diverges before any epoch is finished.
         """
         seconds = {"training": 0.0, "validation": 0.0}
+        told = False
         for row in progress.history:
             self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
         while not self.options.over(progress.epoch, progress.best_epoch):
@@ -95,6 +97,9 @@ class Loop:
                 f"{trained - began:.1f} s"
             )
             self.reporter.on_epoch(progress.epoch, metrics[SELECTION_METRIC])
+            if not told and (left := forecast(sum(seconds.values()), progress.epoch, self.options)):
+                self.reporter.announce(left)
+            told = True
         return seconds
 
     def _epoch(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:

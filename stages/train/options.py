@@ -31,16 +31,14 @@ class TrainOptions(Options):
 
     model: Annotated[
         str,
-        Option(
-            choices_help(MODELS),
-            MODEL,
-            choices=tuple(MODELS),
-        ),
+        Option(choices_help(MODELS), MODEL, choices=tuple(MODELS), common=True),
     ] = "cocorec"
     backbone: Annotated[
         str, Option(f"What reads the history. {choices_help(BACKBONES)}", MODEL, choices=tuple(BACKBONES))
     ] = "transformer"
-    dim: Annotated[int, Option("Width of the model, in dimensions.", MODEL, min=1, limit=65536, metavar="D")] = 64
+    dim: Annotated[
+        int, Option("Width of the model, in dimensions.", MODEL, min=1, limit=65536, metavar="D", common=True)
+    ] = 64
     layers: Annotated[
         int, Option("Layers of the backbone, which reads the history.", MODEL, min=1, limit=1024, metavar="N")
     ] = 2
@@ -66,7 +64,14 @@ class TrainOptions(Options):
     ] = 128
     max_history: Annotated[
         int,
-        Option("Longest history read, in items; older ones are left out.", MODEL, min=1, limit=1 << 20, metavar="N"),
+        Option(
+            "Longest history read, in items; older ones are left out.",
+            MODEL,
+            min=1,
+            limit=1 << 20,
+            metavar="N",
+            common=True,
+        ),
     ] = 20
     dropout: Annotated[float, Option("Dropout probability of the backbone.", MODEL, min=0, below=1, metavar="P")] = 0.3
     fusion_dropout: Annotated[
@@ -181,14 +186,16 @@ class TrainOptions(Options):
             "All positions of a history are targets in one pass, or one row per prefix.", OPTIMIZATION, choices=TARGETS
         ),
     ] = "all"
-    batch_size: Annotated[int, Option("Histories per step.", OPTIMIZATION, min=1, limit=1 << 24, metavar="N")] = 512
-    epochs: Annotated[int, Option("Maximum number of epochs.", OPTIMIZATION, min=1, metavar="N")] = 200
+    batch_size: Annotated[
+        int, Option("Histories per step.", OPTIMIZATION, min=1, limit=1 << 24, metavar="N", common=True)
+    ] = 512
+    epochs: Annotated[int, Option("Maximum number of epochs.", OPTIMIZATION, min=1, metavar="N", common=True)] = 200
     patience: Annotated[
         int,
         Option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
     ] = 5
     learning_rate: Annotated[
-        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X")
+        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X", common=True)
     ] = 0.004
     warmup_steps: Annotated[
         int, Option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
@@ -208,7 +215,14 @@ class TrainOptions(Options):
     ] = 0.98
     seed: Annotated[
         int,
-        Option("Decides initial weights, order, masks and dropout.", OPTIMIZATION, min=0, metavar="N", searched=False),
+        Option(
+            "Decides initial weights, order, masks and dropout.",
+            OPTIMIZATION,
+            min=0,
+            metavar="N",
+            searched=False,
+            common=True,
+        ),
     ] = 0
     resume: Annotated[
         bool | None,

@@ -99,7 +99,7 @@ def _cocorec(folder: Path, *args: str, code: int = 0) -> dict[str, object]:
         check=False,
     )
     assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(done.stdout)["result"]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_lists_for_the_users_of_the_log_and_for_a_new_one(done):
 
 
 def test_the_script_leaves_metrics(done):
-    value = json.loads((done / "evaluation.json").read_text())
+    value = json.loads((done / "evaluation.json").read_text())["result"]
     assert value["stage"] == "evaluate"
     assert 0 <= value["facts"]["metrics"]["recall@5"]["mean"] <= 1
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from reasons import counts_dropped
 
 from stages.preprocess import PreprocessOptions, preprocess
 
@@ -60,7 +61,7 @@ def test_configuration_reads_the_data(tmp_path: Path) -> None:
     assert 25_000 <= facts["interactions"] <= 35_000
     assert set(config["embed"]["views"]) == set(facts["views"])
     assert 0.85 < facts["views"]["brand"] < 1  # some are missing, as in real catalogues
-    assert facts["dropped"]["repeated rows (user, item and time)"] > 0
+    assert counts_dropped(facts)["repeated rows (user, item and time)"] > 0
 
 
 def test_make_quickstart_ends_with_the_report() -> None:

@@ -64,7 +64,9 @@ def test_what_init_writes_runs(cli: Cli, shop: Path, tmp_path: Path) -> None:
 
 
 def test_a_log_without_texts_runs_to_the_end(cli: Cli, shop: Path) -> None:
-    report = json.loads(cli("init", shop / "log.csv", "--k-core", "2", "--where", "event = 'buy'", "--json").out)
+    report = json.loads(cli("init", shop / "log.csv", "--k-core", "2", "--where", "event = 'buy'", "--json").out)[
+        "result"
+    ]
     assert report["options"]["where"] == "event = 'buy'"
     assert report["facts"]["rows_read"] == 210
     small = "\nepochs = 1\ndim = 8\nffn_dim = 8\nbatch_size = 32"

@@ -317,8 +317,8 @@ def test_several_seeds_count_as_their_mean(structured, training):
     )
     assert [call["seed"] for call in training.calls] == [5, 6, 7]
     assert len({call["workdir"] for call in training.calls}) == 3
-    assert result.facts["best"]["of each seed"] == [5.25, 6.25, 7.25]
-    assert result.facts["best"]["validation ndcg@10"] == 6.25
+    assert result.facts["best"]["each_seed"] == [5.25, 6.25, 7.25]
+    assert result.facts["best"]["validation_ndcg@10"] == 6.25
 
 
 def test_when_the_minutes_are_over_the_trial_waits_for_the_next_search(structured, training):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from published import HEADER, last_out, rows_of
+from reasons import counts_dropped
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.preprocess.logs.readers import LOG_READERS
@@ -80,7 +81,7 @@ def test_k_core_on_a_published_split_keeps_the_parts(run: Run, publish: Callable
     made = run(publish(*parts), k_core=2)
     assert made.users == {user: list("abcde") for user in users}
     assert made.parts == dict.fromkeys(users, (4, 4))  # the validation item fell to the filter
-    assert made.facts["dropped"] == {"interactions outside the 2-core": 3}
+    assert counts_dropped(made.facts) == {"interactions outside the 2-core": 3}
 
 
 def test_time_that_is_no_time_is_refused(run: Run, publish: Callable[..., Path]) -> None:

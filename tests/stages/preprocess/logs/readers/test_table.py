@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from plain_tables import COLUMNS, EXPECTED, save
+from reasons import counts_dropped
 
 from stages.artifacts.errors import DataError, UsageError
 
@@ -70,7 +71,7 @@ def test_a_part_of_the_log_is_taken_and_the_rest_counted(run: Run, tmp_path: Pat
     options = {"user_column": "user", "item_column": "item", "time_column": "time", "k_core": 0}
     made = run(path, where="event = 'buy'", **options)
     assert made.users == {"u": ["A"], "v": ["A"]}
-    assert made.facts["dropped"] == {"rows outside --where event = 'buy'": 2}
+    assert counts_dropped(made.facts) == {"rows outside --where event = 'buy'": 2}
     assert made.facts["histories"]["interactions"] == 2
     both = run(path, where="event = 'buy' AND price > 3 OR \"user\" = 'v' AND time >= 4", **options)
     assert both.users == {"u": ["A"], "v": ["C"]}
@@ -84,7 +85,7 @@ def test_a_column_of_the_condition_that_only_later_records_have(run: Run, write:
     rows = [{"user_id": "u", "item_id": f"i{n}", "timestamp": n} for n in range(200)]
     made = run(write("log.jsonl", [*rows, {**rows[0], "gift": True}]), where="gift", k_core=0)
     assert made.users == {"u": ["i0"]}
-    assert made.facts["dropped"] == {"rows outside --where gift": 200}
+    assert counts_dropped(made.facts) == {"rows outside --where gift": 200}
 
 
 def test_files_of_which_the_condition_reads_different_types(run: Run, write: Write) -> None:
@@ -107,7 +108,7 @@ def test_half_an_emoji_in_an_id_is_a_row_that_is_dropped_and_counted(run: Run, t
     path.write_bytes((b"\xef\xbb\xbf" if kind == "bom" else b"") + "".join(f"{line}\n" for line in lines).encode())
     made = run(path, k_core=0, max_bad_rows=1)
     assert made.users == {"u\U0001f600": ["i0", "i1", "i2", "i3"]}
-    assert made.facts["dropped"] == {"rows with half a character in an id": 2}
+    assert counts_dropped(made.facts) == {"rows with half a character in an id": 2}
     assert made.facts["rows_read"] == 6
     assert any("2 rows with half a character in an id were dropped" in warning for warning in made.warnings)
 
