@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "evaluate": {"artifacts", "frame", "metrics", "model", "evaluate"},
     # It is handed the readers of preprocess.
     "recommend": {"artifacts", "frame", "model", "recommend"},
+    "export": {"artifacts", "frame", "model", "export"},
     "compare": {"artifacts", "frame", "metrics", "compare"},
     # The search is handed the stages as functions.
     "tune": {"artifacts", "frame", "model", "tune"},
@@ -164,6 +165,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
         "evaluate",
         "recommend",
         "similar",
+        "export",
         "compare",
         "run",
         "tune",
@@ -240,7 +242,18 @@ def test_an_option_has_one_default():
 
     from stages.frame.options import declarations
 
-    stages = ("preprocess", "embed", "quantize", "train", "evaluate", "recommend", "compare", "tune", "download")
+    stages = (
+        "preprocess",
+        "embed",
+        "quantize",
+        "train",
+        "evaluate",
+        "recommend",
+        "export",
+        "compare",
+        "tune",
+        "download",
+    )
     modules = {stage: importlib.import_module(f"stages.{stage}.options") for stage in stages}
     classes = [getattr(module, f"{stage.title()}Options") for stage, module in modules.items()]
     declared = {found.name for options in classes for found in declarations(options)}

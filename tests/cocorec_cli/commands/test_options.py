@@ -21,6 +21,7 @@ from stages.compare import CompareOptions
 from stages.download import DownloadOptions
 from stages.embed import EmbedOptions
 from stages.evaluate import EvaluateOptions
+from stages.export import ExportOptions
 from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
@@ -36,6 +37,7 @@ OPTIONS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "evaluate": EvaluateOptions,
     "recommend": RecommendOptions,
+    "export": ExportOptions,
     "compare": CompareOptions,
     "tune": TuneOptions,
 }
@@ -48,6 +50,7 @@ OF_THE_COMMAND_ALONE = {
     "train": {"preset"},
     "evaluate": {"fail_under"},
     "recommend": set(),
+    "export": set(),
     "compare": {"markdown"},
     "tune": {"search", "output", "device", "threads", "force"},
 }
