@@ -65,5 +65,6 @@ def again(path: Path) -> str | None:
             "Delete it, and run `cocorec export` to write it again. A card that you have changed is yours once the "
             "comment in its second line is gone."
         )
-    stage = stage_of(path)
+    beside_a_model = path.parent.name == names.MODEL_DIR and path.name in (names.ITEMS, names.QUANTIZER)
+    stage = "export" if beside_a_model else stage_of(path)
     return f"Run `cocorec {stage} --force` to write it again." if stage else None

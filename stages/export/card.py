@@ -1,6 +1,6 @@
 """The model card, ``model/README.md``: what a hub shows of a model, and what people have to know before they use it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,17 @@ from stages.artifacts.atomic import atomic_path, read_json
 from stages.artifacts.card import card_text
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import RAW, Lineage, difference, read_lineage
-from stages.artifacts.names import CODES, EMBEDDINGS, METRICS, MODEL_CARD, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES
+from stages.artifacts.names import (
+    CODES,
+    EMBEDDINGS,
+    ITEMS,
+    METRICS,
+    MODEL_CARD,
+    MODEL_CONFIG,
+    MODEL_WEIGHTS,
+    QUANTIZER,
+    SEQUENCES,
+)
 from stages.frame.run import StageRun
 from stages.model.files import read_config
 
@@ -16,21 +26,27 @@ _TASK = "sequential-recommendation"
 
 _USE = """## Use
 
-The folder that holds this file is all of the model: `config.json`, `model.safetensors`, and what is said of it here.
-With a work directory of `cocorec preprocess`, `embed` and `quantize` whose texts and codes were made as told below:
+The folder that holds this file is all of the model. With a work directory of `cocorec preprocess` and `embed`, whose
+texts were embedded as told below:
 
-    cocorec recommend --model-from FOLDER
+{codes}    cocorec recommend --model-from FOLDER
 
-Items are known by what describes them; where the model has vectors of its own for items, by their ids.
+{items}
 """
 
+_CODES = "    cocorec quantize --codebooks FOLDER/quantizer.safetensors\n"
 
-def write_card(run: StageRun, license: str) -> bool:
+_BY_ID = "The model has vectors of its own for items, which it finds by the ids in `items.parquet`."
+_BY_CONTENT = "Items are known by what describes them, so that they may be others than those it was trained on."
+
+
+def write_card(run: StageRun, license: str, beside: Collection[str] = ()) -> bool:
     """Write the card, unless somebody has changed the one that is there.
 
     Args:
         run: of the stage, the model noted as an input.
         license: an identifier of the hub.
+        beside: files beside the model that others need, see :mod:`stages.export.companions`.
 
     Returns:
         Whether it was written.
@@ -49,7 +65,9 @@ def write_card(run: StageRun, license: str) -> bool:
     told = {name: found for name in (SEQUENCES, EMBEDDINGS, CODES, MODEL_CONFIG) if (found := _made_by(run, name))}
     model = read_config(run.workdir).model
     text = card_text(
-        lineage.metadata_text(), _front_matter(model, license, told, metrics), _body(model, license, told, metrics)
+        lineage.metadata_text(),
+        _front_matter(model, license, told, metrics),
+        _body(model, license, told, metrics, beside),
     )
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -119,7 +137,13 @@ def _front_matter(model: str, license: str, told: Mapping[str, Lineage], metrics
     return str(card.to_yaml())
 
 
-def _body(model: str, license: str, told: Mapping[str, Lineage], metrics: Mapping[str, Any] | None) -> str:
+def _body(
+    model: str,
+    license: str,
+    told: Mapping[str, Lineage],
+    metrics: Mapping[str, Any] | None,
+    beside: Collection[str],
+) -> str:
     trained = told.get(MODEL_CONFIG)
     version = f" {trained.version}" if trained else ""
     parts = [
@@ -127,7 +151,7 @@ def _body(model: str, license: str, told: Mapping[str, Lineage], metrics: Mappin
         "person and ranks\nall items of a catalogue by what comes next.\n",
         _data(told),
         _measured(metrics),
-        _USE,
+        _USE.format(codes=_CODES if QUANTIZER in beside else "", items=_BY_ID if ITEMS in beside else _BY_CONTENT),
         _options(told),
         f"## Licence\n\n{_plain(license)}\n",
     ]

@@ -76,7 +76,7 @@ class Index:
         if not 1 <= top <= self.items:
             raise UsageError(f"top must be from 1 to {self.items:,}, the items of the index, is {top:,}")
         scores, numbers = self.found.search(np.ascontiguousarray(vectors, np.float32), top)
-        return np.maximum(numbers, 0).astype(np.int32), scores
+        return np.where(numbers <= self.items, np.maximum(numbers, 0), 0).astype(np.int32), scores
 
 
 def build_index(vectors: Matrix, kind: str) -> tuple[Any, dict[str, Any]]:

@@ -8,6 +8,7 @@ import torch
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.names import EXPORT_DIR, HISTORIES, ITEMS, MODEL_CARD, MODEL_CONFIG, MODEL_WEIGHTS
 from stages.export.card import fresh_card, write_card
+from stages.export.companions import are_there, companions, write_companions
 from stages.export.files import fresh_export, staged, told_of
 from stages.export.forms import Exporter
 from stages.export.options import CARD, FORMATS, ONNX, ExportOptions, missing_libraries, require_onnx
@@ -73,10 +74,15 @@ def export(
                     run.warn(said)
                 known = _export(options, run, forms, folder, device)
             facts |= known
-            outputs |= {str(folder.name + "/" + name): folder / name for name in known["files"]}
+            outputs[f"{folder.name}/"] = folder
         if CARD in formats:
+            beside = companions(run)
+            if force or not are_there(run):
+                write_companions(run)
+                skipped = skipped and not beside
             if force or not fresh_card(run, options.license):
-                skipped = not write_card(run, options.license) and skipped
+                skipped = not write_card(run, options.license, beside) and skipped
+            facts |= {"beside_the_model": beside} if beside else {}
             outputs[MODEL_CARD] = run.path(MODEL_CARD)
     seconds = run.result({}).timings
     return Result("export", outputs, facts, skipped=skipped, warnings=tuple(run.warnings), timings=seconds)

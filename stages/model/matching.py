@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stages.artifacts.errors import DataError
-from stages.artifacts.items import ids_fingerprint, read_item_ids
+from stages.artifacts.items import count_items, ids_fingerprint, read_item_ids
 from stages.artifacts.names import ITEMS
 from stages.model.files import Saved
 
@@ -25,18 +25,24 @@ def matched_items(saved: Saved, item_ids: Path, items: int, option: str) -> tupl
     Raises:
         DataError: when ids cannot be read, or are not those of the items that the model was trained on.
     """
-    known, recorded = saved.config.items, saved.items.ids
-    alone = saved.folder / ITEMS
-    path = alone if alone.exists() else saved.workdir / ITEMS
-    theirs = read_item_ids(path)
-    if len(theirs) < known or (recorded is not None and ids_fingerprint(path, known) != recorded):
+    known = saved.config.items
+    there = [path for path in (saved.folder / ITEMS, saved.workdir / ITEMS) if path.exists()]
+    # One may be left from an earlier model.
+    path = next((path for path in there if _begins_with_its_items(path, saved)), None)
+    if path is None and there:
         raise DataError(
-            f"{option}: {path} does not begin with the {known:,} items that the model beside it was trained on",
+            f"{option}: {there[-1]} does not begin with the {known:,} items that the model beside it was trained on",
             "Put the file there that it was trained with.",
         )
+    theirs = read_item_ids(path or saved.workdir / ITEMS)
     ours = read_item_ids(item_ids)
     if len(ours) != items:
         raise DataError(f"{item_ids} has {len(ours):,} items, not {items:,}", "Run `cocorec preprocess` again.")
     place = pc.index_in(ours, value_set=theirs.slice(0, known)).to_numpy(zero_copy_only=False)
     here = np.flatnonzero(~np.isnan(place.astype(np.float64)))
     return torch.from_numpy(place[here].astype(np.int64) + 1), torch.from_numpy(here + 1)
+
+
+def _begins_with_its_items(path: Path, saved: Saved) -> bool:
+    known, recorded = saved.config.items, saved.items.ids
+    return count_items(path) >= known and (recorded is None or ids_fingerprint(path, known) == recorded)
