@@ -31,10 +31,16 @@ def recommend(folder: Path, item_ids: list[str]) -> list[tuple[str, float]]:
     session = onnxruntime.InferenceSession(str(folder / "user_encoder.onnx"), providers=["CPUExecutionProvider"])
     [user] = session.run(["vector"], {"items": padded})
 
-    scores = vectors @ user[0]
+    scores = vectors @ user[0] + table["bias"].to_numpy()
     for age, item in enumerate(reversed(history)):
         if item not in history[len(history) - age :]:  # not taken again since
             scores[item - 1] = scores[item - 1] + bias[age] if bias else -np.inf
+    if described["recent"]:
+        pairs = pq.read_table(folder / "pair_bias.parquet")
+        near, partners, added = pairs["item"].to_numpy(), pairs["partner"].to_numpy(), pairs["bias"]
+        for age, item in enumerate(history[::-1][: described["recent"]]):
+            for place in np.flatnonzero((near == item) & ~np.isin(partners, history)):
+                scores[partners[place] - 1] += added[place].as_py()[age]
     best = np.argsort(-scores, kind="stable")[:TOP]
     return [(ids[place], float(scores[place])) for place in best]
 

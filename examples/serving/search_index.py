@@ -24,14 +24,26 @@ def recommend(folder: Path, user_id: str, top: int) -> list[tuple[str, float]]:
     user = np.array(users["vector"][0].as_py(), np.float32)
     history = users["items"][0].as_py()
 
-    index = faiss.read_index(str(folder / "index.faiss"))
-    # As many more as the history's own items, of which the index does not know how they rank, might push out.
-    similarities, found = index.search(user[None], min(top + len(history), described["items"]))
-    scores = {int(item): float(score) for item, score in zip(found[0], similarities[0], strict=True) if item > 0}
+    added = dict.fromkeys(history, 0.0)  # what is added to inner products, by item
+    own = items["bias"].to_numpy()
+    added |= {int(place) + 1: float(own[place]) for place in np.flatnonzero(own)}
     for age, item in enumerate(reversed(history)):
         if bias and item not in history[len(history) - age :]:  # not taken again since
-            vector = np.array(items["vector"][item - 1].as_py(), np.float32)
-            scores[item] = float(vector @ user) + bias[age]
+            added[item] += bias[age]
+    if recent := described["recent"]:
+        last = history[-recent:]
+        pairs = pq.read_table(folder / "pair_bias.parquet", filters=pc.field("item").isin(last)).to_pylist()
+        for age, item in enumerate(reversed(last)):
+            for pair in pairs:
+                if pair["item"] == item and pair["partner"] not in history:
+                    added[pair["partner"]] = added.get(pair["partner"], 0.0) + pair["bias"][age]
+
+    # The index knows inner products alone: what something is added to is scored beside what it finds.
+    index = faiss.read_index(str(folder / "index.faiss"))
+    similarities, found = index.search(user[None], min(top + len(added), described["items"]))
+    scores = {int(item): float(score) for item, score in zip(found[0], similarities[0], strict=True) if item > 0}
+    for item, more in added.items():
+        scores[item] = float(np.array(items["vector"][item - 1].as_py(), np.float32) @ user) + more
     if not bias:  # nothing was learnt of repeats: leave them out
         scores = {item: score for item, score in scores.items() if item not in history}
     best = sorted(scores, key=lambda item: (-scores[item], item))[:top]

@@ -23,6 +23,7 @@ EXPORT_DIR = "export"
 EXPORT = "export/export.json"
 ITEM_VECTORS = "export/item_vectors.parquet"
 USER_VECTORS = "export/user_vectors.parquet"
+PAIR_BIAS = "export/pair_bias.parquet"
 INDEX = "export/index.faiss"
 TORCH_ENCODER = "export/user_encoder.pt2"
 ONNX_ENCODER = "export/user_encoder.onnx"
@@ -54,6 +55,8 @@ class Columns:
     SCORES = "scores"
     FALLBACK = "fallback"
     VECTOR = "vector"
+    PARTNER = "partner"
+    BIAS = "bias"
 
 
 class HistoryColumns:

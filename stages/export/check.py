@@ -55,29 +55,6 @@ def read_sample(reader: Reader, histories: Histories) -> Sample:
     return Sample(rows, reader.read(histories.items, start, end), scores)
 
 
-def repeat_bias(reader: Reader) -> list[float]:
-    """What the model adds to the similarity of an item of the history, by age (L,), 0 of the last; empty for none."""
-    repeats = reader.model.repeats
-    return [] if repeats is None else [float(value) for value in repeats.by_age.detach().float().cpu()]
-
-
-def consumer_scores(items: npt.NDArray[np.int64], users: Matrix, vectors: Matrix, bias: list[float]) -> Matrix:
-    """Scores (S, N) as somebody computes them who has the exported files alone; ``export/README.md`` says how.
-
-    Args:
-        items: (S, L) histories, 0 is no item.
-        users: (S, d).
-        vectors: (N, d) of the items.
-        bias: (L,) by age.
-    """
-    scores = users @ vectors.T
-    for row, history in enumerate(items):
-        known = history[history > 0][::-1]
-        for item in set(known.tolist()) if bias else ():
-            scores[row, item - 1] += bias[int(np.argmax(known == item))]
-    return scores
-
-
 def difference(what: str, found: npt.NDArray[np.floating], expected: Matrix) -> float:
     """The largest difference between what was exported and the model.
 

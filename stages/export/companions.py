@@ -28,7 +28,7 @@ def companions(run: StageRun) -> list[str]:
     found = []
     if issubclass(known, Recommender) and saved.items.ids is not None and run.path(ITEMS).exists():
         with safe_open(run.path(MODEL_WEIGHTS), framework="numpy") as file:
-            found += [ITEMS] if known.item_rows in file.keys() else []  # noqa: SIM118 - no mapping
+            found += [ITEMS] if known.knows_items(file.keys()) else []
     if CODES in known.reads and _of_the_codes(run):
         found.append(QUANTIZER)
     return found

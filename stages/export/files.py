@@ -18,12 +18,16 @@ from stages.artifacts.names import (
     INDEX,
     ITEM_VECTORS,
     ONNX_ENCODER,
+    PAIR_BIAS,
     TORCH_ENCODER,
     USER_VECTORS,
 )
 from stages.frame.run import StageRun
 
-_FILES = {Path(name).name for name in (ITEM_VECTORS, USER_VECTORS, INDEX, TORCH_ENCODER, ONNX_ENCODER, EXPORT_README)}
+_FILES = {
+    Path(name).name
+    for name in (ITEM_VECTORS, USER_VECTORS, PAIR_BIAS, INDEX, TORCH_ENCODER, ONNX_ENCODER, EXPORT_README)
+}
 """All files that an export may have."""
 
 _TOLD = ("model", "items", "users", "dim", "max_history", "index", "differences")

@@ -16,10 +16,12 @@ from stages.artifacts.names import (
     ITEMS,
     MODEL_WEIGHTS,
     ONNX_ENCODER,
+    PAIR_BIAS,
     TORCH_ENCODER,
     USER_VECTORS,
 )
-from stages.export.check import consumer_scores, difference, read_sample, repeat_bias
+from stages.export.biases import Biases, consumer_scores, write_pair_bias
+from stages.export.check import difference, read_sample
 from stages.export.encoder import UserEncoder
 from stages.export.guide import guide
 from stages.export.options import INDEX, ONNX, TORCH, VECTORS, ExportOptions
@@ -68,8 +70,8 @@ class Exporter:
             CocorecError: when something differs from the model by more than 1e-5.
             OSError, DataError: when the folder cannot be written.
         """
-        sample, bias = self._sample, repeat_bias(self._reader)
-        scores = consumer_scores(sample.items, sample.vectors, self._items, bias)
+        sample, biases = self._sample, Biases.of(self._reader.model)
+        scores = consumer_scores(sample.items, sample.vectors, self._items, biases)
         manifest: dict[str, Any] = {
             "model": self._reader.model.config.model,
             "weights": self._run.inputs[MODEL_WEIGHTS],
@@ -77,12 +79,13 @@ class Exporter:
             "users": len(self._users),
             "dim": self._items.shape[1],
             "max_history": self._reader.length,
-            "score": "inner product of the vectors of user and item, plus repeat_bias[age] for items of the history",
-            "repeat_bias": bias,
-            "differences": {"scores": difference("the score by vectors and repeat bias", scores, sample.scores)},
+            "score": "inner product of the vectors of user and item, plus the biases of item, repeat and pairs",
+            "repeat_bias": biases.repeat,
+            "recent": biases.recent,
+            "differences": {"scores": difference("the score by vectors and biases", scores, sample.scores)},
         }
         if VECTORS in self._formats:
-            self._write_vectors(folder)
+            self._write_vectors(folder, biases)
         if INDEX in self._formats:
             manifest["index"] = self._write_index(folder)
         if TORCH in self._formats or ONNX in self._formats:
@@ -94,7 +97,7 @@ class Exporter:
         (folder / Path(EXPORT_README).name).write_text(guide(manifest, self._formats), encoding="utf-8")
         return manifest
 
-    def _write_vectors(self, folder: Path) -> None:
+    def _write_vectors(self, folder: Path, biases: Biases) -> None:
         run, lineage = self._run, self._run.lineage({})
         ids = read_item_ids(run.path(ITEMS))
         if len(ids) != len(self._items):
@@ -103,7 +106,9 @@ class Exporter:
                 "Run `cocorec train` again.",
             )
         with run.measure("vectors"):
-            write_item_vectors(folder / Path(ITEM_VECTORS).name, ids, self._items, lineage)
+            write_item_vectors(folder / Path(ITEM_VECTORS).name, ids, self._items, biases.items, lineage)
+            if biases.recent:
+                write_pair_bias(folder / Path(PAIR_BIAS).name, biases, lineage)
             with run.reporter.track("reading histories", len(self._users), "users") as advance:
                 path = folder / Path(USER_VECTORS).name
                 write_user_vectors(path, self._reader, self._histories, lineage, progress=advance)

@@ -16,15 +16,27 @@ taken: the numbers are `repeat_bias` in `export.json`, the first for the last it
 {length} items at most that are read:
 
 ```python
-scores = user_vector @ item_vectors.T  # column i is item i + 1
+scores = user_vector @ item_vectors.T + item_bias  # column i is item i + 1
 read = [item for item in history if item > 0][-{length}:]
 for age, item in enumerate(reversed(read)):
     if item not in read[len(read) - age:]:  # not taken again since
         scores[item - 1] += repeat_bias[age]
 ```
 
-An index knows nothing of this. Ask it for as many more items as a history may hold ({length}), compute the inner
+{pairs}An index knows nothing of this. Ask it for as many more items as a history may hold ({length}), compute the inner
 products of the history's own items besides, add their numbers, and sort again.
+"""
+
+_PAIRS = """Items that stood near each other in other histories: `pair_bias.parquet` has for each `item` its partners
+and a `bias` for each age of the item, 0 to {last}. It is added to partners that the history does not hold:
+
+```python
+for age, item in enumerate(reversed(read[-{recent}:])):
+    for partner, bias in pair_bias.get(item, ()):
+        if partner not in read:
+            scores[partner - 1] += bias[age]
+```
+
 """
 
 _NO_BIAS = """The model has learnt nothing of how often people take an item again: `cocorec recommend` leaves out what
@@ -69,7 +81,7 @@ similarities, items = index.search(vectors, 10)
 _VECTORS = """## The vectors
 
 `item_vectors.parquet`: `item` (int32, the number, 1 to {items:,}), `item_id` (string), `vector` (float32, {dim}),
-in the order of the numbers.
+`bias` (float32, what the model adds to an item that training never saw), in the order of the numbers.
 
 `user_vectors.parquet`: `user_id` (string), `items` (list of int32, what was read of the history, oldest first),
 `vector` (float32, {dim}): the {users:,} users of `histories.parquet`.
@@ -79,7 +91,8 @@ in the order of the numbers.
 def guide(manifest: Mapping[str, Any], formats: tuple[str, ...]) -> str:
     """The text, for what was exported."""
     numbers = {"items": manifest["items"], "dim": manifest["dim"], "length": manifest["max_history"]}
-    bias = manifest["repeat_bias"]
+    bias, recent = manifest["repeat_bias"], manifest["recent"]
+    pairs = _PAIRS.format(recent=recent, last=recent - 1) if recent else ""
     parts = [
         f"# What the model {manifest['model']} knows, for other systems\n\n"
         f"Made by `cocorec export`. `{MANIFEST}` says the same for programs, with a SHA-256 of each file; it is\n"
@@ -87,7 +100,7 @@ def guide(manifest: Mapping[str, Any], formats: tuple[str, ...]) -> str:
     ]
     if VECTORS in formats:
         parts.append(_VECTORS.format(users=manifest["users"], **numbers))
-    parts += [_SCORES, _BIAS.format(**numbers) if bias else _NO_BIAS]
+    parts += [_SCORES, _BIAS.format(pairs=pairs, **numbers) if bias else pairs + _NO_BIAS]
     if TORCH in formats or ONNX in formats:
         parts.append(_ENCODER.format(**numbers))
         parts += [text for name, text in ((TORCH, _TORCH), (ONNX, _ONNX)) if name in formats]

@@ -87,8 +87,10 @@ def _require_finite(vectors: Matrix, origin: str) -> None:
         )
 
 
-def write_item_vectors(path: Path, item_ids: pa.ChunkedArray, vectors: Matrix, lineage: Lineage) -> None:
-    """Write ``item_vectors.parquet``: ``item``, ``item_id``, ``vector``, in the order of the numbers.
+def write_item_vectors(
+    path: Path, item_ids: pa.ChunkedArray, vectors: Matrix, bias: npt.NDArray[np.float32], lineage: Lineage
+) -> None:
+    """Write ``item_vectors.parquet``: ``item``, ``item_id``, ``vector``, ``bias``, in the order of the numbers.
 
     Raises:
         DataError: when the disk is full or the folder cannot be written.
@@ -99,9 +101,10 @@ def write_item_vectors(path: Path, item_ids: pa.ChunkedArray, vectors: Matrix, l
             pa.field(Columns.ITEM, pa.int32(), False),
             pa.field(Columns.ITEM_ID, pa.string(), False),
             pa.field(Columns.VECTOR, pa.list_(pa.float32(), vectors.shape[1]), False),
+            pa.field(Columns.BIAS, pa.float32(), False),
         ]
     )
-    table = pa.table([numbers, item_ids, to_fixed_size_list(vectors)], schema=schema)
+    table = pa.table([numbers, item_ids, to_fixed_size_list(vectors), pa.array(bias)], schema=schema)
     write_table(path, table, lineage, compression="none")
 
 

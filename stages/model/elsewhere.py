@@ -98,18 +98,14 @@ def _for_items(
             "with the same ones",
             "Train it here; it takes a moment.",
         )
-    rows = known.item_rows if issubclass(known, Recommender) else ""
-    if rows not in weights:
+    if not issubclass(known, Recommender) or not known.knows_items(weights):
         return weights, 0
     there, ours = matched_items(saved, workdir / ITEMS, items, OPTION)
     new = items - len(ours)
-    if not len(ours) or (new and not known.ranks_new_items):
+    if new and not known.ranks_new_items:
         raise DataError(
             f"{OPTION}: {saved.config.model} ranks only items that it was trained on, and {new:,} of the {items:,} in "
             f"{workdir / ITEMS} are others",
             "Train here, with --init-from to start from what it has learnt.",
         )
-    table = weights[rows].new_zeros(items + 1, weights[rows].shape[1])
-    table[0] = weights[rows][0]
-    table[ours] = weights[rows][there]
-    return {**weights, rows: table}, new
+    return known.with_other_items(weights, there, ours, items), new

@@ -64,7 +64,7 @@ def test_titles_do_not_go_along_and_a_second_run_has_nothing_to_do(coded):
 
 
 def test_codebooks_of_other_codes_and_ids_of_no_use_stay(structured):
-    workdir = trained_in(structured, model="text")
+    workdir = trained_in(structured, model="text", with_ids=False, cooccurrence_bias=False, epochs=1)
     assert export(CARD, workdir=workdir).facts == {}
     assert not (workdir / "model" / ITEMS).exists()
     assert "quantize" not in (workdir / "model" / "README.md").read_text().partition("## Options")[0]

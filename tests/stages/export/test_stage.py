@@ -14,26 +14,31 @@ from stages.frame.reporter import Reporter
 from stages.recommend import Recommender
 
 EVERYTHING = {"export.json", "README.md", "item_vectors.parquet", "user_vectors.parquet", "index.faiss"}
-EVERYTHING |= {"user_encoder.pt2", "user_encoder.onnx"}
+EVERYTHING |= {"user_encoder.pt2", "user_encoder.onnx", "pair_bias.parquet"}
+TABLES = ("item_vectors", "user_vectors", "pair_bias")
 
 
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_vectors_and_the_repeat_bias_rank_as_recommend_does(exported_once):
+def test_the_vectors_and_the_biases_rank_as_recommend_does(exported_once):
     folder = exported_once / "export"
     assert set(files(folder)) == EVERYTHING
-    items, users = (pq.read_table(folder / f"{kind}_vectors.parquet") for kind in ("item", "user"))
-    bias = json.loads((folder / "export.json").read_text())["repeat_bias"]
+    items, users, pairs = (pq.read_table(folder / f"{name}.parquet") for name in TABLES)
+    described = json.loads((folder / "export.json").read_text())
     vectors, ids = np.stack(items["vector"].to_numpy()), items["item_id"].to_pylist()
+    pairs = pairs.to_pylist()
     recommender = Recommender.load(exported_once, device="cpu")
     for row in range(0, 300, 23):
         history = users["items"][row].as_py()
-        scores = vectors @ np.array(users["vector"][row].as_py(), np.float32)
+        scores = vectors @ np.array(users["vector"][row].as_py(), np.float32) + items["bias"].to_numpy()
         for age, item in enumerate(history[::-1]):
             if item not in history[len(history) - age :]:
-                scores[item - 1] += bias[age]
+                scores[item - 1] += described["repeat_bias"][age]
+            for pair in pairs if age < described["recent"] else ():
+                if pair["item"] == item and pair["partner"] not in history:
+                    scores[pair["partner"] - 1] += pair["bias"][age]
         [expected] = recommender.recommend([[ids[item - 1] for item in history]], 10)
         order = np.argsort(-scores, kind="stable")[:10]
         np.testing.assert_allclose(scores[order], expected.scores, atol=1e-5)
@@ -79,7 +84,9 @@ def test_a_model_without_vectors_is_refused(make_structured, tmp_path, model):
 
 
 def test_a_model_without_repeat_bias(make_structured, tmp_path):
-    workdir = trained_in(make_structured(tmp_path / "w"), model="sasrec", repeat_bias=False, epochs=1)
+    workdir = trained_in(
+        make_structured(tmp_path / "w"), model="sasrec", repeat_bias=False, cooccurrence_bias=False, epochs=1
+    )
     export(ExportOptions(formats=("vectors", "torch"), device="cpu"), workdir=workdir)
     assert json.loads((workdir / "export" / "export.json").read_text())["repeat_bias"] == []
 

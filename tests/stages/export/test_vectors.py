@@ -15,7 +15,7 @@ LINEAGE = Lineage("export", {}, {})
 
 def test_items_are_of_length_one_in_the_order_of_their_numbers(exported_once, reader):
     table = pq.read_table(exported_once / "export" / "item_vectors.parquet")
-    assert table.schema.names == ["item", "item_id", "vector"]
+    assert table.schema.names == ["item", "item_id", "vector", "bias"]
     assert table["item"].to_pylist() == list(range(1, 61))
     assert table["item_id"] == pq.read_table(exported_once / ITEMS)["item_id"]
     vectors = np.stack(table["vector"].to_numpy())
