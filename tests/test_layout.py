@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "evaluate": {"artifacts", "frame", "metrics", "model", "evaluate"},
     # It is handed the readers of preprocess.
     "recommend": {"artifacts", "frame", "model", "recommend"},
+    "export": {"artifacts", "frame", "model", "export"},
     # It answers with what recommend makes, line for line.
     "serve": {"artifacts", "frame", "model", "recommend", "serve"},
     "compare": {"artifacts", "frame", "metrics", "compare"},
@@ -169,6 +170,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
         "evaluate",
         "recommend",
         "similar",
+        "export",
         "serve",
         "compare",
         "report",
@@ -256,6 +258,7 @@ def test_an_option_has_one_default():
         "train",
         "evaluate",
         "recommend",
+        "export",
         "compare",
         "report",
         "serve",

@@ -19,6 +19,16 @@ REPORT = "report.html"
 TUNE_DIR = "tune"
 STUDY = "tune/study.jsonl"
 TRIALS = "tune/trials.parquet"
+MODEL_CARD = "model/README.md"
+EXPORT_DIR = "export"
+EXPORT = "export/export.json"
+ITEM_VECTORS = "export/item_vectors.parquet"
+USER_VECTORS = "export/user_vectors.parquet"
+PAIR_BIAS = "export/pair_bias.parquet"
+INDEX = "export/index.faiss"
+TORCH_ENCODER = "export/user_encoder.pt2"
+ONNX_ENCODER = "export/user_encoder.onnx"
+EXPORT_README = "export/README.md"
 
 DOWNLOAD = "download.json"
 """What was downloaded into a folder; stands beside the raw data, not in a work directory."""
@@ -45,6 +55,9 @@ class Columns:
     ITEM_IDS = "item_ids"
     SCORES = "scores"
     FALLBACK = "fallback"
+    VECTOR = "vector"
+    PARTNER = "partner"
+    BIAS = "bias"
 
 
 class HistoryColumns:

@@ -1,5 +1,6 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +13,7 @@ from stages.model.batch import Batch
 from stages.model.catalogue import Catalogue
 from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
-from stages.model.cooccurrence_bias import CooccurrenceBias, with_new_items
+from stages.model.cooccurrence_bias import CooccurrenceBias, with_new_items, with_other_items
 from stages.model.cosines import Cosines
 from stages.model.losses import recommendation
 from stages.model.objective import Objective
@@ -60,6 +61,25 @@ class Recommender(LearnedModel):
         if cls.item_rows not in tensors:
             return tensors
         return {**tensors, cls.item_rows: F.pad(tensors[cls.item_rows], (0, 0, 0, added))}
+
+    @classmethod
+    def knows_items(cls, names: Collection[str]) -> bool:
+        """Whether weights of these names tell of single items: free vectors or counts, which go by item numbers."""
+        return cls.item_rows in names or f"{_PAIRS}starts" in names
+
+    @classmethod
+    def with_other_items(
+        cls, tensors: dict[str, Tensor], theirs: Tensor, ours: Tensor, items: int
+    ) -> dict[str, Tensor]:
+        """The saved tensors for another catalogue; arguments as of the co-occurrence bias' ``with_other_items``."""
+        if f"{_PAIRS}starts" in tensors:
+            tensors = with_other_items(tensors, _PAIRS, theirs, ours, items)
+        if cls.item_rows not in tensors:
+            return tensors
+        before = tensors[cls.item_rows]
+        table = before.new_zeros(items + 1, before.shape[1])
+        table[0], table[ours] = before[0], before[theirs]
+        return {**tensors, cls.item_rows: table}
 
     @classmethod
     def on_new_items(cls, config: ModelConfig) -> str:

@@ -22,6 +22,7 @@ from stages.compare import CompareOptions
 from stages.download import DownloadOptions
 from stages.embed import EmbedOptions
 from stages.evaluate import EvaluateOptions
+from stages.export import ExportOptions
 from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
@@ -39,6 +40,7 @@ OPTIONS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "evaluate": EvaluateOptions,
     "recommend": RecommendOptions,
+    "export": ExportOptions,
     "serve": ServeOptions,
     "compare": CompareOptions,
     "report": ReportOptions,
@@ -53,6 +55,7 @@ OF_THE_COMMAND_ALONE = {
     "train": {"preset"},
     "evaluate": {"fail_under", "verbose"},
     "recommend": set(),
+    "export": set(),
     "serve": set(),
     "compare": {"markdown"},
     "report": set(),
