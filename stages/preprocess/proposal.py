@@ -133,7 +133,7 @@ class _Look:
             "item_column": (TABLE.item_columns, likely.item),
             "time_column": (TABLE.time_columns, likely.time),
         }
-        found = {
+        found: dict[str, Any] = {
             name: guess
             for name, (columns, guess) in usual.items()
             if getattr(options, name) is None and guess and not set(columns) & set(table.columns)
