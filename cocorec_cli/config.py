@@ -25,7 +25,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from cocorec_cli.console import say
 from stages.artifacts.errors import UsageError
-from stages.artifacts.pipeline import STAGES
+from stages.artifacts.pipeline import MAKERS
 from stages.frame.options import shown
 
 CONFIG_KEY = "cocorec.config"
@@ -108,7 +108,7 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
     problems: list[str] = []
     defaults: Defaults = {}
     folder = path.absolute().parent
-    stages = [name for name in (*STAGES, SEARCH, SERVER) if name in group.commands]
+    stages = [name for name in (*MAKERS, SEARCH, SERVER) if name in group.commands]
     workdir = content.pop("workdir", None)
     if workdir is not None and not isinstance(workdir, str):
         problems.append(f"workdir: expected text, got {shown(workdir)}")

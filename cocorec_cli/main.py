@@ -40,6 +40,7 @@ COMMANDS = (
     Entry("recommend", _STAGES, "Recommend to every user what comes next.", _EPILOG),
     Entry("similar", _AFTER, "Find the items most like some items, by the trained model or by their texts.", _EPILOG),
     Entry("serve", _AFTER, "Answer over HTTP: recommendations for a history or a user, and similar items.", _EPILOG),
+    Entry("export", _AFTER, "Write what the model knows in the forms that other systems expect.", _EPILOG),
     Entry("compare", _AFTER, "Compare evaluated runs: is one better, by how much, for whom.", _EPILOG),
     Entry("run", _ALL, "Run all stages in order, with the options of a configuration file."),
     Entry(

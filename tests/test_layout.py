@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "recommend": {"artifacts", "frame", "model", "recommend"},
     # It answers with what recommend makes, line for line.
     "serve": {"artifacts", "frame", "model", "recommend", "serve"},
+    "export": {"artifacts", "frame", "model", "export"},
     "compare": {"artifacts", "frame", "metrics", "compare"},
     # The search is handed the stages as functions.
     "tune": {"artifacts", "frame", "model", "tune"},
@@ -167,6 +168,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
         "recommend",
         "similar",
         "serve",
+        "export",
         "compare",
         "run",
         "tune",
@@ -252,6 +254,7 @@ def test_an_option_has_one_default():
         "evaluate",
         "recommend",
         "serve",
+        "export",
         "compare",
         "tune",
         "download",

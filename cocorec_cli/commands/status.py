@@ -11,7 +11,7 @@ from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Json, Workdir,
 from cocorec_cli.report import print_json, print_table
 from cocorec_cli.runner import check_paths, stage_context
 from stages.artifacts.errors import DataError
-from stages.artifacts.pipeline import STAGES
+from stages.artifacts.pipeline import MAKERS
 
 Options = dict[str, dict[str, Any]]
 
@@ -64,7 +64,7 @@ def _stage_options(ctx: typer.Context) -> tuple[Options, Options]:
     assert isinstance(group, TyperGroup)
     options: Options = {}
     defaults: Options = {}
-    for name in (name for name in STAGES if name in group.commands):
+    for name in (name for name in MAKERS if name in group.commands):
         context = stage_context(ctx, name, lenient=True)
         for option_name, value in given_values(options_of(context), context.params).items():
             source = context.get_parameter_source(option_name)

@@ -18,6 +18,15 @@ RECOMMENDATIONS = "recommendations.parquet"
 TUNE_DIR = "tune"
 STUDY = "tune/study.jsonl"
 TRIALS = "tune/trials.parquet"
+MODEL_CARD = "model/README.md"
+EXPORT_DIR = "export"
+EXPORT = "export/export.json"
+ITEM_VECTORS = "export/item_vectors.parquet"
+USER_VECTORS = "export/user_vectors.parquet"
+INDEX = "export/index.faiss"
+TORCH_ENCODER = "export/user_encoder.pt2"
+ONNX_ENCODER = "export/user_encoder.onnx"
+EXPORT_README = "export/README.md"
 
 DOWNLOAD = "download.json"
 """What was downloaded into a folder; stands beside the raw data, not in a work directory."""
@@ -44,6 +53,7 @@ class Columns:
     ITEM_IDS = "item_ids"
     SCORES = "scores"
     FALLBACK = "fallback"
+    VECTOR = "vector"
 
 
 class HistoryColumns:

@@ -11,7 +11,7 @@ from stages.artifacts.errors import AccessError, DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import QUANTIZER
-from stages.artifacts.pipeline import PIPELINE
+from stages.artifacts.pipeline import AFTERWARDS, PIPELINE, Stage
 from stages.artifacts.verify import damaged_files, read_all
 
 _RECOGNISED = ("format", "items_format")
@@ -96,12 +96,18 @@ class _Examination:
     def all(self) -> list[ArtifactStatus]:
         found = []
         # First, since looking at the artifacts writes the cache anew.
-        others = self._others_damaged({file for stage in PIPELINE for file in stage.outputs}) if self._verify else []
-        for stage in PIPELINE:
+        stages = [*PIPELINE, *self._made_afterwards()]
+        others = self._others_damaged({file for stage in stages for file in stage.outputs}) if self._verify else []
+        for stage in stages:
             statuses = [self._one(stage.name, file) for file in stage.outputs]
             self._stale.update({status.file: status.state for status in statuses if status.state != "fresh"})
             found += statuses
         return found + others
+
+    def _made_afterwards(self) -> list[Stage]:
+        """What is there of that which nobody misses."""
+        there = [[file for file in stage.outputs if (self._workdir / file).exists()] for stage in AFTERWARDS]
+        return [Stage(stage.name, stage.inputs, tuple(files)) for stage, files in zip(AFTERWARDS, there, strict=True)]
 
     def _one(self, stage: str, file: str) -> ArtifactStatus:
         path = self._workdir / file

@@ -122,6 +122,18 @@ class RecommendOptions(Options):
             unset="items.parquet, which has the texts",
         ),
     ] = None
+    model_from: Annotated[
+        Path | None,
+        Option(
+            "Recommend with the model in this folder, the model/ of another work directory or a copy of it from a hub, "
+            "instead of the one here; items are known by their texts and codes, or by their ids.",
+            WHAT,
+            metavar="FOLDER",
+            files="folder",
+            unset="model/",
+            recorded=False,
+        ),
+    ] = None
     with_views: Annotated[tuple[str, ...], View] = ()
     output: Annotated[
         Path | None,

@@ -18,6 +18,7 @@ from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.model.base import Scorer
 from stages.model.device import resolve_device
+from stages.model.elsewhere import find_saved, load_model_from
 from stages.model.files import Trained, added_items, load_model, read_config
 from stages.model.neighbours import Neighbours
 from stages.model.ranking import HideMore, Spans, best_lists
@@ -82,6 +83,7 @@ class Recommender:
         device: str = "auto",
         batch_size: int = RecommendOptions.batch_size,
         reporter: Reporter | None = None,
+        model_from: Path | None = None,
     ) -> "Recommender":
         """Load the model of a work directory.
 
@@ -90,19 +92,22 @@ class Recommender:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             batch_size: histories read at a time; bounds the memory.
             reporter: is told which ids could not be used; by default the ``cocorec`` logger.
+            model_from: a folder with another model, for the items of this work directory; see
+                :func:`stages.model.elsewhere.load_model_from`.
 
         Raises:
             UsageError: for a device that is not there.
             DataError: for artifacts that are missing, damaged, or do not belong together.
         """
         workdir, where = Path(workdir), resolve_device(device)
-        added, files = added_items(workdir), recommender_files(workdir)
+        added, files = 0 if model_from else added_items(workdir), recommender_files(workdir, model_from)
         # What the model was trained on may have grown since; that it fits was seen to.
         files = tuple(name for name in files if name not in MODEL_FILES) if added else files
         require_consistent(workdir, files, Fingerprints(workdir))
         keep_freed_memory()
         items = Items(workdir / ITEMS, reporter or Reporter())
-        return cls(load_model(workdir, where), where, workdir, items, batch_size, added)
+        trained = load_model_from(model_from, workdir, where) if model_from else load_model(workdir, where)
+        return cls(trained, where, workdir, items, batch_size, trained.added)
 
     def recommend(
         self,
@@ -220,9 +225,7 @@ class Recommender:
             progress=progress,
         )
         if np.isnan(lists.scores).any():
-            raise DataError(
-                f"{self.workdir / MODEL_WEIGHTS}: scores are not finite", "Train with a lower --learning-rate."
-            )
+            raise DataError(f"{self.model.origin}: scores are not finite", "Train with a lower --learning-rate.")
         if fallback.any():
             lists.items[fallback], lists.scores[fallback] = most_popular(self._counts, top, allowed)
             progress(int(fallback.sum()))
@@ -311,12 +314,14 @@ class Recommender:
         return Neighbours(vectors.to(self._device))
 
 
-def recommender_files(workdir: Path) -> tuple[str, ...]:
-    """The artifacts that :meth:`Recommender.load` reads.
+def recommender_files(workdir: Path, model_from: Path | None = None) -> tuple[str, ...]:
+    """The artifacts of the work directory that :meth:`Recommender.load` reads.
 
     Raises:
         DataError: when there is no trained model.
     """
+    if model_from:
+        return tuple(dict.fromkeys([ITEMS, *needed_files(find_saved(model_from).config.model)]))
     needed = needed_files(read_config(workdir).model)
     return tuple(dict.fromkeys([ITEMS, *needed, *MODEL_FILES]))
 

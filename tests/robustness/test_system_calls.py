@@ -17,6 +17,10 @@ COMMANDS = {
     "train": ("train", []),
     "evaluate": ("evaluate", []),
     "recommend": ("recommend", []),
+    "export": (
+        "recommend",
+        ["export", "--formats", "vectors,index,card", "--index", "hnsw", "--threads", "1", "--device", "cpu"],
+    ),
     "tune": ("train", ["tune", "--search", "dropout=0.1:0.5", "--search", "layers=1,2", "--trials", "3", "--force"]),
 }
 """By name, the stage whose inputs a command needs, and its command line where that is not the usual one."""

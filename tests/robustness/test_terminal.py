@@ -108,6 +108,7 @@ COMMANDS: dict[str, tuple[list[str], set[int]]] = {
     "a file that is not there": (["preprocess", f"none{HOSTILE}"], {3}),
     "an option": (["train", "--model", HOSTILE], {2}),
     "an option that is none": (["train", f"--{HOSTILE}"], {2}),
+    "a licence": (["export", "--license", HOSTILE], {2}),
     "a command that is none": ([HOSTILE], {2}),
     "a configuration": (["train", "--config", "c.toml"], {2}),
     "status": (["status"], {0, 3}),

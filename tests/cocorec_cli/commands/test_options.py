@@ -21,6 +21,7 @@ from stages.compare import CompareOptions
 from stages.download import DownloadOptions
 from stages.embed import EmbedOptions
 from stages.evaluate import EvaluateOptions
+from stages.export import ExportOptions
 from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
@@ -38,6 +39,7 @@ OPTIONS: dict[str, type[Options]] = {
     "evaluate": EvaluateOptions,
     "recommend": RecommendOptions,
     "serve": ServeOptions,
+    "export": ExportOptions,
     "compare": CompareOptions,
     "tune": TuneOptions,
 }
@@ -51,6 +53,7 @@ OF_THE_COMMAND_ALONE = {
     "evaluate": {"fail_under"},
     "recommend": set(),
     "serve": set(),
+    "export": set(),
     "compare": {"markdown"},
     "tune": {"search", "output", "device", "threads", "force"},
 }
