@@ -26,7 +26,8 @@ class Reloader:
         load: reads another one.
         states: of the files, see :func:`stages.serve.snapshot.file_states`.
         poll_seconds: between two looks.
-        say: told what happened, in one line.
+        say: told of a new model, in one line.
+        warn: told of one that could not be read.
         observe: told of each attempt: the new snapshot, or ``None`` where it could not be read.
 
     Attributes:
@@ -43,12 +44,13 @@ class Reloader:
         *,
         poll_seconds: float,
         say: Callable[[str], None],
+        warn: Callable[[str], None],
         observe: Callable[[Snapshot | None], None] = lambda found: None,
     ) -> None:
         self.current = first
         self.problem: str | None = None
         self.loaded_at = time.time()
-        self._load, self._states, self._say, self._observe = load, states, say, observe
+        self._load, self._states, self._say, self._warn, self._observe = load, states, say, warn, observe
         self._poll_seconds = poll_seconds
         self._settled: States = first.files
         self._before: States = first.files
@@ -96,7 +98,7 @@ class Reloader:
     def _fail(self, error: Exception) -> None:
         told = f"{error.message} {error.hint or ''}" if isinstance(error, CocorecError) else repr(error)
         self.problem = told.strip()
-        self._say(f"the files in the work directory cannot be served, model {self.current.version} stays: {told}")
+        self._warn(f"the files in the work directory cannot be served, model {self.current.version} stays: {told}")
         self._observe(None)
 
     def _run(self) -> None:

@@ -79,7 +79,8 @@ def _serve(
         load,
         lambda: file_states(workdir),
         poll_seconds=options.poll_seconds,
-        say=lambda text: reporter.warn(one_line(text)),
+        say=lambda text: reporter.info(one_line(text)),
+        warn=lambda text: reporter.warn(one_line(text)),
         observe=metrics.reloaded,
     )
     batcher = Batcher(answer, max_batch=options.max_batch, observe=metrics.batch)

@@ -15,7 +15,7 @@ class Watched:
     """A reloader of a work directory, and what it said and counted."""
 
     def __init__(self, workdir):
-        self.workdir, self.loads, self.said, self.observed = workdir, 0, [], []
+        self.workdir, self.loads, self.said, self.warned, self.observed = workdir, 0, [], [], []
         self.before_load = lambda: None
         self.reloader = Reloader(
             load_snapshot(workdir, OPTIONS, Reporter()),
@@ -23,6 +23,7 @@ class Watched:
             lambda: file_states(workdir),
             poll_seconds=0.1,
             say=self.said.append,
+            warn=self.warned.append,
             observe=self.observed.append,
         )
 
@@ -98,7 +99,7 @@ def test_damaged_and_missing_files(watched, trained, name):
     watched.look()
     assert watched.loads == 2
     assert watched.reloader.current is first
-    assert all(name.rpartition("/")[2] in line for line in watched.said)
+    assert all(name.rpartition("/")[2] in line for line in watched.warned)
     (trained / name).write_bytes(whole)
     watched.look()
     assert watched.reloader.problem is None
