@@ -6,9 +6,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXTRAS := dev,offline
 QUICKSTART := examples/quickstart
+# uv where it is installed, else pip; `make UV= install` takes pip all the same.
+UV ?= $(shell command -v uv)
+# Which build of torch uv takes: by the GPU and driver it finds, or cpu, cu130 ...; empty for that of the index at hand.
+TORCH_BACKEND ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart tools test crash-test lowest-test lint audit format wheel-test clean
+.PHONY: help install quickstart tools test crash-test lowest-test lint audit format wheel-test release-check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -17,8 +21,13 @@ install: $(INSTALLED)  ## create the environment and install cocorec with all ex
 
 # Built again only when what is installed changes. The checkout is installed editable.
 $(INSTALLED): pyproject.toml constraints.txt
+ifneq ($(UV),)
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) -c constraints.txt -e '.[$(EXTRAS)]'
+else
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+endif
 	@touch $@
 
 quickstart: $(INSTALLED)  ## run the whole pipeline on the example, show the metrics and what customers get
@@ -52,6 +61,9 @@ format: $(INSTALLED)  ## put the code into its standard form
 
 wheel-test: $(INSTALLED)  ## build the wheel and use it in a fresh environment outside the checkout
 	BUILD_PYTHON=$(abspath $(BIN)/python) .ci/wheel-test
+
+release-check: $(INSTALLED)  ## build wheel and sdist, check their metadata and contents, use the wheel as wheel-test does
+	BUILD_PYTHON=$(abspath $(BIN)/python) .ci/release-check
 
 clean:  ## remove the environment, caches and what the example made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis $(QUICKSTART)/artifacts

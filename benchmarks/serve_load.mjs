@@ -19,7 +19,7 @@ const latencies = []
 const statuses = {}
 const models = {}
 let sent = 0
-let lost = 0
+const errors = {}
 
 function generate(options, params, client, callback) {
 	const body = bodies[sent++ % bodies.length]
@@ -34,13 +34,13 @@ function generate(options, params, client, callback) {
 		})
 		callback(response)
 	})
-	request.on('error', () => { lost++ })
+	request.on('error', error => { errors[error.code] = (errors[error.code] ?? 0) + 1 })
 	request.write(body)
 	return request
 }
 
 const ends = given.rate
-	? {requestsPerSecond: given.rate, maxRequests: Math.round(given.rate * given.seconds), maxSeconds: given.seconds + 30}
+	? {requestsPerSecond: given.rate, maxRequests: Math.round(given.rate * given.seconds), maxSeconds: given.seconds + 60}
 	: {maxSeconds: given.seconds}
 const began = process.hrtime.bigint()
 await loadTest({
@@ -50,16 +50,19 @@ await loadTest({
 	concurrency: given.connections,
 	requestGenerator: generate,
 	quiet: true,
-	timeout: 30_000,
 	...ends,
 })
+const settled = () => latencies.length + Object.values(errors).reduce((sum, count) => sum + count, 0)
+for (let tries = 0; given.rate && settled() < sent && tries < 300; tries++) {
+	await new Promise(resolve => setTimeout(resolve, 100)) // what is still on its way
+}
 const seconds = Number(process.hrtime.bigint() - began) / 1e9
 latencies.sort((a, b) => a - b)
 const at = share => latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))]
 console.log(JSON.stringify({
 	sent,
 	answered: latencies.length,
-	lost,
+	errors,
 	statuses,
 	models: Object.keys(models).length,
 	seconds,

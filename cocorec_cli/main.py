@@ -23,6 +23,12 @@ COMMANDS = (
         "download", _BEFORE, "Download a published data set: the benchmark files and the texts of the items.", _EPILOG
     ),
     Entry(
+        "init",
+        _BEFORE,
+        "Look at a log and the texts of its items, and write a commented configuration that runs.",
+        _EPILOG,
+    ),
+    Entry(
         "preprocess",
         _STAGES,
         "Turn an interaction log and the texts of the items into numbered items and histories.",

@@ -160,6 +160,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
     "command",
     [
         "download",
+        "init",
         "preprocess",
         "embed",
         "quantize",

@@ -1,11 +1,13 @@
 """``cocorec run``."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from cocorec_cli.config import CONFIG_KEY, DEFAULT_CONFIG
+from cocorec_cli.console import say
 from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Workdir, option
 from cocorec_cli.report import print_json
@@ -14,6 +16,20 @@ from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
 
 StageName = Literal["preprocess", "embed", "quantize", "train", "evaluate", "recommend"]
+
+
+_OF_TEXTS = ("embed", "quantize")
+
+
+def _without_texts(ctx: typer.Context, workdir: Path) -> bool:
+    """Whether there is no text to embed, and the model that is to be trained reads neither vectors nor codes."""
+    from stages.artifacts.items import item_views
+    from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS
+    from stages.model.registry import needed_files
+
+    if not (workdir / ITEMS).exists() or item_views(workdir / ITEMS):
+        return False
+    return not {EMBEDDINGS, CODES} & set(needed_files(stage_context(ctx, "train").params["model"]))
 
 
 def run(
@@ -28,7 +44,8 @@ def run(
 ) -> None:
     """Run all stages in order, with the options of a configuration file.
 
-    Stages that are up to date are skipped; the first failure ends the run with its exit code. Without --config the
+    Stages that are up to date are skipped, and embed and quantize where there is no text and the model reads none;
+    the first failure ends the run with its exit code. Without --config the
     file cocorec.toml of the current folder is read.
     """
     from stages.artifacts.lock import locked
@@ -52,6 +69,9 @@ def run(
     try:
         with locked(workdir, "run"):
             for context in contexts:
+                if context.command.name in _OF_TEXTS and _without_texts(ctx, workdir):
+                    say(f"{context.command.name}: left out, since items.parquet has no text and the model reads none")
+                    continue
                 with context:
                     context.command.invoke(context)
     finally:

@@ -55,7 +55,7 @@ def tune(
     ] = DEFAULT_OUTPUT,
     device: Annotated[
         str | None,
-        option("As of train: auto, cpu, cuda or cuda:N.", MACHINE, metavar="NAME", show_default="that of train"),
+        option("As of train: auto, cpu, cuda, cuda:N or mps.", MACHINE, metavar="NAME", show_default="that of train"),
     ] = None,
     threads: Annotated[
         int | None,

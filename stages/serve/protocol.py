@@ -13,6 +13,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _HEAD = 16 * 1024
 """Bytes of a request's head."""
 
+_IDLE = 75
+"""Seconds that a connection is kept between two requests: longer than proxies and clients keep theirs, since a request
+that is sent just when the server closes an idle connection is lost."""
+
 _PARTS = 4
 """Times a deadline that a whole request may take: its body, its place in the queue, its answer, and some."""
 
@@ -30,6 +34,7 @@ def protocol_class(max_connections: int, seconds: float) -> type[H11Protocol]:
 
     class Bounded(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
+        _idle = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -42,14 +47,22 @@ def protocol_class(max_connections: int, seconds: float) -> type[H11Protocol]:
             self._forget()
             super().connection_lost(exc)
 
+        def data_received(self, data: bytes) -> None:
+            if self._idle:
+                self._idle = False
+                self._within(seconds)
+            super().data_received(data)
+
         def handle_events(self) -> None:
             before = self.cycle
             super().handle_events()
             if self.cycle is not before and not self.cycle.response_complete:
+                self._idle = False
                 self._within(_PARTS * seconds)
 
         def on_response_complete(self) -> None:
-            self._within(seconds)  # for the next head; an idle connection is closed earlier
+            self._idle = True
+            self._within(_IDLE)
             super().on_response_complete()
 
         def _within(self, after: float) -> None:
@@ -91,6 +104,7 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             h11_max_incomplete_event_size=_HEAD,
+            timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=drain_seconds,  # type: ignore[arg-type]  # waits for any number of seconds
         )
         super().__init__(config)

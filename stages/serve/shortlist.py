@@ -14,6 +14,7 @@ from torch import Tensor
 from stages.artifacts.errors import DataError, NotFiniteError
 from stages.model.cosines import Cosines
 from stages.model.packing import pack
+from stages.model.shifts import Shifts
 from stages.model.tiles import LEAST_ROWS
 from stages.recommend.items import Numbers
 
@@ -79,8 +80,8 @@ class Shortlist:
     def best(self, asked: Sequence[Asked]) -> list[tuple[Numbers, npt.NDArray[np.float32]] | None]:
         """The best items after histories that are not empty, at most k, and their scores.
 
-        An item of the history is always scored, since the repeat bias is not in the index; where there are candidates
-        they alone are scored, all of them.
+        Items that a bias of the model moves for this history, such as its own, are always scored, since no bias is in
+        the index; where there are candidates they alone are scored, all of them.
 
         Returns:
             For each request its list; ``None`` where the index does not suffice: for a request that leaves out too
@@ -102,17 +103,18 @@ class Shortlist:
             if need > _MOST:
                 lists.append(None)
                 continue
-            near = one.candidates
+            near, moved, enough = one.candidates, read.of(row), True
             if near is None:
                 assert found is not None
-                near = np.union1d(found[row][found[row] > 0], one.history)
+                near = found[row][found[row] > 0]
+                enough = len(np.setdiff1d(near, out)) >= min(one.top, self._index.items - len(out))
+                near = np.union1d(near, moved[0].cpu().numpy())
             items = np.setdiff1d(near, out, assume_unique=True).astype(np.int32)
-            enough = one.candidates is not None or len(items) >= min(one.top, self._index.items - len(out))
-            lists.append(self._scored(row, items, one.top, users, read) if enough else None)
+            lists.append(self._scored(users[row], items, one.top, moved) if enough else None)
         return lists
 
-    def _read(self, asked: Sequence[Asked]) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-        """Vectors of the users, (B, d), and what is added to which item (P,) of which user, as sorted keys."""
+    def _read(self, asked: Sequence[Asked]) -> tuple[Tensor, _Moved]:
+        """Vectors of the users, (B, d), and what the biases add for them."""
         parts = [one.history[-self._max_history :].astype(np.int64) for one in asked]
         parts += [parts[0]] * (LEAST_ROWS - len(parts))
         ends = torch.from_numpy(np.cumsum([len(part) for part in parts]))
@@ -120,26 +122,42 @@ class Shortlist:
         device = self._cosines.candidates.device
         items = torch.from_numpy(np.concatenate(parts)).to(device)
         histories, packing = pack(items, starts.to(device), ends.to(device), self._max_history)
-        users = self._cosines.users(histories, packing)
-        shifts = self._cosines.shifts(histories, packing)
-        if shifts is None:
-            return users, None
-        keys, order = (shifts.rows * len(self._cosines.candidates) + shifts.items).sort()
-        return users, (keys, shifts.values[order])
+        return self._cosines.users(histories, packing), _Moved(self._cosines.shifts(histories, packing))
 
     def _scored(
-        self, row: int, items: Numbers, top: int, users: Tensor, shifts: tuple[Tensor, Tensor] | None
+        self, user: Tensor, items: Numbers, top: int, moved: tuple[Tensor, Tensor]
     ) -> tuple[Numbers, npt.NDArray[np.float32]]:
-        candidates = self._cosines.candidates
-        numbers = torch.from_numpy(items.astype(np.int64)).to(candidates.device)
-        scores = candidates[numbers] @ users[row]
-        if shifts is not None and len(shifts[0]):
-            keys, values = shifts
-            wanted = row * len(candidates) + numbers
-            places = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
-            scores = scores + torch.where(keys[places] == wanted, values[places], 0)
+        """The best of some items (n,), ascending, with what is added to some of them."""
+        cosines = self._cosines
+        numbers = torch.from_numpy(items.astype(np.int64)).to(user.device)
+        scores = cosines.candidates[numbers] @ user
+        if cosines.of_items is not None:
+            scores = scores + cosines.of_items[numbers]
+        if len(items) and len(moved[0]):
+            places = torch.searchsorted(numbers, moved[0]).clamp_(max=len(numbers) - 1)
+            here = numbers[places] == moved[0]
+            scores.index_add_(0, places[here], moved[1][here].float())
         if not scores.sum().isfinite():
             raise NotFiniteError("scores are not finite", "Train again, with a lower --learning-rate if it diverged.")
         found = scores.cpu().numpy()
         order = np.lexsort((items, -found))[:top]
         return items[order], found[order]
+
+
+class _Moved:
+    """What is added to which items, history by history.
+
+    Args:
+        shifts: of all; ``None`` for nothing.
+    """
+
+    def __init__(self, shifts: Shifts | None) -> None:
+        self._shifts = shifts
+
+    def of(self, row: int) -> tuple[Tensor, Tensor]:
+        """Items and values of a history; several values of an item add up."""
+        if self._shifts is None:
+            return torch.empty(0, dtype=torch.int64), torch.empty(0)
+        bounds = torch.tensor([row, row + 1], device=self._shifts.rows.device)
+        low, high = torch.searchsorted(self._shifts.rows, bounds).tolist()
+        return self._shifts.items[low:high], self._shifts.values[low:high]

@@ -127,7 +127,8 @@ def _bound(options: ServeOptions) -> socket.socket:
     """A socket that has its address, and does not listen before there is a model."""
     try:
         found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        made = socket.socket(found[0], socket.SOCK_STREAM)
+        # Said to be TCP, or asyncio would not send small answers at once: 40 ms each (Nagle's algorithm).
+        made = socket.socket(found[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(found[4])

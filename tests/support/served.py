@@ -123,7 +123,7 @@ def serving(workdir: Path, *options: str) -> Iterator[Served]:
         process.wait(30)
 
 
-def until(holds: Any, seconds: float = 60) -> None:
+def until(holds: Any, seconds: float = 180) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not holds():

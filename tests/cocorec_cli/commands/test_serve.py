@@ -52,7 +52,8 @@ def exported(tmp_path_factory, make_structured):
 
     folder = make_structured(tmp_path_factory.mktemp("exported") / "artifacts")
     write_histories(folder)
-    train(TrainOptions(model="sasrec", dim=8, heads=1, ffn_dim=8, layers=1, epochs=1, device="cpu"), workdir=folder)
+    sizes = {"dim": 8, "heads": 1, "ffn_dim": 8, "layers": 1, "epochs": 1, "device": "cpu"}
+    train(TrainOptions(model="sasrec", cooccurrence_bias=False, **sizes), workdir=folder)
     export(ExportOptions(formats=("index",)), workdir=folder)
     return folder
 

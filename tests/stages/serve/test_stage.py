@@ -12,7 +12,7 @@ from served import serving, until
 from stages.artifacts.errors import UsageError
 from stages.artifacts.names import MODEL_CONFIG, MODEL_WEIGHTS
 from stages.serve.options import ServeOptions
-from stages.serve.stage import one_line, serve
+from stages.serve.stage import _bound, one_line, serve
 
 
 def test_an_address_that_is_taken_or_none(trained_once):
@@ -23,6 +23,14 @@ def test_an_address_that_is_taken_or_none(trained_once):
     for host in ("not.an.address.invalid", "a" * 300, "203.0.113.7"):
         with pytest.raises(UsageError, match=r"cannot listen at"):
             serve(ServeOptions(host=host, port=0), workdir=trained_once)
+
+
+def test_answers_are_sent_at_once():
+    """The second part of an answer must not wait for an acknowledgement of the first, which comes 40 ms later."""
+    with _bound(ServeOptions(port=0)) as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            assert accepted.proto == socket.IPPROTO_TCP  # what asyncio asks before it sets TCP_NODELAY
 
 
 def test_one_line():
