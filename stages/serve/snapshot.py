@@ -153,7 +153,7 @@ def _read(workdir: Path, options: ServeOptions, states: States, load_index: Load
     if options.with_views:
         columns |= read_texts(workdir / ITEMS, list(options.with_views))
     versioned = {*files, *MODEL_FILES, *([] if counted is None else [counted.name])}
-    versioned |= set() if load_index is None else {EXPORT}
+    versioned |= {EXPORT} if load_index is not None and (workdir / EXPORT).exists() else set()
     return Snapshot(
         recommender=recommender,
         version=_version(workdir, versioned, fingerprints),
