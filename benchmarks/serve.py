@@ -35,6 +35,7 @@ from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.names import HISTORIES, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS
 from stages.artifacts.tables import write_table
+from stages.export.options import INDEXES
 from stages.model.catalogue import Catalogue
 from stages.model.files import save_model
 from stages.model.sasrec import SASRec
@@ -209,14 +210,22 @@ def measure(items: int, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
             if given.swap_seconds:
                 write_model(folder, items, given.dim, seed + 1)
 
-        with server(workdir, given.threads) as (address, started), swapping(workdir, given.swap_seconds, make):
+        searched, options = "exact", []
+        if given.index:
+            searched, options = given.index, ["--search=index"]
+            command = [sys.executable, "-m", "cocorec_cli", "export", "-w", str(workdir), "--formats=index"]
+            subprocess.run([*command, f"--index={given.index}", f"--threads={given.threads}", "--quiet"], check=True)
+        with (
+            server(workdir, given.threads, *options) as (address, started),
+            swapping(workdir, given.swap_seconds, make),
+        ):
             load(address, bodies, given, rate=given.rate, seconds=given.warmup_seconds)
             facts = {"items": items, "seconds_until_it_listened": round(started, 1)}
             found = load(address, bodies, given, rate=given.rate, seconds=given.seconds)
-            yield {**facts, "side": f"serve, exact, {given.rate:g} requests/s", **found}
+            yield {**facts, "side": f"serve, {searched}, {given.rate:g} requests/s", **found}
             if given.full_seconds:
                 found = load(address, bodies, given, rate=0, seconds=given.full_seconds)
-                yield {**facts, "side": f"serve, exact, {given.connections} connections", **found}
+                yield {**facts, "side": f"serve, {searched}, {given.connections} connections", **found}
 
 
 def main(args: list[str] | None = None) -> None:
@@ -232,6 +241,7 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--full-seconds", type=float, default=15, help="seconds of that; 0 leaves it out")
     parser.add_argument("--bare-seconds", type=float, default=5, help="seconds of the product alone; 0 leaves it out")
     parser.add_argument("--warmup-seconds", type=float, default=3, help="seconds at the rate that do not count")
+    parser.add_argument("--index", choices=INDEXES, help="search this kind of index instead of all items")
     parser.add_argument("--swap-seconds", type=float, default=0, help="replace the model so often; 0 for never")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads of the server")
     parser.add_argument("--loadtest", type=Path, default=Path(), help="folder where the npm package is installed")

@@ -7,6 +7,9 @@ from stages.artifacts.errors import UsageError
 from stages.frame.machine import Device, Threads
 from stages.frame.options import Option, Options
 
+EXACT, INDEX = "exact", "index"
+"""Ways to search."""
+
 WHERE, ANSWERS, LIMITS = "Where", "Answers", "Limits"
 
 
@@ -43,6 +46,15 @@ class ServeOptions(Options):
             common=True,
         ),
     ] = ()
+    search: Annotated[
+        str,
+        Option(
+            "exact: all items are scored for each request; index: those that export/index.faiss finds, which "
+            "cocorec export makes.",
+            ANSWERS,
+            choices=(EXACT, INDEX),
+        ),
+    ] = EXACT
     similar_by: Annotated[
         str,
         Option(

@@ -14,7 +14,18 @@ from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.histories import Histories, read_histories
 from stages.artifacts.items import read_texts
 from stages.artifacts.lineage import require_consistent
-from stages.artifacts.names import CODES, EMBEDDINGS, HISTORIES, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS, SEQUENCES, Columns
+from stages.artifacts.names import (
+    CODES,
+    EMBEDDINGS,
+    EXPORT,
+    HISTORIES,
+    INDEX,
+    ITEMS,
+    MODEL_CONFIG,
+    MODEL_WEIGHTS,
+    SEQUENCES,
+    Columns,
+)
 from stages.frame.reporter import Reporter
 from stages.model.cosines import Cosines
 from stages.model.files import grown_note
@@ -25,7 +36,7 @@ from stages.serve.ids import IdIndex
 from stages.serve.options import ServeOptions
 from stages.serve.shortlist import LoadIndex, Shortlist
 
-WATCHED = (ITEMS, SEQUENCES, HISTORIES, EMBEDDINGS, CODES, MODEL_WEIGHTS, MODEL_CONFIG)
+WATCHED = (ITEMS, SEQUENCES, HISTORIES, EMBEDDINGS, CODES, MODEL_WEIGHTS, MODEL_CONFIG, INDEX, EXPORT)
 """Files that a snapshot may be made of."""
 
 States = tuple[State | None, ...]
@@ -141,9 +152,11 @@ def _read(workdir: Path, options: ServeOptions, states: States, load_index: Load
     columns = {Columns.ITEM_IDS: recommender.items.ids}
     if options.with_views:
         columns |= read_texts(workdir / ITEMS, list(options.with_views))
+    versioned = {*files, *MODEL_FILES, *([] if counted is None else [counted.name])}
+    versioned |= {EXPORT} if load_index is not None and (workdir / EXPORT).exists() else set()
     return Snapshot(
         recommender=recommender,
-        version=_version(workdir, {*files, *MODEL_FILES, *([] if counted is None else [counted.name])}, fingerprints),
+        version=_version(workdir, versioned, fingerprints),
         items=IdIndex(recommender.items.ids),
         users=users,
         histories=histories,
