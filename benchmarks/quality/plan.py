@@ -214,8 +214,7 @@ def _preset(name: str | None) -> Values:
         return {}
     path = PRESETS / f"{name}.toml"
     if not path.is_file():
-        raise UsageError(
-            f"preset {name!r} is unknown", f"Known are {', '.join(p.stem for p in PRESETS.glob('*.toml'))}."
-        )
+        known = ", ".join(sorted(found.stem for found in PRESETS.glob("*.toml")))
+        raise UsageError(f"preset {name!r} is unknown", f"Known are {known}.")
     train: Values = tomllib.loads(path.read_text(encoding="utf-8"))["train"]
     return train

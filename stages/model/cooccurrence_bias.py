@@ -32,6 +32,8 @@ class CooccurrenceBias(nn.Module):
     item. A softmax over all items teaches what such evidence is worth beside vectors.
 
     What a history itself tells of its own items is left out: in training, its next item would give itself away.
+    An item that never occurred in training, or that a step treats so, has no counts, which says nothing against it:
+    ``unknown`` () is learned to be worth as much as the counts that it might have.
     Items that it holds already are not shifted; :class:`stages.model.repeats.RepeatBias` is about them.
 
     Buffers, counted by :meth:`count`: ``starts`` (N + 2,) int64, the partners of item i are at ``starts[i]`` to
@@ -61,6 +63,7 @@ class CooccurrenceBias(nn.Module):
         self.by_times = nn.Parameter(torch.zeros(self.recent, _TIMES))
         self.by_item = nn.Parameter(torch.zeros(self.recent, _OCCURRENCES))
         self.by_candidate = nn.Parameter(torch.zeros(self.recent, _OCCURRENCES))
+        self.unknown = nn.Parameter(torch.zeros(()))
         self.register_buffer("starts", torch.zeros(items + 2, dtype=torch.int64))
         self.register_buffer("partners", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("times", torch.zeros(0))

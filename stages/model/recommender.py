@@ -1,7 +1,7 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class Recommender(LearnedModel):
         encoder: from item numbers (n,) to item vectors (n, d), unless :meth:`encode` says otherwise.
     """
 
-    encoder: nn.Module
+    encoder: Any
     item_rows: ClassVar[str] = "encoder.ids"
     """The weights that have a row for each item (N + 1, d), if the model has any."""
 
@@ -115,14 +115,23 @@ class Recommender(LearnedModel):
     def losses(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         """See :meth:`LearnedModel.losses`: each item that the batch needs is encoded once, then L_rec."""
         items, candidates, goals = _items_needed(batch, self.config.items, objective.negatives)
+        as_new = self._as_new(batch.items.device)
+        self.encoder.as_new = as_new
         history, candidate = in_chunks(self.encode, items, width=self.width, layers=self.config.fusion_layers)
         rows = torch.searchsorted(items, batch.items)
         outputs = self.backbone(history.index_select(0, rows), batch.packing).index_select(0, batch.counted)
         if candidates is not None:
             candidate = candidate.index_select(0, candidates)
-        shift_at, shifts = self._batch_shifts(batch, items if candidates is None else items[candidates])
+        ranked = items if candidates is None else items[candidates]
+        shift_at, shifts = self._batch_shifts(batch, ranked, as_new)
         rec = recommendation(
-            outputs.float(), candidate.float(), goals, objective.temperature, shift_at=shift_at, shifts=shifts
+            outputs.float(),
+            candidate.float(),
+            goals,
+            objective.temperature,
+            shift_at=shift_at,
+            shifts=shifts,
+            column_shifts=None if as_new is None or self.pairs is None else as_new[ranked] * self.pairs.unknown,
         )
         return self.weigh({"rec": rec}, batch, outputs, objective)
 
@@ -139,25 +148,41 @@ class Recommender(LearnedModel):
         """
         return {**losses, "loss": losses["rec"]}
 
-    def _batch_shifts(self, batch: Batch, candidates: Tensor) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
+    def _as_new(self, device: torch.device) -> Tensor | None:
+        """Which items this step treats as if they came later, (N + 1,) bool; ``None`` for none."""
+        rate = self.config.new_item_rate if self.ranks_new_items else 0.0
+        return torch.rand(self.config.items + 1, device=device) < rate if rate else None
+
+    def _batch_shifts(
+        self, batch: Batch, candidates: Tensor, as_new: Tensor | None
+    ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
         """Where the similarities of a batch are shifted, and by what."""
-        found = self._shifts(batch.items, batch.packing, batch.counted, _following(batch))
+        found = self._shifts(batch.items, batch.packing, batch.counted, _following(batch), as_new)
         return (None, None) if found is None else found.among(candidates)
 
-    def _shifts(self, histories: Tensor, packing: Packing, queries: Tensor, following: Tensor | None) -> Shifts | None:
+    def _shifts(
+        self,
+        histories: Tensor,
+        packing: Packing,
+        queries: Tensor,
+        following: Tensor | None = None,
+        as_new: Tensor | None = None,
+    ) -> Shifts | None:
         """What is added to the similarities of queries; arguments as of :class:`CooccurrenceBias`."""
         parts = []
         if self.repeats is not None:
             seen = seen_items(histories, packing, queries)
             parts.append(Shifts(seen.rows, seen.items, self.repeats(seen)))
         if self.pairs is not None:
-            parts.append(self.pairs(histories, packing, queries, following))
+            found = self.pairs(histories, packing, queries, following)
+            parts.append(found if as_new is None else found.without(as_new))
         return Shifts.merged(parts, len(queries)) if parts else None
 
     def scorer(self) -> Scorer:
         """See :meth:`Model.scorer`: cosines, shifted by the biases."""
         history_table, candidates = self.item_tables()
         candidates = F.normalize(candidates.float(), dim=-1)
+        never_seen = None if self.pairs is None else (self.pairs.occurrences == 0) * self.pairs.unknown
 
         def read(histories: Tensor, packing: Packing) -> Tiles:
             users = F.normalize(self.read(history_table, histories, packing).float(), dim=-1)
@@ -168,6 +193,8 @@ class Recommender(LearnedModel):
                 # target.
                 with torch.autocast(users.device.type, enabled=False):
                     scores = users[part] @ candidates.T
+                if never_seen is not None:
+                    scores += never_seen
                 shift(scores, part.start)
                 return scores
 
@@ -186,7 +213,7 @@ class Recommender(LearnedModel):
 
     def _tile_shifts(self, histories: Tensor, packing: Packing) -> Callable[[Tensor, int], None]:
         """What adds the biases, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
-        found = self._shifts(histories, packing, packing.last, None)
+        found = self._shifts(histories, packing, packing.last)
         if found is None:
             return lambda scores, first: None
         values = found.values.float()

@@ -48,6 +48,15 @@ class Shifts:
         joined = (torch.cat([getattr(part, name) for part in parts]) for name in ("rows", "items", "values"))
         return cls(*(one.index_select(0, order) for one in joined))
 
+    def without(self, items: Tensor) -> "Shifts":
+        """All entries but those of some items.
+
+        Args:
+            items: (N + 1,) bool by item number.
+        """
+        kept = (~items[self.items]).nonzero().squeeze(1)
+        return Shifts(*(one.index_select(0, kept) for one in (self.rows, self.items, self.values)))
+
     def among(self, known: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
         """Where they are in a table of some items.
 

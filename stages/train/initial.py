@@ -27,7 +27,7 @@ from stages.train.options import TrainOptions
 
 _INPUT = "initial model.safetensors"
 
-_MAY_DIFFER = ("items", "dropout", "fusion_dropout", "id_dropout", "cooccurrence_partners")
+_MAY_DIFFER = ("items", "dropout", "fusion_dropout", "new_item_rate", "cooccurrence_partners")
 """Attributes of a model on which the shapes and the meaning of its weights do not depend."""
 
 

@@ -22,7 +22,7 @@ preprocess = {cold_items = 0.1}
 preset = "light"
 
 [rows.same]
-train = {model = "text", with_ids = true}
+train = {model = "text", dropout = 0.3}
 """
 
 
@@ -75,9 +75,9 @@ def test_arguments_are_those_of_the_command_line():
     [
         ("[rows.light]", "[lines.light]", r"plan.toml: 'lines' is unknown\nKnown are seeds, baseline, data, rows"),
         ("model =", "modle =", r"\[rows.same\] train 'modle' is unknown"),
-        ("with_ids = true", "dim = 7", r"\[rows.same\]: --heads 2 does not divide --dim 7"),
-        ("with_ids = true", "seed = 7", r"\[rows.same\] train 'seed' is unknown"),
-        ('"light"', '"lite"', r"\[rows.light\]: preset 'lite' is unknown\nKnown are light, paper"),
+        ("dropout = 0.3", "dim = 7", r"\[rows.same\]: --heads 2 does not divide --dim 7"),
+        ("dropout = 0.3", "seed = 7", r"\[rows.same\] train 'seed' is unknown"),
+        ('"light"', '"lite"', r"\[rows.light\]: preset 'lite' is unknown\nKnown are fusion, light, paper"),
         ('like = "shop"', 'like = "cold"', r"\[data.cold\] like = 'cold' is no data set above it"),
         ("cold_items = 0.1", "cold_items = 2.0", r"\[data.cold\] preprocess: --cold-items must be"),
         ("cold_items = 0.1", "cold = 0.1", r"\[data.cold\] preprocess 'cold' is unknown"),

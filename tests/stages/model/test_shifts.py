@@ -32,3 +32,9 @@ def test_only_items_of_the_table_have_a_column():
     assert values.tolist() == torch.tensor([0.5, 0.8]).tolist()
     (rows, columns), _ = part.among(torch.arange(1, 10))
     assert (rows.tolist(), columns.tolist()) == ([0, 0, 1, 1], [1, 2, 8, 3])
+
+
+def test_items_can_be_left_out():
+    part = shifts((0, 2, 0.5), (0, 3, 0.6), (1, 3, 0.7), (1, 4, 0.8)).without(torch.arange(6) == 3)
+    assert (part.rows.tolist(), part.items.tolist()) == ([0, 1], [2, 4])
+    assert part.values.tolist() == torch.tensor([0.5, 0.8]).tolist()
