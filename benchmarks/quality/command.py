@@ -6,9 +6,11 @@ import resource
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 Watch = Callable[[str, int], None]
 
@@ -51,26 +53,31 @@ def run(arguments: Sequence[str], log: Path, watch: Watch | None = None) -> Outc
     Raises:
         StoppedError: on an interrupt, once the command has ended.
     """
-    # One by one: what other children cost may not be counted here.
-    before, began = _children(), time.perf_counter()
+    # Children are run one by one, so the difference is what this one cost.
+    before, began = children_seconds(), time.perf_counter()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "cocorec_cli", *arguments, "--json"]
-    last: list[str] = []
+    last: deque[str] = deque(maxlen=5)
     with log.open("a", encoding="utf-8") as file, log.with_suffix(".json").open("w+", encoding="utf-8") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.PIPE, text=True, errors="replace", env=environment
         )
         assert process.stderr is not None
-        try:
-            for line in process.stderr:
+
+        def follow(lines: IO[str]) -> None:
+            for line in lines:
                 file.write(line)
                 file.flush()
-                last = [*last[-4:], line]
+                last.append(line)
                 if watch is not None:
                     watch(line, process.pid)
+
+        try:
+            follow(process.stderr)
             code, stopped = process.wait(), False
         except (KeyboardInterrupt, SystemExit):
             process.terminate()
+            follow(process.stderr)
             code, stopped = process.wait(), True
         except BaseException:
             process.kill()
@@ -78,13 +85,14 @@ def run(arguments: Sequence[str], log: Path, watch: Watch | None = None) -> Outc
             raise
         out.seek(0)
         skipped = code == 0 and bool(json.load(out).get("skipped"))
-    cost = _children() - before
+    cost = children_seconds() - before
     outcome = Outcome(code, round(cost, 2), round(time.perf_counter() - began, 2), skipped, "".join(last))
     if stopped:
         raise StoppedError(outcome)
     return outcome
 
 
-def _children() -> float:
+def children_seconds() -> float:
+    """User and system time of all children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -32,16 +32,30 @@ def watching(path: Path, attempt: str) -> Callable[[str, int], None]:
     return watch
 
 
-def cpu_seconds_to(path: Path, epoch: int) -> float | None:
-    """CPU seconds of a run up to the end of an epoch, its start included; ``None`` where an epoch was not seen.
+def note_end(path: Path, attempt: str, cpu_seconds: float) -> None:
+    """Add the CPU seconds that an attempt took in all, if any epoch is told of."""
+    if path.exists():
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"attempt": attempt, "epoch": None, "cpu_seconds": cpu_seconds}) + "\n")
 
-    Of a run that was interrupted and went on, the time of each epoch is that of the attempt that finished it last.
+
+def cpu_seconds_to(path: Path, epoch: int) -> float | None:
+    """CPU seconds of a run up to the end of an epoch, the start of the process included; ``None`` where none is told.
+
+    Of a run that was interrupted, all that the earlier attempts took is added. What an attempt took that was killed
+    together with the runner is counted up to the last epoch that it told of.
     """
-    cost: dict[int, float] = {}
-    before: dict[str, float] = {}
+    attempts: dict[str, list[tuple[int | None, float]]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         entry = json.loads(line)
-        cost[entry["epoch"]] = entry["cpu_seconds"] - before.get(entry["attempt"], 0.0)
-        before[entry["attempt"]] = entry["cpu_seconds"]
-    wanted = range(1, epoch + 1)
-    return sum(cost[number] for number in wanted) if all(number in cost for number in wanted) else None
+        attempts.setdefault(entry["attempt"], []).append((entry["epoch"], entry["cpu_seconds"]))
+    spent, found = 0.0, None
+    for told in attempts.values():
+        numbers = [number for number, _ in told if number is not None]
+        if numbers[:1] == [1]:  # a training of its own: what stands before was given up
+            spent, found = 0.0, None
+        if found is None and numbers and min(numbers) > epoch:
+            found = spent  # stopped between the end of the epoch and the line that tells of it
+        found = next((spent + seconds for number, seconds in told if number == epoch), found)
+        spent += max(seconds for _, seconds in told)
+    return found or None

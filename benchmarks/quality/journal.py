@@ -63,13 +63,10 @@ def looks(entries: Iterable[Entry], data: str, split: str) -> int:
 
 
 def cpu_seconds(entries: Iterable[Entry], data: str, row: str, seed: int, stage: str) -> float | None:
-    """CPU seconds of a run's stage, all attempts together; ``None`` where the journal has none."""
-    wanted = {"data": data, "row": row, "seed": seed, "stage": stage}
-    found = [
-        entry["cpu_seconds"]
-        for entry in entries
-        if "cpu_seconds" in entry
-        and not entry.get("skipped")
-        and all(entry.get(key) == value for key, value in wanted.items())
-    ]
-    return sum(found) if found else None
+    """CPU seconds of a stage of a run, the last time that it ended well; ``None`` where the journal does not tell."""
+    wanted = {"event": "done", "data": data, "row": row, "seed": seed, "stage": stage}
+    found = None
+    for entry in entries:
+        if not entry.get("skipped") and all(entry.get(key) == value for key, value in wanted.items()):
+            found = float(entry["cpu_seconds"])
+    return found

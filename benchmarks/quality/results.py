@@ -28,7 +28,6 @@ class Measured:
         evaluated: what ``evaluate`` reports.
         trained: what ``train`` reports.
         cpu_to_best: CPU seconds of training up to the end of the best epoch; ``None`` where they were not seen.
-        cpu_training: of training in all.
     """
 
     seed: int
@@ -36,7 +35,6 @@ class Measured:
     evaluated: Facts
     trained: Facts
     cpu_to_best: float | None
-    cpu_training: float | None
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,10 @@ def read_results(runs: Path, plan: Plan, data: str, split: str) -> Results:
                 unfinished.append(f"{row.name} seed {seed}")
                 continue
             facts, metrics = _facts(folder / MODEL_CONFIG), _facts(evaluated / METRICS)
-            spent = journal.cpu_seconds(entries, data, row.same_as or row.name, seed, "train")
-            # A model that counts tells of no epochs; it has one.
-            best = spent if facts["epochs"] == 1 else cpu_seconds_to(folder / EPOCHS, facts["best_epoch"])
-            rows.setdefault(row.name, []).append(Measured(seed, evaluated, metrics, facts, best, spent))
+            best = cpu_seconds_to(folder / EPOCHS, facts["best_epoch"])
+            if best is None and facts["epochs"] == 1:  # a model that counts tells of no epochs
+                best = journal.cpu_seconds(entries, data, row.same_as or row.name, seed, "train")
+            rows.setdefault(row.name, []).append(Measured(seed, evaluated, metrics, facts, best))
     return Results(journal.looks(entries, data, split), rows, unfinished)
 
 

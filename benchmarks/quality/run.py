@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmarks.quality import command, journal
-from benchmarks.quality.epochs import EPOCHS, watching
+from benchmarks.quality.epochs import EPOCHS, note_end, watching
 from benchmarks.quality.folders import (
     SPLITS,
     is_finished,
@@ -104,8 +104,7 @@ class Runner:
             with FileLock(folder / "runner.lock", blocking=False):
                 link_run(prepared_folder(self.runs, data), folder)
                 if not is_finished(folder, "train", row.options(seed)):
-                    watch = watching(folder / EPOCHS, uuid.uuid4().hex)
-                    self._command(row.command(seed), folder, {"stage": "train", **labels}, watch)
+                    self._train(row.command(seed), folder, labels)
                 evaluated = link_evaluation(folder, self.split)
                 options = EvaluateOptions(split=self.split)
                 if not is_finished(evaluated, "evaluate", options):
@@ -118,6 +117,14 @@ class Runner:
         facts = lineage.facts if lineage else {}
         found = f"validation NDCG@10 {facts['validation']['ndcg@10']:.4f}, epoch {facts['best_epoch']}"
         self.say(f"{data} {row.name} seed {seed}: {found} of {facts['epochs']}")
+
+    def _train(self, given: list[str], folder: Path, labels: dict[str, Any]) -> None:
+        path, attempt = folder / EPOCHS, uuid.uuid4().hex
+        before = command.children_seconds()
+        try:
+            self._command(given, folder, {"stage": "train", **labels}, watching(path, attempt))
+        finally:
+            note_end(path, attempt, round(command.children_seconds() - before, 2))
 
     def _command(
         self, given: list[str], workdir: Path, labels: dict[str, Any], watch: command.Watch | None = None

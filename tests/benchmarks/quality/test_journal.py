@@ -42,14 +42,15 @@ def test_every_evaluation_that_began_counts_as_a_look():
     assert looks(entries, "third", "test") == 0
 
 
-def test_cpu_seconds_of_all_attempts_are_added():
+def test_cpu_seconds_are_those_of_the_last_time():
     run = {"stage": "train", "data": "shop", "row": "text", "seed": 1}
     entries = [
-        {"event": "stopped", **run, "cpu_seconds": 2.0},
+        {"event": "done", **run, "cpu_seconds": 2.0},
         {"event": "begun", **run},
         {"event": "done", **run, "cpu_seconds": 3.5},
         {"event": "done", **run, "cpu_seconds": 1.0, "skipped": True},
+        {"event": "failed", **run, "cpu_seconds": 4.0},
         {"event": "done", **run, "cpu_seconds": 9.0, "seed": 0},
     ]
-    assert cpu_seconds(entries, "shop", "text", 1, "train") == 5.5
+    assert cpu_seconds(entries, "shop", "text", 1, "train") == 3.5
     assert cpu_seconds(entries, "shop", "text", 2, "train") is None
