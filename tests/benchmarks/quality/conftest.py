@@ -31,7 +31,7 @@ preprocess = { inputs = ["log.csv"] }
 
 [rows.small]
 title = "a small SASRec"
-train = { model = "sasrec", backbone = "bsarec", dim = 8, ffn_dim = 8, epochs = 40, patience = 40 }
+train = { model = "sasrec", backbone = "bsarec", dim = 8, ffn_dim = 8, epochs = 80, patience = 80 }
 
 [rows.popularity]
 train = { model = "popularity" }

@@ -70,7 +70,7 @@ def test_rows_are_told_by_their_commands(lines):
     start = lines.index("### The rows")
     assert cells(lines[start:], "| small") == [
         "small: a small SASRec",
-        "`cocorec train --model sasrec --backbone bsarec --dim 8 --ffn-dim 8 --epochs 40 --patience 40`",
+        "`cocorec train --model sasrec --backbone bsarec --dim 8 --ffn-dim 8 --epochs 80 --patience 80`",
     ]
     assert cells(lines[start:], "| again")[1] == "`cocorec train --model popularity`, the runs of `popularity`"
 
