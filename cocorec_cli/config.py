@@ -38,7 +38,13 @@ PRESETS = Path(__file__).with_name("presets")
 """Folder of the named sets of options."""
 
 SEARCH, SPACE = "tune", "space"
-"""The command that has a table as well, though it is no stage, and the tables below it."""
+"""A command that has a table as well, though it is no stage, and the tables below it."""
+
+PAGE = "report"
+"""Another such command, the last one of ``run``."""
+
+SERVER = "serve"
+"""The server, whose command has a table, too."""
 
 Defaults = dict[str, dict[str, Any]]
 
@@ -105,7 +111,7 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
     problems: list[str] = []
     defaults: Defaults = {}
     folder = path.absolute().parent
-    stages = [name for name in (*STAGES, SEARCH) if name in group.commands]
+    stages = [name for name in (*STAGES, PAGE, SEARCH, SERVER) if name in group.commands]
     workdir = content.pop("workdir", None)
     if workdir is not None and not isinstance(workdir, str):
         problems.append(f"workdir: expected text, got {shown(workdir)}")

@@ -146,7 +146,11 @@ def _parameter(declared: Declared, command: str) -> inspect.Parameter:
         kind = Optional[kind]  # noqa: UP045  (`|` does not take a Literal made here)
     if found.argument:
         place = typer.Argument(
-            help=found.help, metavar=found.metavar, show_envvar=False, envvar=_variables(declared, command)
+            help=found.help,
+            metavar=found.metavar,
+            show_envvar=False,
+            envvar=_variables(declared, command),
+            show_default=True if found.unset is None else found.unset,
         )
         return _keyword(declared.name, Annotated[kind, place], default)
     settings: dict[str, Any] = {"metavar": found.metavar, "min": found.min, "max": found.max}

@@ -23,6 +23,12 @@ COMMANDS = (
         "download", _BEFORE, "Download a published data set: the benchmark files and the texts of the items.", _EPILOG
     ),
     Entry(
+        "init",
+        _BEFORE,
+        "Look at a log and the texts of its items, and write a commented configuration that runs.",
+        _EPILOG,
+    ),
+    Entry(
         "preprocess",
         _STAGES,
         "Turn an interaction log and the texts of the items into numbered items and histories.",
@@ -39,8 +45,15 @@ COMMANDS = (
     ),
     Entry("recommend", _STAGES, "Recommend to every user what comes next.", _EPILOG),
     Entry("similar", _AFTER, "Find the items most like some items, by the trained model or by their texts.", _EPILOG),
+    Entry("serve", _AFTER, "Answer over HTTP: recommendations for a history or a user, and similar items.", _EPILOG),
     Entry("compare", _AFTER, "Compare evaluated runs: is one better, by how much, for whom.", _EPILOG),
-    Entry("run", _ALL, "Run all stages in order, with the options of a configuration file."),
+    Entry(
+        "report",
+        _AFTER,
+        "Show data, codebooks, training, results and single users on one page that opens offline.",
+        _EPILOG,
+    ),
+    Entry("run", _ALL, "Run all stages in order, and the report, with the options of a configuration file."),
     Entry(
         "tune",
         _ALL,

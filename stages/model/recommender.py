@@ -1,6 +1,5 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -8,12 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.artifacts.sequences import Sequences
-from stages.model.base import LearnedModel, Scorer, Tiles
+from stages.model.base import LearnedModel, Scorer
 from stages.model.batch import Batch
 from stages.model.catalogue import Catalogue
 from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
 from stages.model.cooccurrence_bias import CooccurrenceBias, with_new_items
+from stages.model.cosines import Cosines
 from stages.model.losses import recommendation
 from stages.model.objective import Objective
 from stages.model.packing import Packing
@@ -157,10 +157,10 @@ class Recommender(LearnedModel):
         self, batch: Batch, candidates: Tensor, as_new: Tensor | None
     ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
         """Where the similarities of a batch are shifted, and by what."""
-        found = self._shifts(batch.items, batch.packing, batch.counted, _following(batch), as_new)
+        found = self.shifts(batch.items, batch.packing, batch.counted, _following(batch), as_new)
         return (None, None) if found is None else found.among(candidates)
 
-    def _shifts(
+    def shifts(
         self,
         histories: Tensor,
         packing: Packing,
@@ -180,27 +180,7 @@ class Recommender(LearnedModel):
 
     def scorer(self) -> Scorer:
         """See :meth:`Model.scorer`: cosines, shifted by the biases."""
-        history_table, candidates = self.item_tables()
-        candidates = F.normalize(candidates.float(), dim=-1)
-        never_seen = None if self.pairs is None else (self.pairs.occurrences == 0) * self.pairs.unknown
-
-        def read(histories: Tensor, packing: Packing) -> Tiles:
-            users = F.normalize(self.read(history_table, histories, packing).float(), dim=-1)
-            shift = self._tile_shifts(histories, packing)
-
-            def tile(part: slice) -> Tensor:
-                # In bfloat16 cosines have three digits: thousands of items would tie, and ties count against the
-                # target.
-                with torch.autocast(users.device.type, enabled=False):
-                    scores = users[part] @ candidates.T
-                if never_seen is not None:
-                    scores += never_seen
-                shift(scores, part.start)
-                return scores
-
-            return tile
-
-        return read
+        return Cosines(self)
 
     @property
     def knows_repeats(self) -> bool:
@@ -210,21 +190,6 @@ class Recommender(LearnedModel):
     def candidate_vectors(self) -> Tensor:
         """See :meth:`Model.candidate_vectors`."""
         return self.item_tables()[1].float()
-
-    def _tile_shifts(self, histories: Tensor, packing: Packing) -> Callable[[Tensor, int], None]:
-        """What adds the biases, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
-        found = self._shifts(histories, packing, packing.last)
-        if found is None:
-            return lambda scores, first: None
-        values = found.values.float()
-
-        def shift(scores: Tensor, first: int) -> None:
-            bounds = torch.tensor([first, first + len(scores)], device=scores.device)
-            low, high = torch.searchsorted(found.rows, bounds).tolist()
-            place = (found.rows[low:high] - first) * scores.shape[1] + found.items[low:high]
-            scores.view(-1).index_add_(0, place, values[low:high])
-
-        return shift
 
 
 def _items_needed(batch: Batch, n: int, negatives: int) -> tuple[Tensor, Tensor | None, Tensor]:

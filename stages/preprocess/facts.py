@@ -1,5 +1,6 @@
 """What the stage reports of the data."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,6 +86,7 @@ def item_facts(
 def reading_facts(log: Log, passed_over: list[str]) -> dict[str, Any]:
     """What reading found that the user should know: doubtful ids, and files that were not read."""
     return {
+        "rows_read": log.rows,
         **({"doubtful_ids": log.doubtful} if log.doubtful else {}),
         **({"passed_over": passed_over} if passed_over else {}),
     }
@@ -131,10 +133,19 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
             f"{facts['implausible_times']:,} times, read in {facts['time_unit']}, are not within the years 1990 to 2100"
         )
     if facts["users_with_times"] == 0 and facts["split"] != "published":
-        warnings.append("the log has no times: the order of its rows is taken for the order of events")
+        like = facts.get("time_like_column")
+        named = f"; column {like!r} looks like one: --time-column {shlex.quote(like)}" if like else ""
+        warnings.append(f"the log has no times: the order of its rows is taken for the order of events{named}")
+    outside = facts.get("outside_k_core", {})
+    if outside.get("users", 0) > facts["users"]:
+        warnings.append(
+            f"the {facts['k_core']}-core leaves out {outside['users']:,} of {outside['users'] + facts['users']:,} "
+            f"users and {outside['items']:,} of {outside['items'] + facts['items']:,} items; a lower --k-core keeps "
+            "more, and `cocorec recommend` serves all who have taken an item that is left"
+        )
     dropped = facts["dropped"]
     for reason, count in dropped.items():
-        if reason.startswith(("rows without", "rows that repeat")):
+        if reason.startswith(("rows without", "rows that repeat", "rows with half")):
             warnings.append(f"{count:,} {reason} were dropped")
     return warnings
 

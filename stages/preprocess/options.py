@@ -172,6 +172,16 @@ class PreprocessOptions(Options):
             "Keep items that occur in --items alone, as candidates that nobody has taken yet.", FILTERS, switch=True
         ),
     ] = False
+    where: Annotated[
+        str | None,
+        Option(
+            "Drop interactions for which this SQL expression on the columns of the log does not hold: "
+            "\"event = 'purchase' AND price > 0\".",
+            FILTERS,
+            metavar="SQL",
+            unset="keep all",
+        ),
+    ] = None
     rating_min: Annotated[
         float | None, Option("Drop interactions rated lower, or not rated.", FILTERS, metavar="X", unset="keep all")
     ] = None

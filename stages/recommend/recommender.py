@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from stages.artifacts.errors import DataError, NotFiniteError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
@@ -20,8 +19,8 @@ from stages.frame.reporter import Reporter
 from stages.model.base import Scorer
 from stages.model.device import resolve_device
 from stages.model.files import Trained, added_items, load_model, read_config
-from stages.model.neighbours import nearest
-from stages.model.ranking import Spans, best_lists
+from stages.model.neighbours import Neighbours
+from stages.model.ranking import HideMore, Spans, best_lists
 from stages.model.registry import needed_files
 from stages.recommend.frames import read_frame
 from stages.recommend.items import Items, Lists, Numbers, id_array
@@ -174,10 +173,10 @@ class Recommender:
     ) -> Lists:
         """See :meth:`similar`, by item number (Q,)."""
         self.check_top(top)
-        vectors = self._text_vectors if by == "text" else self._candidate_vectors
-        queries = torch.from_numpy(numbers.astype(np.int64)).to(vectors.device)
+        neighbours = self._by_text if by == "text" else self._by_model
+        queries = torch.from_numpy(numbers.astype(np.int64)).to(self._device)
         try:
-            found, cosines = nearest(vectors, queries, top=top, progress=progress)
+            found, cosines = neighbours.nearest(queries, top=top, progress=progress)
         except NotFiniteError as error:
             raise NotFiniteError(f"{self.model.origin}: {error.message}", error.hint) from error
         return Lists(found, cosines, np.zeros(len(found), np.bool_))
@@ -190,6 +189,7 @@ class Recommender:
         top: int,
         exclude_seen: bool | None = None,
         allowed: Mask | None = None,
+        hide_more: HideMore | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> Lists:
         """The best items after each history, by item number.
@@ -200,6 +200,7 @@ class Recommender:
             top: k, from 1 to N.
             exclude_seen: see :meth:`recommend`.
             allowed: (N + 1,) which items may be recommended, from :meth:`allowed`.
+            hide_more: hides further items of single histories; its rows count those with a known item.
             progress: called with how many more users are done.
         """
         items, offsets = _known(items, offsets)
@@ -208,12 +209,13 @@ class Recommender:
         first, end = offsets[:-1][~fallback], offsets[1:][~fallback]
         lists.items[~fallback], lists.scores[~fallback] = best_lists(
             self.model,
-            self._scorer,
+            self.scorer,
             torch.from_numpy(items.astype(np.int64)).to(self._device),
             Spans(first, np.maximum(first, end - self.model.config.max_history), end),
             top=top,
             exclude_seen=self.excludes_seen(exclude_seen),
             allowed=None if allowed is None else torch.from_numpy(allowed).to(self._device),
+            hide_more=hide_more,
             batch_size=self._batch_size,
             progress=progress,
         )
@@ -276,7 +278,8 @@ class Recommender:
             )
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def scorer(self) -> Scorer:
+        """The model's :meth:`stages.model.base.Model.scorer`, made once."""
         with torch.inference_mode():
             return self.model.scorer()
 
@@ -285,7 +288,7 @@ class Recommender:
         return count_items_taken(self.workdir, len(self.items))
 
     @cached_property
-    def _candidate_vectors(self) -> Tensor:
+    def _by_model(self) -> Neighbours:
         with torch.inference_mode():
             vectors = self.model.candidate_vectors()
         if vectors is None:
@@ -293,10 +296,10 @@ class Recommender:
                 f"the model {self.model.config.model} has no vectors of items",
                 "Compare their texts with --by text, or train another --model.",
             )
-        return vectors
+        return Neighbours(vectors)
 
     @cached_property
-    def _text_vectors(self) -> Tensor:
+    def _by_text(self) -> Neighbours:
         path = self.workdir / EMBEDDINGS
         require_consistent(self.workdir, [ITEMS, EMBEDDINGS], Fingerprints(self.workdir))
         vectors = text_vectors(path)
@@ -305,7 +308,7 @@ class Recommender:
                 f"{path} has {len(vectors) - 1} items, {self.items.path} {len(self.items)}",
                 "Run `cocorec embed` again.",
             )
-        return vectors.to(self._device)
+        return Neighbours(vectors.to(self._device))
 
 
 def recommender_files(workdir: Path) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.finite import DivergedError, FiniteLosses
 from stages.train.options import SELECTION_METRIC, TrainOptions
+from stages.train.run_log import RunLog
 from stages.train.validation import validate
 from stages.train.windows import Sampler
 
@@ -40,6 +41,7 @@ class Loop:
         validation: targets for early stopping.
         checkpoints: where the state goes after every epoch.
         reporter: is told about each epoch.
+        log: keeps the curves of each epoch.
         diverged: where losses or scores ceased to be finite: ``epoch``, ``step`` and ``reason``; empty where they
             did not.
     """
@@ -53,6 +55,7 @@ class Loop:
     validation: Queries
     checkpoints: Checkpoints
     reporter: Reporter
+    log: RunLog = field(default_factory=RunLog)
     diverged: dict[str, Any] = field(default_factory=dict)
 
     def run(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:
@@ -84,6 +87,7 @@ class Loop:
                 progress.best_metric, progress.best_epoch = metrics[SELECTION_METRIC], progress.epoch
             progress.history.append({"epoch": progress.epoch, "step": progress.step, **row, **metrics})
             self.checkpoints.save(self.model, self.average, optimizer, progress)
+            self.log.epoch(progress.history[-1], time.perf_counter() - began)
             losses = ", ".join(f"{name} {row[name]:.3f}" for name in self.model.loss_names if name in row)
             self.reporter.info(
                 f"epoch {progress.epoch}: {losses}; validation ndcg@10 {metrics['ndcg@10']:.4f}, "

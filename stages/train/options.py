@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
+from stages.frame.log_place import LOGS
 from stages.frame.machine import MACHINE, Device, Threads
 from stages.frame.options import Option, Options
 from stages.model.registry import BACKBONES, MODELS, choices_help
@@ -15,6 +16,7 @@ SELECTION_METRIC = "ndcg@10"
 MODEL = "Model"
 LOSSES = "Losses"
 OPTIMIZATION = "Optimization"
+LOGGING = "Logging"
 TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -218,6 +220,39 @@ class TrainOptions(Options):
             searched=False,
         ),
     ] = None
+    log: Annotated[
+        str | None,
+        Option(
+            "Show losses, metrics, learning rate and speed by epoch in TensorBoard or MLflow.",
+            LOGGING,
+            choices=LOGS,
+            unset="only as text",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
+    log_to: Annotated[
+        str | None,
+        Option(
+            "Folder of TensorBoard, or tracking address of MLflow.",
+            LOGGING,
+            metavar="PLACE",
+            unset="in the work directory: tensorboard/ or mlflow.db; MLFLOW_TRACKING_URI where it is set",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
+    log_name: Annotated[
+        str | None,
+        Option(
+            "Name of the run in TensorBoard or MLflow.",
+            LOGGING,
+            metavar="NAME",
+            unset="the model and a fingerprint of options and data",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
     device: Device = "auto"
     precision: Annotated[
         str,
@@ -239,6 +274,11 @@ class TrainOptions(Options):
         for heads, flag in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if self.dim % heads:
                 raise UsageError(f"{flag} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
+        if self.log is None and (self.log_to or self.log_name):
+            flag = "--log-to" if self.log_to else "--log-name"
+            raise UsageError(f"{flag} says where nothing goes", f"Add --log {' or --log '.join(LOGS)}.")
+        if self.log_name is not None and (not self.log_name.strip(". ") or "/" in self.log_name):
+            raise UsageError(f"--log-name {self.log_name!r} is no name of a folder", "Choose one without a slash.")
         if self.mcm_weight and not self.fusion_layers:
             raise UsageError(
                 "--mcm-weight needs layers in which codes see each other, and --fusion-layers is 0",

@@ -1,6 +1,7 @@
 import gzip
 import importlib.util
 import json
+import subprocess
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -60,6 +61,13 @@ def test_configuration_reads_the_data(tmp_path: Path) -> None:
     assert set(config["embed"]["views"]) == set(facts["views"])
     assert 0.85 < facts["views"]["brand"] < 1  # some are missing, as in real catalogues
     assert facts["dropped"]["repeated rows (user, item and time)"] > 0
+
+
+def test_make_quickstart_ends_with_the_report() -> None:
+    told = subprocess.run(
+        ["make", "--dry-run", "quickstart"], cwd=QUICKSTART.parents[1], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines()[-1].endswith("cocorec report --config examples/quickstart/cocorec.toml")
 
 
 def test_texts_carry_html_and_log_is_long_tailed() -> None:

@@ -117,6 +117,8 @@ COMMANDS: dict[str, tuple[list[str], set[int]]] = {
     "a comparison": (["compare", f"run{HOSTILE}", "artifacts", "--resamples", "10"], {0}),
     "a comparison in Markdown": (["compare", f"run{HOSTILE}", "artifacts", "--markdown", "--resamples", "10"], {0}),
     "a comparison as JSON": (["compare", f"run{HOSTILE}", "artifacts", "--json", "--resamples", "10"], {0}),
+    "a server": (["serve", "--port", "0"], {3}),
+    "an address": (["serve", "--host", HOSTILE], {2}),
     "runs that cannot be compared": (["compare", f"{HOSTILE}=artifacts", "items.csv"], {3}),
 }
 

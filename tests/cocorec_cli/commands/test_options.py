@@ -25,6 +25,8 @@ from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
 from stages.recommend import RecommendOptions, SimilarOptions
+from stages.report import ReportOptions
+from stages.serve import ServeOptions
 from stages.train import TrainOptions
 from stages.tune import TuneOptions
 
@@ -36,7 +38,9 @@ OPTIONS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "evaluate": EvaluateOptions,
     "recommend": RecommendOptions,
+    "serve": ServeOptions,
     "compare": CompareOptions,
+    "report": ReportOptions,
     "tune": TuneOptions,
 }
 
@@ -48,8 +52,10 @@ OF_THE_COMMAND_ALONE = {
     "train": {"preset"},
     "evaluate": {"fail_under"},
     "recommend": set(),
+    "serve": set(),
     "compare": {"markdown"},
-    "tune": {"search", "output", "device", "threads", "force"},
+    "report": set(),
+    "tune": {"search", "output", "device", "threads", "log", "log_to", "force"},
 }
 """Options that say how a command behaves, not what its stage does."""
 
@@ -190,7 +196,7 @@ def test_options_are_values(name):
 
 
 HEAVY = {"torch", "numpy", "polars", "pyarrow", "faiss", "sentence_transformers", "transformers", "safetensors"}
-HEAVY |= {"scipy", "sklearn", "optuna"}
+HEAVY |= {"scipy", "sklearn", "optuna", "fastapi", "uvicorn", "prometheus_client"}
 
 HELP = """
 import sys

@@ -100,6 +100,14 @@ def test_nothing_is_evaluated_and_tables_are_printed(cli, config, structured, mo
     assert not {METRICS, Path(RANKS).name} & {path.name for path in structured.rglob("*")}
 
 
+def test_trials_are_logged_and_the_configuration_says_nothing_of_it(cli, config, structured, monkeypatch, tmp_path):
+    monkeypatch.setenv("COCOREC_TRAIN_MODEL", "sasrec")
+    given = ["--log", "tensorboard", "--log-to", "board", "--search", "dropout=0.1,0.2"]
+    assert cli("tune", "--config", config, "--trials", "1", "-q", *given).code == 0
+    assert [path.name for path in (tmp_path / "board").iterdir()] == ["trial-00000"]
+    assert not {"log", "log_to", "log_name"} & tomllib.loads(Path("best.toml").read_text())["train"].keys()
+
+
 def test_the_space_of_the_file_and_of_the_command_line(cli, config, structured, monkeypatch):
     monkeypatch.setenv("COCOREC_TRAIN_MODEL", "sasrec")
     config.write_text(config.read_text() + "[tune]\ntrials = 1\n[tune.space.train]\nweight_decay = [0.0, 0.1]\n")

@@ -84,3 +84,15 @@ def test_k_core_is_five_by_default_and_reported(run: Run, write: Write) -> None:
     assert "rare" not in made.items
     assert made.facts["k_core"] == 5
     assert made.facts["dropped"] == {"interactions outside the 5-core": 2}
+    assert made.facts["outside_k_core"] == {"users": 1, "items": 1}
+    assert not any("5-core" in warning for warning in made.warnings)
+
+
+def test_a_k_core_that_leaves_out_most_users_is_warned_of(run: Run, write: Write) -> None:
+    rows = [f"u{u},i{i},{i}" for u in range(5) for i in range(5)] + [f"short{n},i0,1" for n in range(6)]
+    made = run(write("log.csv", [HEADER, *rows]))
+    assert made.facts["outside_k_core"] == {"users": 6, "items": 0}
+    assert any(
+        "the 5-core leaves out 6 of 11 users and 0 of 5 items; a lower --k-core" in told for told in made.warnings
+    )
+    assert "outside_k_core" not in run(write("log.csv", [HEADER, *rows]), k_core=0).facts

@@ -105,6 +105,8 @@ def test_files_of_two_splits_are_refused(run: Run, publish: Callable[..., Path])
 def test_ratings_cannot_filter_histories(run: Run, publish: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="--rating-min"):
         run(publish(*last_out(SEQUENCE, range(5))), rating_min=3)
+    with pytest.raises(UsageError, match="--where cannot be used with a published split"):
+        run(publish(*last_out(SEQUENCE, range(5))), where="rating > 3")
 
 
 def test_one_part_alone_can_be_read_as_a_table(run: Run, publish: Callable[..., Path]) -> None:
