@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXTRAS := dev,offline
 QUICKSTART := examples/quickstart
+QUALITY := -m benchmarks.quality
+RUNS ?= benchmarks/quality/runs
+SPLIT ?= test
 # uv where it is installed, else pip; `make UV= install` takes pip all the same.
 UV ?= $(shell command -v uv)
 # Which build of torch uv takes: by the GPU and driver it finds, or cpu, cu130 ...; empty for that of the index at hand.
 TORCH_BACKEND ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart tools test crash-test lowest-test lint audit format wheel-test release-check clean
+.PHONY: help install quickstart tools test crash-test lowest-test lint audit format wheel-test release-check quality clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -62,6 +65,14 @@ format: $(INSTALLED)  ## put the code into its standard form
 
 wheel-test: $(INSTALLED)  ## build the wheel and use it in a fresh environment outside the checkout
 	BUILD_PYTHON=$(abspath $(BIN)/python) .ci/wheel-test
+
+quality: $(INSTALLED)  ## run benchmarks/quality/runs.toml on the data sets in DATA (SETS, ROWS, SEEDS, SPLIT, RUNS) and make the tables
+	@test -n "$(DATA)" || { echo "make quality DATA=FOLDER, the folder that holds the data sets" >&2; exit 2; }
+	@mkdir -p $(RUNS)
+	@code=0; $(BIN)/python $(QUALITY).run $(DATA) --runs $(RUNS) --split $(SPLIT) \
+	    --data "$(SETS)" --rows "$(ROWS)" --seeds "$(SEEDS)" || code=$$?; \
+	if [ $$code -le 1 ]; then $(BIN)/python $(QUALITY).tables $(RUNS) --split $(SPLIT) >$(RUNS)/$(SPLIT).md \
+	    && echo "tables: $(RUNS)/$(SPLIT).md"; fi; exit $$code
 
 release-check: $(INSTALLED)  ## build wheel and sdist, check their metadata and contents, use the wheel as wheel-test does
 	BUILD_PYTHON=$(abspath $(BIN)/python) .ci/release-check
