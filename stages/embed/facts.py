@@ -13,7 +13,7 @@ from stages.embed.texts import DistinctTexts, Numbers
 def embedding_facts(
     encoder: Encoder, texts: DistinctTexts, views: list[str], tokens: Index, source: Source, *, reused: int
 ) -> dict[str, Any]:
-    """The facts of a run.
+    """The facts of a run, which is asked for while its threads are set.
 
     Args:
         encoder: that was used.
@@ -23,6 +23,8 @@ def embedding_facts(
         source: of the model.
         reused: how many texts kept the vector they had.
     """
+    import torch
+
     return {
         "backend": encoder.backend,
         "device": encoder.device.type,
@@ -34,6 +36,7 @@ def embedding_facts(
         "prompt": encoder.prompt or None,
         "texts": len(texts),
         "texts_reused": reused,
+        "threads": torch.get_num_threads(),
         "views": [{"view": view, **_view_facts(texts.rows[view], tokens, encoder)} for view in views],
     }
 

@@ -17,6 +17,7 @@ from stages.embed.reuse import find_earlier, forget_others, keep_digests, text_v
 from stages.embed.source import OFFLINE_SHA256, Source, find_source
 from stages.embed.text_file import TextFile
 from stages.embed.texts import DistinctTexts, choose_views, collect
+from stages.frame.processor import slow_bfloat16
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
@@ -68,6 +69,9 @@ def embed(
         run.reporter.announce(f"loading {source.name}, which may take half a minute")
         with run.measure("load"):
             encoder = Encoder(source.folder, source.name, options)
+            # OpenVINO takes float32 by itself where it would have to emulate.
+            if encoder.backend == "torch" and (slow := slow_bfloat16(encoder.precision, encoder.device.type)):
+                run.warn(slow)
             if encoder.prompt_name:
                 run.reporter.info(f"{source.name}: its prompt {encoder.prompt_name!r}, {encoder.prompt!r}, goes first")
         with run.measure("match"):

@@ -25,6 +25,7 @@ from stages.evaluate.facts import evaluation_facts
 from stages.evaluate.files import write_ranks, write_user_lists
 from stages.evaluate.options import EvaluateOptions
 from stages.frame.allocator import keep_freed_memory
+from stages.frame.processor import slow_bfloat16
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
@@ -74,6 +75,8 @@ def evaluate(
     if said := grown_note(config, added):
         run.warn(said)
         run.warn(_LATER)
+    if slow := slow_bfloat16(options.precision, device.type):
+        run.warn(slow)
     keep_freed_memory()
     with threads(options.threads):
         with run.measure("loading"):
@@ -111,6 +114,7 @@ def evaluate(
                 "model": config.model,
                 **grown,
                 **evaluation_facts(run, options, sequences, wanted, ranking, counts),
+                "threads": torch.get_num_threads(),
             }
     lineage = run.lineage(facts)
     write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)

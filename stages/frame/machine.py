@@ -20,5 +20,14 @@ Device = Annotated[
 
 Threads = Annotated[
     int | None,
-    Option("CPU threads.", MACHINE, min=1, limit=1024, metavar="N", unset="all cores", recorded=False, searched=False),
+    Option(
+        "CPU threads; equal numbers give equal bytes.",
+        MACHINE,
+        min=1,
+        limit=1024,
+        metavar="N",
+        unset="all cores",
+        recorded=False,
+        searched=False,
+    ),
 ]

@@ -107,6 +107,7 @@ def _recommend(
             "seen_items": seen,
             **counts,
             **served.facts,
+            "threads": torch.get_num_threads(),
         }
         writer.set_lineage(run.lineage(facts))
     store.remove()

@@ -14,6 +14,7 @@ from stages.artifacts.names import HISTORY, ITEMS, SEQUENCES
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
 from stages.frame.allocator import keep_freed_memory
+from stages.frame.processor import slow_bfloat16
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
@@ -60,6 +61,8 @@ def train(
     if (done := run.fresh()) and not force:
         return done
 
+    if slow := slow_bfloat16(options.precision, device.type):
+        run.warn(slow)
     with threads(options.threads), _torch_state(device):
         torch.manual_seed(options.seed)
         with run.measure("preparation"):
@@ -84,7 +87,11 @@ def train(
         )
         fitted: Fitted = model.fit(training)
         with run.measure("write"):
-            facts = {**fitted.facts, **({"items_of_initial_model": matched} if matched else {})}
+            facts = {
+                **fitted.facts,
+                **({"items_of_initial_model": matched} if matched else {}),
+                "threads": torch.get_num_threads(),
+            }
             lineage = run.lineage(facts)
             write_table(run.path(HISTORY), history_table(fitted.history), lineage)
             save_model(run.workdir, config, model_tensors(model, catalogue), lineage, items)

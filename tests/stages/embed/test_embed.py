@@ -352,3 +352,24 @@ def test_the_offline_package_with_other_weights_is_called_out(
     monkeypatch.setattr(source, "packaged_default", lambda: tiny_model)
     result = embed(workdir=make_items({"title": sentences(3)}), reporter=recorder)
     assert "not those that were published" in result.warnings[0]
+
+
+def test_the_threads_are_told_and_make_nothing_stale(make_items: MakeItems, tiny_model: Path) -> None:
+    workdir = make_items({"title": ["saw", "oak"]})
+    assert embed(EmbedOptions(model=str(tiny_model), threads=2), workdir=workdir).facts["threads"] == 2
+    again = embed(EmbedOptions(model=str(tiny_model), threads=1), workdir=workdir)
+    assert again.skipped and again.facts["threads"] == 2
+
+
+def test_emulated_bfloat16_is_warned_of(
+    make_items: MakeItems, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    workdir = make_items({"title": ["saw", "oak"]})
+    # Another processor cannot be had in a test.
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
+    warned = embed(EmbedOptions(model=str(tiny_model), precision="bfloat16", device="cpu"), workdir=workdir)
+    assert any("no instructions for it" in said for said in warned.warnings)
+    automatic = embed(EmbedOptions(model=str(tiny_model), device="cpu"), workdir=workdir, force=True)
+    assert automatic.facts["precision"] == "float32" and not automatic.warnings

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from stages.artifacts import names
 from stages.embed.encoder import Encoder
@@ -42,6 +43,7 @@ def test_views_are_counted_each_on_its_own(tiny_model: Path, texts: DistinctText
         "prompt": None,
         "texts": 3,
         "texts_reused": 2,
+        "threads": torch.get_num_threads(),
         "views": [
             {"view": "title", "distinct_texts": 2, "items": 3, "mean_tokens": 4.5, "truncated_texts": 1},
             {"view": "brand", "distinct_texts": 2, "items": 2, "mean_tokens": 3.0, "truncated_texts": 0},

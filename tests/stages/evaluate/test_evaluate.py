@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage, read_lineage
@@ -44,6 +45,7 @@ def trained(structured, small):
 
 def test_evaluation_of_a_trained_model(trained):
     result = evaluate(EvaluateOptions(cutoffs=(10, 5), resamples=200, device="cpu"), workdir=trained)
+    assert result.facts["threads"] == json.loads((trained / METRICS).read_text())["threads"] == torch.get_num_threads()
     ranks = pq.read_table(trained / RANKS)
     assert ranks.column_names == [
         *("user_id", "target", "rank", "ties", "other_rank", "other_ties", "history_length", "target_count")
@@ -258,3 +260,12 @@ def test_config_that_is_no_config(trained):
 def test_wrong_options_are_named(trained, options, named):
     with pytest.raises(UsageError, match=named):
         evaluate(EvaluateOptions(**options), workdir=trained)
+
+
+def test_emulated_bfloat16_is_warned_of(trained, monkeypatch):
+    # Another processor cannot be had in a test.
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
+    options = EvaluateOptions(precision="bfloat16", resamples=20, device="cpu", threads=2)
+    result = evaluate(options, workdir=trained)
+    assert any("no instructions for it" in said for said in result.warnings)
+    assert result.facts["threads"] == 2

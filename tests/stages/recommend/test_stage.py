@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from growth import grow
 from whole_histories import write_histories
 
@@ -39,6 +40,7 @@ def test_every_user_gets_a_list_from_the_whole_history(trained):
     facts = result.facts
     assert (facts["users"], facts["recommendations"], facts["users_with_fewer_than_top"]) == (300, 1500, 0)
     assert facts["seen_items"] == "left in, ranked by what the model learnt of repeats"
+    assert facts["threads"] == torch.get_num_threads()
     assert read_lineage(trained / names.RECOMMENDATIONS).facts == facts
     [status] = [found for found in workdir_status(trained) if found.file == names.RECOMMENDATIONS]
     assert (status.state, status.stage) == ("fresh", "recommend")

@@ -140,6 +140,20 @@ def test_stops_when_validation_stops_improving(structured, small):
     assert result.facts["epochs"] == result.facts["best_epoch"] + 2
 
 
+def test_the_threads_are_told_and_make_nothing_stale(structured, small):
+    assert train(TrainOptions(epochs=1, threads=2, **small), workdir=structured).facts["threads"] == 2
+    again = train(TrainOptions(epochs=1, threads=1, **small), workdir=structured)
+    assert again.skipped and again.facts["threads"] == 2
+
+
+def test_emulated_bfloat16_is_warned_of(structured, small, monkeypatch):
+    # Another processor cannot be had in a test.
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
+    [said] = train(TrainOptions(epochs=1, precision="bfloat16", **small), workdir=structured).warnings
+    assert "no instructions for it" in said
+    assert not train(TrainOptions(epochs=1, **small), workdir=structured).warnings
+
+
 def test_process_state_is_left_alone(structured, small):
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.manual_seed(5)
