@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from stages.artifacts.sequences import Sequences
 from stages.model.distances import WeightedPairs, weighted_pairs
 from stages.model.own_pairs import OwnPairs
-from stages.model.packing import Packing
+from stages.model.packing import PAIRS, Packing
 from stages.model.shifts import Shifts
 
 _TIMES = 16
@@ -95,6 +95,17 @@ class CooccurrenceBias(nn.Module):
             following: (B,) the item after each history, in training, where the counts are of these histories, too;
                 ``None`` later.
         """
+        numbers = self._numbers()
+        found = []
+        for block in packing.blocks(queries, PAIRS):
+            after = None if following is None else following[block.histories]
+            shifts = self._of_block(histories[block.positions], block.packing, block.queries, after, numbers)
+            found.append(Shifts(shifts.rows + block.first, shifts.items, shifts.values) if block.first else shifts)
+        return Shifts.joined(found)
+
+    def _of_block(
+        self, histories: Tensor, packing: Packing, queries: Tensor, following: Tensor | None, numbers: Tensor
+    ) -> Shifts:
         own = OwnPairs.of(histories, packing, following)
         row, at = packing.rows[queries], packing.columns[queries]
         # One entry per query and last item: number of the query, age of the item, its place.
@@ -102,7 +113,6 @@ class CooccurrenceBias(nn.Module):
         query, age = (place >= 0).nonzero(as_tuple=True)
         place, history = place[query, age], row[query]
         first = age * _TIMES * _OCCURRENCES**2
-        numbers = self._numbers()
         parts = [self._of_partners(query, first, own.items[history, place], numbers)]
 
         kind, known = self._look_up(own)

@@ -8,9 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.model.config import ModelConfig
+from stages.model.recompute import recomputed
 
 NORM_EPS = 1e-12
 """LayerNorm epsilon of the authors' code (and of BERT)."""
+
+_SCORES = 1 << 23
+"""Attention scores held at a time on a CPU, 32 MiB in float32: a batch of 256 histories of 128 items, two heads."""
 
 
 class _ByteDropout(torch.autograd.Function):
@@ -84,14 +88,36 @@ class Attend(nn.Module):
         if query.device.type != "cpu":
             p = self.dropout.p if self.training else 0.0
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=p, is_causal=causal)
-        else:  # for a dozen keys the plain products beat the fused kernel on CPU
-            scores = query @ key.transpose(-1, -2) * (1 / math.sqrt(d // self.heads))
+        else:
             if causal:
-                mask = torch.ones(q, q, dtype=torch.bool, device=query.device).tril()
-            if mask is not None:
-                scores = scores.masked_fill(~mask, -torch.inf)
-            out = self.dropout(torch.softmax(scores, -1)) @ value
+                mask = torch.ones(1, 1, q, q, dtype=torch.bool).tril()
+            out = self._in_blocks(query, key, value, mask)
         return out.transpose(1, 2).reshape(n, q, d)
+
+    def _in_blocks(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """Attend so many rows at a time that their scores fit; those of several blocks are formed again backwards.
+
+        Args:
+            query: (n, heads, q, d / heads); key and value alike.
+            mask: (n or 1, 1, q or 1, k).
+        """
+        size = max(1, _SCORES // (query.shape[1] * query.shape[2] * key.shape[2]))
+        if len(query) <= size:
+            return self._plain(query, key, value, mask)
+        done = []
+        for start in range(0, len(query), size):
+            parts = [x[start : start + size] for x in (query, key, value)]
+            if mask is not None:
+                parts.append(mask if len(mask) == 1 else mask[start : start + size])
+            done.append(recomputed(self._plain, *parts) if torch.is_grad_enabled() else self._plain(*parts))
+        return torch.cat(done)
+
+    def _plain(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Not torch's fused kernel: that is slower for a dozen keys, and on a CPU it has no dropout."""
+        scores = query @ key.transpose(-1, -2) * (1 / math.sqrt(query.shape[-1]))
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        return self.dropout(torch.softmax(scores, -1)) @ value
 
 
 class AddNorm(nn.Module):

@@ -19,6 +19,7 @@ _SCORES = 1 << 21
 
 _ON_DEVICE = 4  # times as many on other devices, which a small tile does not keep busy
 _BATCH = 2048  # histories read at a time, where nobody asks for another number
+_PLACES = 1 << 16  # of histories read at a time, where nobody bounds the memory: 2,048 histories of 32 items
 _AT_LEAST = 16  # users, so that a large catalogue is not read from memory for each of them
 
 HideMore = Callable[[Tensor, Tensor], None]
@@ -108,8 +109,12 @@ def queries(sequences: Sequences, split: str, max_history: int) -> Queries:
 
 
 def target_ranks(model: Model, items: Tensor, wanted: Queries) -> npt.NDArray[np.int64]:
-    """Rank (R,) of each target among all items; see :func:`rank`."""
-    return rank(model, items, wanted).ranks
+    """Rank (R,) of each target among all items; see :func:`rank`.
+
+    Histories are read so many at a time that their rectangle has a bounded size, however long they may be.
+    """
+    rows = max(LEAST_ROWS, min(_BATCH, _PLACES // model.config.max_history))
+    return rank(model, items, wanted, batch_size=rows).ranks
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stages.model.packing import Packing
+from stages.model.packing import PAIRS, Packing
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,15 @@ def seen_items(histories: Tensor, packing: Packing, queries: Tensor) -> Seen:
         packing: where they lie.
         queries: (T,) ascending rows of ``histories``, the positions asked about.
     """
+    blocks = packing.blocks(queries, PAIRS)
+    found = [_seen(histories[block.positions], block.packing, block.queries) for block in blocks]
+    if len(found) == 1:
+        return found[0]
+    rows = torch.cat([seen.rows + block.first for seen, block in zip(found, blocks, strict=True)])
+    return Seen(rows, torch.cat([seen.items for seen in found]), torch.cat([seen.ages for seen in found]))
+
+
+def _seen(histories: Tensor, packing: Packing, queries: Tensor) -> Seen:
     places = torch.arange(packing.length, device=histories.device)
     items = packing.unpack(histories[:, None])[..., 0]
     again = (items[:, :, None] == items[:, None, :]) & (places[None, :] > places[:, None])

@@ -22,6 +22,17 @@ class Shifts:
     values: Tensor
 
     @classmethod
+    def joined(cls, parts: Sequence["Shifts"]) -> "Shifts":
+        """All entries of several, each of later queries than the one before.
+
+        Args:
+            parts: at least one.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("rows", "items", "values")))
+
+    @classmethod
     def merged(cls, parts: Sequence["Shifts"], queries: int) -> "Shifts":
         """All entries of several, ascending by query again.
 

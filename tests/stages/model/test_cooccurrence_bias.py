@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import stages.model.cooccurrence_bias as module
 from stages.artifacts.sequences import Sequences
 from stages.model.cooccurrence_bias import CooccurrenceBias, with_new_items
 from stages.model.packing import Packing
@@ -176,3 +177,17 @@ def test_neighbours_are_told_apart_from_repeats(histories):
     bias = counted([[2, 2, 2], *histories])
     items, packing = packed([[2]])
     assert dense(bias(items, packing, packing.last, None), 1)[0, 2] == 0
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_blocks_of_histories_say_the_same(histories, monkeypatch, trained):
+    bias = counted(histories)
+    items = torch.tensor([item for history in histories for item in history[:-1]])
+    packing = Packing.of_lengths(torch.tensor([len(history) - 1 for history in histories]))
+    following = torch.tensor([history[-1] for history in histories]) if trained else None
+    chosen = torch.arange(0, len(items), 2)
+    whole = bias(items, packing, chosen, following)
+    monkeypatch.setattr(module, "PAIRS", 80)  # two histories
+    parts = bias(items, packing, chosen, following)
+    assert torch.equal(parts.rows, whole.rows) and len(whole.rows)
+    np.testing.assert_allclose(dense(parts, len(chosen)), dense(whole, len(chosen)), atol=1e-6)

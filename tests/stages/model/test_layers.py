@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from stages.model import layers
 from stages.model.layers import Attend, Dropout
 
 
@@ -58,3 +59,49 @@ def test_attention_heeds_only_what_is_allowed():
     actual = Attend(2, 0.0)(query, key, value, allowed=allowed)
     torch.testing.assert_close(actual[0], Attend(2, 0.0)(query[:1], key[:1, :2], value[:1, :2])[0])
     torch.testing.assert_close(actual[1], Attend(2, 0.0)(query[1:], key[1:, :3], value[1:, :3])[0])
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_in_blocks_of_rows_is_the_same_to_the_bit(monkeypatch, causal):
+    allowed = None if causal else torch.rand(5, 7) < 0.7
+    weight = torch.randn(5, 7, 16)
+    found = []
+    for held in (1 << 23, 2 * 4 * 7 * 7, 1):  # all rows at once, two, one
+        monkeypatch.setattr(layers, "_SCORES", held)
+        torch.manual_seed(0)
+        inputs = [torch.randn(5, 7, 16, requires_grad=True) for _ in range(3)]
+        out = Attend(4, 0.0)(*inputs, allowed=allowed, causal=causal)
+        (out * weight).nansum().backward()
+        with torch.no_grad():
+            torch.testing.assert_close(Attend(4, 0.0)(*inputs, allowed=allowed, causal=causal), out, equal_nan=True)
+        found.append([out.detach(), *(x.grad for x in inputs)])
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def test_dropout_of_blocks_is_the_same_backwards_and_follows_the_seed(monkeypatch):
+    monkeypatch.setattr(layers, "_SCORES", 1)
+    layer, query, key = Attend(2, 0.4).train(), torch.randn(4, 6, 8), torch.randn(4, 6, 8)
+    value = torch.randn(4, 6, 8, requires_grad=True)
+    out, weight = layer(query, key, value, causal=True), torch.randn(4, 6, 8)
+    (out * weight).sum().backward()
+    # Linear in the values as long as the same weights are dropped.
+    torch.testing.assert_close((value * value.grad).sum(), (out * weight).sum())
+    draws = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        draws.append(layer(query, key, value, causal=True))
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+
+
+def test_attention_does_not_keep_the_scores_of_several_blocks(monkeypatch):
+    kept = []
+    query, key, value = (torch.randn(6, 32, 8, requires_grad=True) for _ in range(3))
+    for held in (1 << 23, 32 * 32):
+        monkeypatch.setattr(layers, "_SCORES", held)
+        found: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, to=found: to.append(x.numel()) or x, lambda x: x):
+            Attend(1, 0.5).train()(query, key, value, causal=True).sum()
+        kept.append(sum(found))
+    assert kept[0] > 6 * 32 * 32 > kept[1]

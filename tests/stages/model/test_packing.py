@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from stages.model.packing import Packing, pack
@@ -20,3 +21,24 @@ def test_histories_are_packed_one_after_the_other():
     assert packing.columns.tolist() == [0, 1, 2, 0, 1]
     assert (packing.batch, packing.length) == (2, 3)
     assert packed[packing.last].tolist() == [13, 18]
+
+
+@pytest.mark.parametrize("most", [1, 50, 1 << 20])
+def test_blocks_hold_each_history_and_query_once(most):
+    lengths = [2, 4, 1, 3]
+    packing = Packing.of_lengths(torch.tensor(lengths))
+    histories, queries = torch.arange(10, 20), torch.tensor([1, 2, 5, 6, 9])
+    blocks = packing.blocks(queries, most)
+    assert len(blocks) == {1: 4, 50: 2, 1 << 20: 1}[most]
+    read, asked, numbers = [], [], []
+    for block in blocks:
+        part = histories[block.positions]
+        alone = Packing.of_lengths(torch.tensor(lengths[block.histories]), packing.length)
+        assert torch.equal(block.packing.rows, alone.rows) and torch.equal(block.packing.columns, alone.columns)
+        assert block.packing.batch == alone.batch
+        read += part.tolist()
+        asked += part[block.queries].tolist()
+        numbers += [block.first + number for number in range(len(block.queries))]
+    assert read == histories.tolist()
+    assert asked == histories[queries].tolist()
+    assert numbers == list(range(5))

@@ -197,3 +197,16 @@ def test_single_histories_may_have_more_hidden(model):
     plain, _ = best_lists(model, model.scorer(), items, spans, top=10)
     assert found[0].tolist() == plain[0].tolist()
     assert sorted(found[1].tolist()) == [0] * 5 + [56, 57, 58, 59, 60]
+
+
+def test_validation_reads_few_long_histories_at_a_time(model, sequences, monkeypatch):
+    items, wanted = torch.from_numpy(sequences.items.astype(np.int64)), queries(sequences, "test", 20)
+    whole, lengths = target_ranks(model, items, wanted), []
+    scorer = model.scorer()
+    monkeypatch.setattr(module, "_PLACES", 1)
+    monkeypatch.setattr(module, "LEAST_ROWS", 2)
+    monkeypatch.setattr(
+        model, "scorer", lambda: lambda read, packing: lengths.append(packing.batch) or scorer(read, packing)
+    )
+    assert target_ranks(model, items, wanted).tolist() == whole.tolist()
+    assert lengths == [2, 2]

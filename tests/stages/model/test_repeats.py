@@ -1,5 +1,6 @@
 import torch
 
+import stages.model.repeats as module
 from stages.model.packing import Packing
 from stages.model.repeats import RepeatBias, Seen, seen_items
 
@@ -43,3 +44,13 @@ def test_the_bias_goes_by_age_and_begins_at_zero():
     assert bias(seen).tolist() == seen.ages.tolist()
     bias(seen).sum().backward()
     assert bias.by_age.grad.tolist() == [3, 2, 1, 0, 0]
+
+
+def test_blocks_of_histories_find_the_same(monkeypatch):
+    items, packing = packed()
+    queries = torch.tensor([0, 2, 3, 5, 8])
+    whole = seen_items(items, packing, queries)
+    monkeypatch.setattr(module, "PAIRS", 1)
+    parts = seen_items(items, packing, queries)
+    for name in ("rows", "items", "ages"):
+        assert torch.equal(getattr(parts, name), getattr(whole, name))

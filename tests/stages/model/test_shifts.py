@@ -38,3 +38,8 @@ def test_items_can_be_left_out():
     part = shifts((0, 2, 0.5), (0, 3, 0.6), (1, 3, 0.7), (1, 4, 0.8)).without(torch.arange(6) == 3)
     assert (part.rows.tolist(), part.items.tolist()) == ([0, 1], [2, 4])
     assert part.values.tolist() == torch.tensor([0.5, 0.8]).tolist()
+
+
+def test_parts_of_later_queries_are_joined():
+    joined = Shifts.joined([shifts((0, 5, 0.5)), shifts(), shifts((1, 4, 1.0), (3, 2, 2.0))])
+    assert (joined.rows.tolist(), joined.items.tolist(), joined.values.tolist()) == ([0, 1, 3], [5, 4, 2], [0.5, 1, 2])
