@@ -117,7 +117,8 @@ class Attend(nn.Module):
         scores = query @ key.transpose(-1, -2) * (1 / math.sqrt(query.shape[-1]))
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
-        return self.dropout(torch.softmax(scores, -1)) @ value
+        out: Tensor = self.dropout(torch.softmax(scores, -1)) @ value
+        return out
 
 
 class AddNorm(nn.Module):
