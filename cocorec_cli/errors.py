@@ -11,6 +11,7 @@ import traceback
 
 import typer
 
+from cocorec_cli import limits
 from cocorec_cli.console import printable, say
 from stages.artifacts.errors import CocorecError, DataError, is_out_of_memory, shortage
 
@@ -35,6 +36,12 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno in _USERS_TO_SOLVE:
         _explain(str(error), "Make room, or choose a folder that can be read and written.")
         return DataError.exit_code
+    if limits.nearly_out_of_memory():
+        _explain(
+            f"out of memory: {type(error).__name__}: {str(error).partition(chr(10))[0]}; {limits.described()}",
+            "Raise the limit. Should the same happen without a limit, please report it: it is a bug then.",
+        )
+        return BUG
     print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)
     _explain("this is a bug in cocorec", "Please report it together with the traceback above.")
     return BUG
@@ -42,7 +49,7 @@ def report_error(error: BaseException) -> int:
 
 def _report_shortage(error: BaseException) -> int:
     told = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if is_out_of_memory(error):
+    if is_out_of_memory(error) or limits.memory_limit() is not None:  # each thread wants memory for its stack
         _explain(
             f"out of memory: {told}",
             "Work in smaller batches (`cocorec train --help` and `cocorec embed --help` list the options), "

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from cocorec_cli import guard
 from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
 from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
@@ -50,6 +51,8 @@ COMMANDS = (
 )
 """All commands, in the order of the help; each is imported when it is needed."""
 
+_INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
 app = typer.Typer(
     name="cocorec",
     cls=lazy_group(COMMANDS),
@@ -85,8 +88,18 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run ``cocorec`` with these arguments, by default those of the process, and return the exit code."""
     try:
         claim_streams()
-    except UsageError as error:
+        code = guard.guarded(lambda: _run(args)) if args is None and guard.needed() else _interrupt_told(_run(args))
+    except (UsageError, OSError) as error:
         return report_error(error)
+    return code
+
+
+def _interrupt_told(code: int) -> int:
+    return report_interrupt(code - 128) if code in _INTERRUPTED else code
+
+
+def _run(args: Sequence[str] | None) -> int:
+    """The exit code of a command, whose errors have been told; not so interrupts."""
     with interrupts() as received:
         try:
             code = get_command(app).main(args, prog_name="cocorec", standalone_mode=False)
@@ -101,12 +114,12 @@ def main(args: Sequence[str] | None = None) -> int:
             code = end.code
         except BaseException as error:  # what Rust raises when it panics is no Exception
             if received:
-                return report_interrupt(received[0])
+                return 128 + received[0]
             if not isinstance(error, Exception) and shortage(error) is None:
                 raise
             return _with_stdout_flushed(report_error(error))
-        if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-            return report_interrupt(received[0] if received else signal.SIGINT)
+        if code in _INTERRUPTED:
+            return 128 + received[0] if received else int(code)
         return int(code or 0)
 
 

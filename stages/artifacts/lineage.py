@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from stages import __version__
 from stages.artifacts.atomic import read_json, require_file
 from stages.artifacts.digest import OPEN_DIGEST
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, raise_shortage
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.json_text import json_text
 from stages.artifacts.migration import FORMER_MAKERS, current_options
@@ -213,6 +213,7 @@ def fresh_lineage(
         try:
             found = read_lineage(path)
         except DataError as error:
+            raise_shortage(error)
             return None, error.message
         if found is None:
             return None, f"{output} was made by another tool"
@@ -225,6 +226,7 @@ def fresh_lineage(
         try:
             require_consistent(workdir, outputs, fingerprints)
         except DataError as error:
+            raise_shortage(error)
             return None, error.message
     return lineage, "up to date"
 

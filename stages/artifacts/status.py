@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stages.artifacts.digest import has_digest
-from stages.artifacts.errors import AccessError, DataError
+from stages.artifacts.errors import AccessError, DataError, raise_shortage
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import QUANTIZER
@@ -117,6 +117,7 @@ class _Examination:
         except AccessError as error:
             return ArtifactStatus(file, stage, "unreadable", error.message, size)
         except DataError as error:
+            raise_shortage(error)
             return ArtifactStatus(file, stage, "damaged", error.message, size, hint=error.hint)
         if lineage is None:
             return ArtifactStatus(file, stage, "fresh", "made by another tool, taken as it is", size)
@@ -162,7 +163,8 @@ class _Examination:
                     return f"{name.removeprefix(RAW)} has changed since"
             except AccessError:
                 return f"{name.removeprefix(RAW)} may not be read"
-            except DataError:
+            except DataError as error:
+                raise_shortage(error)
                 return f"{name.removeprefix(RAW)} is damaged"
         for name in lineage.inputs:
             if self._stale.get(name) in ("stale", "damaged", "unreadable"):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stages.artifacts.atomic import atomic_path, temporary_prefix
 from stages.artifacts.digest import OPEN_DIGEST, check_digest
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, raise_shortage
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import EMBEDDINGS, ITEMS
 from stages.artifacts.vectors import embedding_views, iterate_view
@@ -144,7 +144,8 @@ def find_earlier(workdir: Path, source: Source, encoder: Encoder, options: Mappi
         known = tuple(told[_VIEWS].split("\n"))
         if told[_ITEMS] != lineage.inputs[ITEMS]:
             return None
-    except (DataError, OSError, KeyError, ValueError):
+    except (DataError, OSError, KeyError, ValueError) as error:
+        raise_shortage(error)
         return None  # then all texts are encoded
     if set(views.values()) != {encoder.dimension} or not set(known) <= set(views):
         return None
