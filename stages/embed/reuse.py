@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ class ReusedVectors:
     def __init__(self, earlier: Earlier, numbers: Index, folder: Path) -> None:
         self._size = 4 * earlier.dimension
         self._dimension = earlier.dimension
+        self._checks = np.zeros(len(numbers), np.uint32)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=folder, buffering=0, prefix=temporary_prefix("vectors"))  # noqa: SIM115
@@ -94,7 +96,8 @@ class ReusedVectors:
         """The vectors at these places, (len(places), D)."""
         result = np.empty((len(places), self._dimension), "<f4")
         for row, place in enumerate(places.tolist()):
-            if os.preadv(self._file.fileno(), [result[row]], place * self._size) != self._size:
+            read = os.preadv(self._file.fileno(), [result[row]], place * self._size)
+            if read != self._size or zlib.crc32(result[row]) != self._checks[place]:
                 raise DataError("vectors that were kept in a temporary file cannot be read back", "Run it again.")
         return result
 
@@ -112,7 +115,9 @@ class ReusedVectors:
         for matrix, present in iterate_view(earlier.path, view, earlier.dimension) if len(rows) else ():
             low, high = np.searchsorted(rows, [start, start + len(present)])
             for place, vector in zip(places[low:high].tolist(), matrix[rows[low:high] - start], strict=True):
-                os.pwrite(self._file.fileno(), vector.astype("<f4").tobytes(), place * self._size)
+                content = vector.astype("<f4").tobytes()
+                self._checks[place] = zlib.crc32(content)
+                os.pwrite(self._file.fileno(), content, place * self._size)
             start += len(present)
 
 

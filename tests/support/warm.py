@@ -78,7 +78,8 @@ class WarmCli:
             "after": after,
         }
         assert self._process.stdin and self._process.stdout
-        request |= {"appears": appears, "file_size": file_size, "user": user, "processes": processes, "strace": list(strace)}
+        request |= {"appears": appears, "file_size": file_size, "strace": list(strace)}
+        request |= {"user": user, "processes": processes}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Ended(**json.loads(self._process.stdout.readline()))
 
