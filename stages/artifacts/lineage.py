@@ -15,7 +15,7 @@ from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError, raise_shortage
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.json_text import json_text
-from stages.artifacts.migration import FORMER_MAKERS, current_options
+from stages.artifacts.migration import FORMER_MAKERS, MADE_ANEW, current_options
 from stages.artifacts.pipeline import STAGES, again, stage_of
 
 CONTRACT_VERSION = 2
@@ -218,6 +218,8 @@ def fresh_lineage(
         if found is None:
             return None, f"{output} was made by another tool"
         reason = difference(found, options, _as_recorded(Path(workdir), found, inputs, fingerprints))
+        if found.contract < CONTRACT_VERSION:
+            reason = reason or MADE_ANEW.get(stage)
         if reason:
             return None, f"{output}: {reason}"
         lineage = lineage or found

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from stages.artifacts.digest import has_digest
 from stages.artifacts.errors import AccessError, DataError, raise_shortage
 from stages.artifacts.fingerprints import Fingerprints
-from stages.artifacts.lineage import RAW, Lineage, read_lineage
+from stages.artifacts.lineage import CONTRACT_VERSION, RAW, Lineage, read_lineage
+from stages.artifacts.migration import MADE_ANEW
 from stages.artifacts.names import QUANTIZER
 from stages.artifacts.pipeline import PIPELINE
 from stages.artifacts.verify import damaged_files, read_all
@@ -123,6 +124,8 @@ class _Examination:
             return ArtifactStatus(file, stage, "fresh", "made by another tool, taken as it is", size)
         reason = f"made by `cocorec {lineage.stage}` of version 1" if lineage.stage != stage else None
         reason = reason or self._option_difference(stage, lineage) or self._input_difference(lineage)
+        if lineage.contract < CONTRACT_VERSION:
+            reason = reason or MADE_ANEW.get(lineage.stage)
         state: State = "stale" if reason else "fresh"
         reason = reason or self._why_fresh(lineage)
         if self._verify and not has_digest(path):

@@ -17,7 +17,7 @@ COMMANDS = {
     "train": ("train", []),
     "evaluate": ("evaluate", []),
     "recommend": ("recommend", []),
-    "tune": ("train", ["tune", "--search", "dropout=0.1:0.5", "--search", "layers=1,2", "--trials", "3", "--force"]),
+    "tune": ("train", ["tune", "--search", "dropout=0.1:0.5", "--search", "layers=1,2", "--trials", "3"]),
 }
 """By name, the stage whose inputs a command needs, and its command line where that is not the usual one."""
 
