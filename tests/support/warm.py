@@ -89,7 +89,12 @@ def warm_cli() -> Iterator[WarmCli]:
     """Start the server, and end it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COCOREC_")}
     # Threads do not survive a fork, and equal bytes are promised for equal numbers of them.
-    environment |= {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment |= {
+        "PYTHONPATH": str(REPOSITORY),
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "no_proxy": "127.0.0.1",
+    }
     process = subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )

@@ -141,7 +141,9 @@ def test_histories_are_added_and_all_else_stays(workdir):
     histories, sequences = (read_table(workdir / name) for name in (HISTORIES, SEQUENCES))
     assert set(sequences["user_id"].to_pylist()) <= set(histories["user_id"].to_pylist())
     states = {found.file: found.state for found in workdir_status(workdir, raw_folders=[DATA])}
-    assert {state for file, state in states.items() if file not in {BACKTEST, RECOMMENDATIONS, METRICS, RANKS}} == {"fresh"}
+    assert {state for file, state in states.items() if file not in {BACKTEST, RECOMMENDATIONS, METRICS, RANKS}} == {
+        "fresh"
+    }
     assert train(TRAIN, workdir=workdir).skipped
 
 
