@@ -15,7 +15,7 @@ from stages.train.options import TrainOptions
 def train(
     ctx: typer.Context,
     preset: Annotated[
-        Literal["light", "paper"] | None,
+        Literal["light", "fusion", "paper"] | None,
         option(
             "Named set of options to start from; the configuration file, the environment and the command line win over "
             "it.",

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from stages.artifacts.errors import UsageError
 from stages.artifacts.sequences import Sequences
 from stages.model.batch import Batch
 from stages.model.catalogue import Catalogue
@@ -68,8 +67,6 @@ class Model(nn.Module, ABC):
         Raises:
             UsageError: naming the option.
         """
-        if config.with_ids and not cls.takes_ids:
-            raise UsageError(f"--with-ids is for models of texts or codes, not for {config.model}", "Leave it out.")
 
     @classmethod
     @abstractmethod
@@ -130,6 +127,9 @@ class LearnedModel(Model):
     @abstractmethod
     def losses(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         """The losses of a batch by name, scalars; ``loss`` is their weighted sum, which is minimised."""
+
+    def count(self, sequences: Sequences) -> None:
+        """Count what the model counts beside what it learns, before it learns."""
 
     @abstractmethod
     def set_items(self, catalogue: Catalogue) -> None:

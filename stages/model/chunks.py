@@ -36,7 +36,7 @@ def in_chunks(encode: Callable[..., Encoded], items: Tensor, *others: Tensor, wi
     Returns:
         What ``encode`` gives for all items. The chunks that do not fit are encoded again in the backward pass.
     """
-    kept = _kept_bytes(items.device) // (_BYTES * layers * width)
+    kept = _kept_bytes(items.device) // (_BYTES * max(1, layers) * width)
     # On a GPU, what is kept is one chunk and what is not comes in chunks of a quarter of that.
     size = max(1, _CACHED // width) if items.device.type == "cpu" else max(1, kept // 4)
     first = min(kept // size * size, len(items))

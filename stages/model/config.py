@@ -9,11 +9,19 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.frame.options import MAX_COUNT
 from stages.model.registry import BACKBONES, MODELS, require_known
 
-_RENAMED = {"kind": "model", "text_dimension": "text_dim"}
+_RENAMED = {"kind": "model", "text_dimension": "text_dim", "id_dropout": "new_item_rate"}
 """Names of attributes in files of version 0.1, and what they are called now."""
 
-_ADDED_SINCE_0_2 = {"id_dropout": 0.0}
+_ADDED_SINCE_0_2 = {
+    "new_item_rate": 0.0,
+    "cooccurrence_bias": False,
+    "cooccurrence_items": 5,
+    "cooccurrence_partners": 100,
+}
 """Attributes that files of version 0.2.0 lack, and what its models count as."""
+
+_SIZES = ("layers", "ffn_dim", "fusion_ffn_dim", "experts", "max_history", "dim")
+_AT_LEAST_ONE = (*_SIZES, "cooccurrence_items", "cooccurrence_partners")
 
 _ADDED = {"backbone": "transformer", "experts": 8}
 """Attributes that files of version 0.1 lack, and what its models, which had no such choice, count as."""
@@ -46,7 +54,10 @@ class ModelConfig:
         repeat_bias: items of the history rank higher or lower by what training shows; ``False`` as in the paper.
         text_residual: the texts reach an item's vector directly too; ``False`` as in the paper.
         with_ids: a free vector per item beside its texts or codes; ``False`` as in the paper.
-        id_dropout: probability that an item is read without its free vector in training.
+        new_item_rate: probability that a step of training treats an item as if it came later.
+        cooccurrence_bias: candidates rank higher that often stood near the last items; ``False`` as in the paper.
+        cooccurrence_items: how many of the last items that asks.
+        cooccurrence_partners: most partners that an item keeps for it.
     """
 
     model: str
@@ -71,7 +82,10 @@ class ModelConfig:
     repeat_bias: bool
     text_residual: bool
     with_ids: bool
-    id_dropout: float
+    new_item_rate: float
+    cooccurrence_bias: bool
+    cooccurrence_items: int
+    cooccurrence_partners: int
 
     def __post_init__(self) -> None:
         """Refuse sizes that fit no model.
@@ -84,11 +98,20 @@ class ModelConfig:
         for heads, option in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if heads < 1 or self.dim % heads:
                 raise UsageError(f"{option} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
-        rates = ("dropout", "fusion_dropout", "id_dropout")
+        rates = ("dropout", "fusion_dropout", "new_item_rate")
         for value, option in ((getattr(self, name), "--" + name.replace("_", "-")) for name in rates):
             if not 0 <= value < 1:
                 raise UsageError(f"{option} {value} is not within 0..1", "A usual value is 0.3.")
-        for name in ("layers", "fusion_layers", "ffn_dim", "fusion_ffn_dim", "experts", "max_history", "dim"):
+        for name in (
+            "layers",
+            "ffn_dim",
+            "fusion_ffn_dim",
+            "experts",
+            "max_history",
+            "dim",
+            "cooccurrence_items",
+            "cooccurrence_partners",
+        ):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, is {getattr(self, name)}")
 

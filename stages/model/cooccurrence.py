@@ -18,11 +18,9 @@ from stages.artifacts.names import ITEMS
 from stages.artifacts.sequences import Sequences
 from stages.model.base import Scorer, Tiles, training_items
 from stages.model.config import ModelConfig
+from stages.model.distances import weighted_pairs
 from stages.model.packing import Packing
 from stages.model.pairs import PairCounts
-
-_DISTANCE = -0.5
-"""A pair d items apart counts d to this power."""
 
 _DAMPING = -0.5
 """An item's row is multiplied by its occurrences to this power, so that popular items of a history drown no others."""
@@ -53,26 +51,14 @@ class Cooccurrence(PairCounts):
         self.register_buffer("backward", torch.ones(()))
 
     def count(self, sequences: Sequences) -> None:
-        """See :meth:`CountingModel.count`; one distance at a time, so that the pairs are never all held at once."""
+        """See :meth:`CountingModel.count`."""
         n = self.config.items
-        items, user = training_items(sequences)
-        self.occurrences = torch.bincount(items, minlength=n + 1).float()
-        self.backward = _backward_weight(items, user, n)
-        pairs, times = torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.float64)
-        for distance in range(1, min(self.config.max_history, len(items) - 1) + 1):
-            same = user[distance:] == user[:-distance]
-            if not same.any():
-                break
-            earlier, later = items[:-distance][same], items[distance:][same]
-            weight = distance**_DISTANCE
-            found = torch.cat([earlier * (n + 1) + later, later * (n + 1) + earlier])
-            weights = torch.full((2, len(earlier)), weight, dtype=torch.float64)
-            weights[1] *= self.backward
-            pairs, times = _summed(torch.cat([pairs, found]), torch.cat([times, weights.flatten()]))
+        found = weighted_pairs(sequences, n, self.config.max_history)
+        pairs, times, self.occurrences, self.backward = found.keys, found.times, found.occurrences, found.backward
         damping = self.occurrences.double().clamp(min=1) ** _DAMPING
         self.keep(pairs, (times * damping[pairs // (n + 1)]).float())
         if self.config.repeat_bias:
-            self.repeats = _share_of_repeats(items, user, n)
+            self.repeats = _share_of_repeats(*training_items(sequences), n)
 
     @property
     def knows_repeats(self) -> bool:
@@ -104,27 +90,6 @@ class Cooccurrence(PairCounts):
             return tile
 
         return read
-
-
-def _summed(pairs: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """Distinct pairs, ascending, and the sum of the weights of each."""
-    distinct, place = torch.unique(pairs, sorted=True, return_inverse=True)
-    return distinct, torch.zeros(len(distinct), dtype=times.dtype).index_add_(0, place, times)
-
-
-def _backward_weight(items: Tensor, user: Tensor, n: int) -> Tensor:
-    """How often pairs of neighbours are met again in the reverse order, to how often in the same one; () in [0, 1].
-
-    It is 1 where order says nothing, and lower the more it says; 1 as well where no pair is ever met again.
-    """
-    next_to = (user[1:] == user[:-1]) & (items[1:] != items[:-1])
-    earlier, later = items[:-1][next_to], items[1:][next_to]
-    pairs, count = torch.unique(earlier * (n + 1) + later, sorted=True, return_counts=True)
-    reverse = pairs % (n + 1) * (n + 1) + pairs // (n + 1)
-    place = torch.searchsorted(pairs, reverse).clamp_(max=max(0, len(pairs) - 1))
-    reversed_count = torch.where(pairs[place] == reverse, count[place], 0)
-    same, opposite = int((count * (count - 1)).sum()), int((count * reversed_count).sum())
-    return torch.tensor(min(1.0, opposite / same) if same else 1.0)
 
 
 def _share_of_repeats(items: Tensor, user: Tensor, n: int) -> Tensor:

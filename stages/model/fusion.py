@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.model.config import ModelConfig
-from stages.model.layers import AddNorm, Attend, FeedForward, TextPerceptron, own_vectors, read_own_vectors
+from stages.model.layers import AddNorm, Attend, FeedForward, ItemEncoder, TextPerceptron, own_vectors
 
 _GATE = 0.1
 """The gate's first values: small, so that fusion adds to what the texts say instead of drowning it.
@@ -71,7 +71,7 @@ class FusionLayer(nn.Module):
         return self.feed_forward(codes)  # type: ignore[no-any-return]
 
 
-class CodeFusion(nn.Module):
+class CodeFusion(ItemEncoder):
     """The item encoder of CoCoRec.
 
     The code table has one row per (position, code) after row 0, which is [MASK]: code k of position j is row
@@ -102,7 +102,6 @@ class CodeFusion(nn.Module):
             )
             self.gate = nn.Parameter(torch.full((config.dim,), _GATE))
         self.ids = own_vectors(config)
-        self.id_dropout = config.id_dropout
         self.register_buffer("rows", torch.zeros(n, config.codes, dtype=torch.int32), persistent=False)
         self.register_buffer("texts", torch.zeros(n, m, config.text_dim), persistent=False)
         self.register_buffer("present", torch.ones(n, m, dtype=torch.bool), persistent=False)
@@ -143,5 +142,5 @@ class CodeFusion(nn.Module):
         codes = queries
         for layer in self.layers:
             codes = layer(codes, texts, present)
-        ids = read_own_vectors(self.ids, items, self.id_dropout if self.training else 0.0)
+        ids = self.read_own_vectors(items)
         return Fused(queries, codes, ids if self.residual is None else self.residual(texts, ids), self.gate)

@@ -135,12 +135,25 @@ def own_vectors(config: ModelConfig) -> nn.Parameter | None:
     return nn.Parameter(torch.zeros(config.items + 1, config.dim)) if config.with_ids else None
 
 
-def read_own_vectors(vectors: Tensor | None, items: Tensor, dropout: float) -> Tensor | None:
-    """Those of items (n,), (n, d); each is left out, zero, with probability ``dropout``."""
-    if vectors is None:
-        return None
-    found = F.embedding(items, vectors)
-    return found * (torch.rand(len(items), 1, device=items.device) >= dropout) if dropout else found
+class ItemEncoder(nn.Module):
+    """What encoders of items have in common: free vectors beside what describes an item.
+
+    Attributes:
+        ids: (N + 1, d), see :func:`own_vectors`.
+        as_new: (N + 1,) bool, items that this step of training treats as if they came later; ``None`` for none.
+    """
+
+    ids: nn.Parameter | None
+    as_new: Tensor | None = None
+
+    def read_own_vectors(self, items: Tensor) -> Tensor | None:
+        """Those of items (n,), (n, d), zero for new ones; ``None`` without."""
+        if self.ids is None:
+            return None
+        found = F.embedding(items, self.ids)
+        return (
+            found if self.as_new is None or not self.training else found.masked_fill(self.as_new[items][:, None], 0.0)
+        )
 
 
 class TextPerceptron(nn.Module):

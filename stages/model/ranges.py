@@ -7,4 +7,4 @@ BACKBONE: dict[str, Any] = {
     "dropout": {"low": 0.1, "high": 0.5},
 }
 ENCODER: dict[str, Any] = {"fusion_dropout": {"low": 0.0, "high": 0.4}}
-CODES: dict[str, Any] = {"mcm_weight": {"low": 0.1, "high": 0.8}, "msa_weight": {"low": 0.1, "high": 0.8}}
+CODES: dict[str, Any] = {"fusion_layers": [0, 1]}

@@ -1,35 +1,39 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.artifacts.sequences import Sequences
 from stages.model.base import LearnedModel, Scorer, Tiles
 from stages.model.batch import Batch
 from stages.model.catalogue import Catalogue
 from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
+from stages.model.cooccurrence_bias import CooccurrenceBias, with_new_items
 from stages.model.losses import recommendation
 from stages.model.objective import Objective
 from stages.model.packing import Packing
 from stages.model.registry import backbone_class
 from stages.model.repeats import RepeatBias, seen_items
+from stages.model.shifts import Shifts
 
 _CHUNK_ITEMS = 2048
+_PAIRS = "pairs."
 
 
 class Recommender(LearnedModel):
-    """An item encoder, a backbone, and the repeat bias if it is wanted. Each model is a subclass.
+    """An item encoder, a backbone, and the biases by repeats and co-occurrence if wanted. Each model is a subclass.
 
     Args:
         config: sizes. The catalogue itself is given with :meth:`set_items`.
         encoder: from item numbers (n,) to item vectors (n, d), unless :meth:`encode` says otherwise.
     """
 
-    encoder: nn.Module
+    encoder: Any
     item_rows: ClassVar[str] = "encoder.ids"
     """The weights that have a row for each item (N + 1, d), if the model has any."""
 
@@ -38,6 +42,11 @@ class Recommender(LearnedModel):
         self.encoder = encoder
         self.backbone = backbone_class(config.backbone)(config)
         self.repeats = RepeatBias(config.max_history) if config.repeat_bias else None
+        self.pairs = (
+            CooccurrenceBias(config.items, config.max_history, config.cooccurrence_items, config.cooccurrence_partners)
+            if config.cooccurrence_bias
+            else None
+        )
         self.apply(_initialise)
 
     def set_items(self, catalogue: Catalogue) -> None:
@@ -45,7 +54,9 @@ class Recommender(LearnedModel):
 
     @classmethod
     def with_new_items(cls, tensors: dict[str, Tensor], added: int) -> dict[str, Tensor]:
-        """See :meth:`Model.with_new_items`: their free vectors, if items have such, are zero."""
+        """See :meth:`Model.with_new_items`: their free vectors, if items have such, are zero, and so are counts."""
+        if f"{_PAIRS}starts" in tensors:
+            tensors = with_new_items(tensors, _PAIRS, added)
         if cls.item_rows not in tensors:
             return tensors
         return {**tensors, cls.item_rows: F.pad(tensors[cls.item_rows], (0, 0, 0, added))}
@@ -55,6 +66,11 @@ class Recommender(LearnedModel):
         """See :meth:`Model.on_new_items`."""
         said = super().on_new_items(config)
         return f"{said}, with free vectors of zero" if config.with_ids else said
+
+    def count(self, sequences: Sequences) -> None:
+        """See :meth:`LearnedModel.count`: pairs of items, where there is a bias by co-occurrence."""
+        if self.pairs is not None:
+            self.pairs.count(sequences)
 
     def encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors of items (n,) as part of a history and as candidates, each (n, d)."""
@@ -99,14 +115,23 @@ class Recommender(LearnedModel):
     def losses(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         """See :meth:`LearnedModel.losses`: each item that the batch needs is encoded once, then L_rec."""
         items, candidates, goals = _items_needed(batch, self.config.items, objective.negatives)
+        as_new = self._as_new(batch.items.device)
+        self.encoder.as_new = as_new
         history, candidate = in_chunks(self.encode, items, width=self.width, layers=self.config.fusion_layers)
         rows = torch.searchsorted(items, batch.items)
         outputs = self.backbone(history.index_select(0, rows), batch.packing).index_select(0, batch.counted)
         if candidates is not None:
             candidate = candidate.index_select(0, candidates)
-        shift_at, shifts = self._repeat_shifts(batch, items, candidates)
+        ranked = items if candidates is None else items[candidates]
+        shift_at, shifts = self._batch_shifts(batch, ranked, as_new)
         rec = recommendation(
-            outputs.float(), candidate.float(), goals, objective.temperature, shift_at=shift_at, shifts=shifts
+            outputs.float(),
+            candidate.float(),
+            goals,
+            objective.temperature,
+            shift_at=shift_at,
+            shifts=shifts,
+            column_shifts=None if as_new is None or self.pairs is None else as_new[ranked] * self.pairs.unknown,
         )
         return self.weigh({"rec": rec}, batch, outputs, objective)
 
@@ -123,24 +148,41 @@ class Recommender(LearnedModel):
         """
         return {**losses, "loss": losses["rec"]}
 
-    def _repeat_shifts(
-        self, batch: Batch, items: Tensor, candidates: Tensor | None
+    def _as_new(self, device: torch.device) -> Tensor | None:
+        """Which items this step treats as if they came later, (N + 1,) bool; ``None`` for none."""
+        rate = self.config.new_item_rate if self.ranks_new_items else 0.0
+        return torch.rand(self.config.items + 1, device=device) < rate if rate else None
+
+    def _batch_shifts(
+        self, batch: Batch, candidates: Tensor, as_new: Tensor | None
     ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
-        """Where candidates are items of the history, and what their similarity is shifted by."""
-        if self.repeats is None:
-            return None, None
-        seen = seen_items(batch.items, batch.packing, batch.counted)
-        if candidates is None:
-            return (seen.rows, torch.searchsorted(items, seen.items)), self.repeats(seen)
-        drawn = items[candidates]
-        column = torch.searchsorted(drawn, seen.items).clamp_(max=len(drawn) - 1)
-        among = (drawn[column] == seen.items).nonzero().squeeze(1)
-        return (seen.rows[among], column[among]), self.repeats(seen).index_select(0, among)
+        """Where the similarities of a batch are shifted, and by what."""
+        found = self._shifts(batch.items, batch.packing, batch.counted, _following(batch), as_new)
+        return (None, None) if found is None else found.among(candidates)
+
+    def _shifts(
+        self,
+        histories: Tensor,
+        packing: Packing,
+        queries: Tensor,
+        following: Tensor | None = None,
+        as_new: Tensor | None = None,
+    ) -> Shifts | None:
+        """What is added to the similarities of queries; arguments as of :class:`CooccurrenceBias`."""
+        parts = []
+        if self.repeats is not None:
+            seen = seen_items(histories, packing, queries)
+            parts.append(Shifts(seen.rows, seen.items, self.repeats(seen)))
+        if self.pairs is not None:
+            found = self.pairs(histories, packing, queries, following)
+            parts.append(found if as_new is None else found.without(as_new))
+        return Shifts.merged(parts, len(queries)) if parts else None
 
     def scorer(self) -> Scorer:
-        """See :meth:`Model.scorer`: cosines, shifted by the repeat bias."""
+        """See :meth:`Model.scorer`: cosines, shifted by the biases."""
         history_table, candidates = self.item_tables()
         candidates = F.normalize(candidates.float(), dim=-1)
+        never_seen = None if self.pairs is None else (self.pairs.occurrences == 0) * self.pairs.unknown
 
         def read(histories: Tensor, packing: Packing) -> Tiles:
             users = F.normalize(self.read(history_table, histories, packing).float(), dim=-1)
@@ -151,6 +193,8 @@ class Recommender(LearnedModel):
                 # target.
                 with torch.autocast(users.device.type, enabled=False):
                     scores = users[part] @ candidates.T
+                if never_seen is not None:
+                    scores += never_seen
                 shift(scores, part.start)
                 return scores
 
@@ -168,17 +212,17 @@ class Recommender(LearnedModel):
         return self.item_tables()[1].float()
 
     def _tile_shifts(self, histories: Tensor, packing: Packing) -> Callable[[Tensor, int], None]:
-        """What adds the repeat bias, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
-        if self.repeats is None:
+        """What adds the biases, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
+        found = self._shifts(histories, packing, packing.last)
+        if found is None:
             return lambda scores, first: None
-        seen = seen_items(histories, packing, packing.last)
-        shifts = self.repeats(seen).float()
+        values = found.values.float()
 
         def shift(scores: Tensor, first: int) -> None:
             bounds = torch.tensor([first, first + len(scores)], device=scores.device)
-            low, high = torch.searchsorted(seen.rows, bounds).tolist()
-            place = (seen.rows[low:high] - first) * scores.shape[1] + seen.items[low:high]
-            scores.view(-1).index_add_(0, place, shifts[low:high])
+            low, high = torch.searchsorted(found.rows, bounds).tolist()
+            place = (found.rows[low:high] - first) * scores.shape[1] + found.items[low:high]
+            scores.view(-1).index_add_(0, place, values[low:high])
 
         return shift
 
@@ -196,6 +240,11 @@ def _items_needed(batch: Batch, n: int, negatives: int) -> tuple[Tensor, Tensor 
     candidates = torch.unique(torch.cat([drawn, batch.targets]), sorted=True)
     items = torch.unique(torch.cat([candidates, batch.items]), sorted=True)
     return items, torch.searchsorted(items, candidates), torch.searchsorted(candidates, batch.targets)
+
+
+def _following(batch: Batch) -> Tensor:
+    """(B,) the item after each history; its last position has a target always."""
+    return batch.targets[torch.searchsorted(batch.counted, batch.packing.last)]
 
 
 def _initialise(module: nn.Module) -> None:

@@ -52,13 +52,22 @@ def require_fitting_weights(
         raise DataError(f"{saying}: {len(weights)} tensors are not those of {layers:,} layers", _AGAIN)
     try:
         with torch.device("meta"), _WithoutDraws():
-            expected = {name: tensor.shape for name, tensor in known(config).state_dict().items()}
+            model = known(config)
+            expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+            learned = {name for name, _ in model.named_parameters()}
     except (RuntimeError, OverflowError, TypeError) as error:  # sizes beyond 64 bits
         raise DataError(f"{saying}: {str(error).splitlines()[0]}", _AGAIN) from error
     for name in sorted(expected.keys() | weights.keys()):
         if name not in weights or name not in expected:
             where = "missing" if name in expected else "none of this model"
             raise DataError(f"{saying}: tensor {name!r} is {where}", _AGAIN)
-        if weights[name].shape != expected[name]:
+        if not _fits(weights[name].shape, expected[name], counted=name not in learned):
             shapes = f"{list(weights[name].shape)}, not {list(expected[name])}"
             raise DataError(f"{saying}: tensor {name!r} is {shapes}", _AGAIN)
+
+
+def _fits(shape: torch.Size, expected: torch.Size, *, counted: bool) -> bool:
+    """Whether they are equal; what is counted may have any length where it has none before."""
+    if counted:
+        return len(shape) == len(expected) and all(b in (0, a) for a, b in zip(shape, expected, strict=True))
+    return shape == expected

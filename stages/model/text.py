@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stages.artifacts.names import EMBEDDINGS
 from stages.model import ranges
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
-from stages.model.layers import TextPerceptron, own_vectors, read_own_vectors
+from stages.model.layers import ItemEncoder, TextPerceptron, own_vectors
 from stages.model.recommender import Recommender
 
 
-class TextEncoder(nn.Module):
+class TextEncoder(ItemEncoder):
     """An item's view vectors, side by side, through two linear layers.
 
     Buffers as in :class:`stages.model.fusion.CodeFusion`.
@@ -27,7 +27,6 @@ class TextEncoder(nn.Module):
         width = config.views * config.text_dim
         self.perceptron = TextPerceptron(width, config.fusion_ffn_dim, config.dim, config.fusion_dropout)
         self.ids = own_vectors(config)
-        self.id_dropout = config.id_dropout
         shape = (config.items + 1, config.views, config.text_dim)
         self.register_buffer("texts", torch.zeros(shape), persistent=False)
 
@@ -37,7 +36,7 @@ class TextEncoder(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """(n,) item numbers to (n, d)."""
-        ids = read_own_vectors(self.ids, items, self.id_dropout if self.training else 0.0)
+        ids = self.read_own_vectors(items)
         return self.perceptron(self.texts[items], ids)  # type: ignore[no-any-return]
 
 

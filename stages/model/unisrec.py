@@ -18,7 +18,7 @@ from stages.artifacts.names import EMBEDDINGS
 from stages.model import ranges
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
-from stages.model.layers import Dropout, own_vectors, read_own_vectors
+from stages.model.layers import Dropout, ItemEncoder, own_vectors
 from stages.model.recommender import Recommender
 
 _LEAST_NOISE = 1e-2
@@ -62,7 +62,7 @@ class MixtureOfExperts(nn.Module):
         return torch.einsum("ng,ngo->no", gates, experts)
 
 
-class ExpertEncoder(nn.Module):
+class ExpertEncoder(ItemEncoder):
     """An item's view vectors, side by side, through the mixture; free vectors are added where they are wanted.
 
     Buffers as in :class:`stages.model.fusion.CodeFusion`.
@@ -75,7 +75,6 @@ class ExpertEncoder(nn.Module):
         width = config.views * config.text_dim
         self.mixture = MixtureOfExperts(config.experts, width, config.dim, config.fusion_dropout)
         self.ids = own_vectors(config)
-        self.id_dropout = config.id_dropout
         shape = (config.items + 1, config.views, config.text_dim)
         self.register_buffer("texts", torch.zeros(shape), persistent=False)
 
@@ -86,7 +85,7 @@ class ExpertEncoder(nn.Module):
     def forward(self, items: Tensor) -> Tensor:
         """(n,) item numbers to (n, d)."""
         read: Tensor = self.mixture(self.texts[items].flatten(1))
-        ids = read_own_vectors(self.ids, items, self.id_dropout if self.training else 0.0)
+        ids = self.read_own_vectors(items)
         return read if ids is None else read + ids
 
 

@@ -62,6 +62,7 @@ class TrainingRun:
 
     def learn(self, model: LearnedModel) -> Fitted:
         """Train a model, from its checkpoint if there is one, and give it the weights of the best epoch."""
+        model.count(self.sequences)
         model.to(self.device)
         options, checkpoints = self.options, Checkpoints(self.run.workdir)
         items = torch.from_numpy(self.sequences.items.astype("int64")).to(self.device)

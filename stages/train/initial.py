@@ -27,7 +27,7 @@ from stages.train.options import TrainOptions
 
 _INPUT = "initial model.safetensors"
 
-_MAY_DIFFER = ("items", "dropout", "fusion_dropout", "id_dropout")
+_MAY_DIFFER = ("items", "dropout", "fusion_dropout", "new_item_rate", "cooccurrence_partners")
 """Attributes of a model on which the shapes and the meaning of its weights do not depend."""
 
 
@@ -89,8 +89,11 @@ class Initial:
             DataError: when sizes differ, or the ids cannot be read or are not those of the items with these weights.
         """
         require_same_sizes(self.saved, model.config.to_dict())
-        weights, counts = dict(self.weights), {}
         assert isinstance(model, Recommender)
+        learned = {name for name, _ in model.named_parameters()}
+        counted = {name: tensor for name, tensor in model.state_dict().items() if name not in learned}
+        # What is counted will be counted anew, in the log as it is now.
+        weights, counts = {**self.weights, **counted}, {}
         if (rows := model.item_rows) in weights:
             there, here = self._matched(item_ids, model.config.items)
             table = model.state_dict()[rows].clone()

@@ -19,7 +19,7 @@ TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-_AS_BEFORE = {"id_dropout": 0.0, "unseen_negatives": True}
+_AS_BEFORE = {"new_item_rate": 0.0, "unseen_negatives": True, "cooccurrence_bias": False}
 """How version 0.1 trained, whose lineages say nothing of these options."""
 
 
@@ -48,8 +48,11 @@ class TrainOptions(Options):
         Option("Hidden dimensions of the backbone's feed-forward part.", MODEL, min=1, limit=1 << 20, metavar="D"),
     ] = 256
     fusion_layers: Annotated[
-        int, Option("Layers of the code-guided fusion.", MODEL, min=1, limit=1024, metavar="N")
-    ] = 1
+        int,
+        Option(
+            "Layers of the code-guided fusion; 0 adds the codes as they are.", MODEL, min=0, limit=1024, metavar="N"
+        ),
+    ] = 0
     fusion_heads: Annotated[int, Option("Attention heads of the fusion.", MODEL, min=1, limit=65536, metavar="N")] = 2
     fusion_ffn_dim: Annotated[
         int, Option("Hidden dimensions of the fusion's feed-forward part.", MODEL, min=1, limit=1 << 20, metavar="D")
@@ -78,19 +81,41 @@ class TrainOptions(Options):
         ),
     ] = True
     with_ids: Annotated[
-        bool, Option("Add a free vector per item; helps where items are warm, and cannot rank new items.", MODEL)
-    ] = False
-    id_dropout: Annotated[
+        bool,
+        Option(
+            "Add a free vector per item beside its texts or codes; that of an item without training is zero.", MODEL
+        ),
+    ] = True
+    new_item_rate: Annotated[
         float,
         Option(
-            "Probability that an item is read without its free vector in a step, so that texts and codes learn to do "
-            "without.",
+            "Probability that a step treats an item as if it came later: without its free vector and without counts, "
+            "so that texts and codes learn to do without.",
             MODEL,
             min=0,
             below=1,
             metavar="P",
+            former=("id_dropout",),
         ),
-    ] = 0.0
+    ] = 0.1
+    cooccurrence_bias: Annotated[
+        bool,
+        Option(
+            "Learn by how much candidates rank higher that often stood near the last items of the history; the paper "
+            "does not.",
+            MODEL,
+        ),
+    ] = True
+    cooccurrence_items: Annotated[
+        int,
+        Option("Last items of the history that the co-occurrence bias asks.", MODEL, min=1, limit=1024, metavar="N"),
+    ] = 5
+    cooccurrence_partners: Annotated[
+        int,
+        Option(
+            "Most partners that an item keeps for the co-occurrence bias.", MODEL, min=1, limit=1 << 20, metavar="N"
+        ),
+    ] = 100
     unseen_negatives: Annotated[
         bool,
         Option(
@@ -112,11 +137,14 @@ class TrainOptions(Options):
         float, Option("Divides the cosines in all losses.", LOSSES, above=0, limit=1000, metavar="T")
     ] = 0.07
     mcm_weight: Annotated[
-        float, Option("Weight of masked code modelling (a).", LOSSES, min=0, limit=10_000, metavar="A")
-    ] = 0.1
+        float,
+        Option(
+            "Weight of masked code modelling (a), which needs fusion layers.", LOSSES, min=0, limit=10_000, metavar="A"
+        ),
+    ] = 0.0
     msa_weight: Annotated[
         float, Option("Weight of masked sequence alignment (b).", LOSSES, min=0, limit=10_000, metavar="B")
-    ] = 0.1
+    ] = 0.0
     mask_ratio: Annotated[
         float, Option("Probability that a code is chosen for masking.", LOSSES, above=0, limit=1, metavar="P")
     ] = 0.5
@@ -156,7 +184,7 @@ class TrainOptions(Options):
     patience: Annotated[
         int,
         Option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
-    ] = 10
+    ] = 5
     learning_rate: Annotated[
         float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X")
     ] = 0.004
@@ -211,6 +239,11 @@ class TrainOptions(Options):
         for heads, flag in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if self.dim % heads:
                 raise UsageError(f"{flag} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
+        if self.mcm_weight and not self.fusion_layers:
+            raise UsageError(
+                "--mcm-weight needs layers in which codes see each other, and --fusion-layers is 0",
+                "Give --fusion-layers 1, or leave --mcm-weight out.",
+            )
 
     def recorded(self) -> dict[str, Any]:
         """What the lineage records; options of later versions are left out where they change nothing."""

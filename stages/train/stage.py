@@ -96,6 +96,7 @@ def _config(options: TrainOptions, catalogue: Catalogue) -> ModelConfig:
     names = {found.name for found in fields(ModelConfig)} & {found.name for found in fields(options)}
     sizes = {
         **{name: getattr(options, name) for name in names},
+        "with_ids": options.with_ids and model_class(options.model).takes_ids,
         "items": catalogue.items,
         "views": len(catalogue.views),
         "codes": 0 if catalogue.codes is None else catalogue.codes.shape[1],

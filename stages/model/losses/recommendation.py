@@ -1,5 +1,6 @@
 """L_rec: the next item among all items, or among sampled ones."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,6 +15,7 @@ def recommendation(
     *,
     shift_at: tuple[Tensor, Tensor] | None = None,
     shifts: Tensor | None = None,
+    column_shifts: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the next item.
 
@@ -23,7 +25,11 @@ def recommendation(
         targets: (R,) row of ``candidates`` that holds each position's next item.
         temperature: 0.07 in the paper.
         shift_at, shifts: where and by how much similarities are shifted, see :func:`linear_cross_entropy`.
+        column_shifts: (n,) by how much each candidate's similarities are shifted.
     """
     users, candidates = F.normalize(users, dim=-1), F.normalize(candidates, dim=-1)
+    if column_shifts is not None:
+        users = F.pad(users, (0, 1), value=1.0)
+        candidates = torch.cat([candidates, column_shifts[:, None].to(candidates.dtype)], 1)
     total = linear_cross_entropy(users, candidates, targets, temperature, shift_at=shift_at, shifts=shifts)
     return total / max(1, len(users))

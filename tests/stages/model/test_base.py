@@ -1,22 +1,7 @@
 import numpy as np
-import pytest
-from models import config_of
 
-from stages.artifacts.errors import UsageError
 from stages.artifacts.sequences import Sequences
 from stages.model.base import training_items
-from stages.model.registry import MODELS, model_class
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_ids_are_for_models_that_have_a_place_for_them(name):
-    found, config = model_class(name), config_of(name, 5, with_ids=True)
-    if found.takes_ids:
-        found.check(config)
-    else:
-        with pytest.raises(UsageError, match=f"--with-ids is for models of texts or codes, not for {name}"):
-            found.check(config)
-    found.check(config_of(name, 5))
 
 
 def test_training_items_leave_out_what_is_to_be_found():

@@ -2,7 +2,6 @@ import pytest
 import torch
 from models import config_of, objective_of
 
-from stages.artifacts.errors import UsageError
 from stages.artifacts.names import ITEMS
 from stages.model.batch import Batch
 from stages.model.catalogue import Catalogue
@@ -54,5 +53,3 @@ def test_new_items_get_rows_of_zero(model):
 
 def test_it_needs_the_number_of_items_alone():
     assert SASRec.reads == (ITEMS,)
-    with pytest.raises(UsageError, match="--with-ids is for models of texts or codes, not for sasrec"):
-        SASRec.check(config_of("sasrec", 9, with_ids=True))

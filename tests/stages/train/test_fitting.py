@@ -32,7 +32,8 @@ def test_models_that_count_report_one_epoch(structured, small, model):
 
 def test_the_losses_of_a_model_are_among_the_facts(structured, small):
     for model, names in (("sasrec", ["loss", "rec"]), ("codes", ["loss", "rec", "mcm", "msa"])):
-        facts = train(TrainOptions(model=model, epochs=1, **small), workdir=structured).facts
+        options = TrainOptions(model=model, epochs=1, mcm_weight=0.1, msa_weight=0.1, **small)
+        facts = train(options, workdir=structured).facts
         assert list(facts["losses"]) == names
         assert facts["losses"]["loss"] == pytest.approx(
             facts["losses"]["rec"] + 0.1 * facts["losses"].get("mcm", 0) + 0.1 * facts["losses"].get("msa", 0)

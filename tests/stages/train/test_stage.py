@@ -43,7 +43,7 @@ LEARNED = [name for name in MODELS if issubclass(model_class(name), LearnedModel
 
 @pytest.mark.parametrize("model", LEARNED)
 def test_each_model_learns(structured, small, model):
-    result = train(TrainOptions(model=model, epochs=6, **small), workdir=structured)
+    result = train(TrainOptions(model=model, epochs=6, mcm_weight=0.1, msa_weight=0.1, **small), workdir=structured)
     assert not result.skipped
     history = pq.read_table(structured / HISTORY).to_pylist()
     assert [row["epoch"] for row in history] == list(range(1, len(history) + 1))
@@ -64,7 +64,9 @@ def test_each_model_trains_and_validates_in_bfloat16_as_on_a_gpu(structured, sma
 
 
 def test_text_and_id_learn_more_than_the_text_of_a_mixture(structured, small):
-    alone = train(TrainOptions(model="unisrec", epochs=2, experts=2, **small), workdir=structured).facts["parameters"]
+    alone = train(
+        TrainOptions(model="unisrec", epochs=2, experts=2, with_ids=False, **small), workdir=structured
+    ).facts["parameters"]
     both = train(TrainOptions(model="unisrec", epochs=2, experts=2, with_ids=True, **small), workdir=structured).facts[
         "parameters"
     ]
@@ -159,7 +161,7 @@ def test_process_state_is_left_alone(structured, small):
         ({"model": "bert"}, "--model"),
         ({"backbone": "rnn"}, "--backbone"),
         ({"experts": 0}, "--experts"),
-        ({"model": "sasrec", "with_ids": True}, "--with-ids is for models of texts or codes, not for sasrec"),
+        ({"mcm_weight": 0.1, "fusion_layers": 0}, "--mcm-weight needs layers"),
         ({"device": "tpu"}, "--device"),
         ({"device": "cuda:99"}, "--device"),
         ({"precision": "int8"}, "--precision"),

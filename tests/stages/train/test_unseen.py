@@ -10,7 +10,6 @@ from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import MODEL_WEIGHTS, RANKS, SEQUENCES
 from stages.artifacts.tables import read_table, write_table
 from stages.evaluate import EvaluateOptions, evaluate
-from stages.model.layers import read_own_vectors
 from stages.train import TrainOptions, train
 from stages.train.windows import Sampler, every_position
 
@@ -49,7 +48,7 @@ def test_they_can_be_found(unseen, small):
     """As negatives they rank behind what is like them, although their texts say what to recommend."""
     found = {}
     for pushed_away in (False, True):
-        item_vectors(unseen, small, epochs=15, unseen_negatives=pushed_away)
+        item_vectors(unseen, small, epochs=15, unseen_negatives=pushed_away, cooccurrence_bias=False)
         facts = evaluate(EvaluateOptions(top=0, resamples=10), workdir=unseen).facts
         ranks = read_table(unseen / RANKS)
         of_unseen = ranks["rank"].to_numpy()[ranks["target_count"].to_numpy() == 0]
@@ -57,6 +56,17 @@ def test_they_can_be_found(unseen, small):
         assert facts["unseen_metrics"]["recall@10"]["mean"] == pytest.approx((of_unseen <= 10).mean())
         found[pushed_away] = facts["unseen_metrics"]["mrr"]["mean"]
     assert found[False] > 1.5 * found[True]
+
+
+def test_counts_do_not_speak_against_them(unseen, small):
+    """They have none; an item that training treats as new now and then teaches what that is worth."""
+    found = {}
+    for rate in (0.0, 0.2):
+        item_vectors(unseen, small, epochs=15, new_item_rate=rate)
+        facts = evaluate(EvaluateOptions(top=0, resamples=10), workdir=unseen).facts
+        found[rate] = facts["unseen_metrics"]["mrr"]["mean"]
+    assert load_file(unseen / MODEL_WEIGHTS)["pairs.unknown"] > 0
+    assert found[0.2] > 1.1 * found[0.0]
 
 
 def test_where_all_are_seen_nothing_is_said(structured, small):
@@ -86,23 +96,12 @@ def test_batches_carry_the_candidates(structured):
     assert sampler.batch(sampler.order(0), 0).candidates is None
 
 
-def test_free_vectors_are_left_out_whole():
-    vectors, items = torch.randn(101, 8), torch.arange(1, 101).repeat(20)
-    torch.manual_seed(0)
-    read = read_own_vectors(vectors, items, 0.3)
-    gone = ~read.any(1)
-    assert 0.25 < gone.float().mean() < 0.35
-    assert torch.equal(read[~gone], vectors[items][~gone])
-    assert torch.equal(read_own_vectors(vectors, items, 0.0), vectors[items])
-    assert read_own_vectors(None, items, 0.3) is None
-
-
 @pytest.mark.parametrize("model", ["text", "cocorec", "codes", "unisrec"])
-def test_id_dropout_reaches_the_model_in_training_alone(structured, small, model):
+def test_items_are_treated_as_new_in_training_alone(structured, small, model):
     options = {**small, "model": model, "with_ids": True, "epochs": 1}
     weights = []
-    for dropout in (0.0, 0.5):
-        train(TrainOptions(**options, id_dropout=dropout), workdir=structured)
+    for rate in (0.0, 0.5):
+        train(TrainOptions(**options, new_item_rate=rate), workdir=structured)
         weights.append(load_file(structured / MODEL_WEIGHTS)["encoder.ids"])
         first, second = (
             evaluate(EvaluateOptions(top=0, resamples=10), workdir=structured, force=True).facts["metrics"]
