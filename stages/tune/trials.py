@@ -184,10 +184,11 @@ def require_sound(study: optuna.Study, path: Path) -> None:
         attributes, complete = trial.user_attrs, trial.state == TrialState.COMPLETE
         values, epochs = attributes.get(VALUES), attributes.get(BEST_EPOCHS)
         lists = isinstance(values, list) and isinstance(epochs, list)
+        numbers = [*values, *epochs] if isinstance(values, list) and isinstance(epochs, list) else []
         sound = (
             all(is_number(value) for value in trial.intermediate_values.values())
             and isinstance(attributes.get(REASON, ""), str)
-            and (not complete or (lists and is_number(trial.value) and all(map(is_number, [*values, *epochs]))))
+            and (not complete or (lists and is_number(trial.value) and all(map(is_number, numbers))))
         )
         if not sound:
             raise DataError(
