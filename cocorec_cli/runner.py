@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -18,11 +18,10 @@ from cocorec_cli.console import ConsoleReporter, say
 from cocorec_cli.from_options import former_names, given_values, spelt
 from cocorec_cli.memory import limited, peak_mib, reset_peak
 from cocorec_cli.report import Report, print_json, print_report
-from stages.artifacts.errors import DataError
 from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
-from stages.frame.result import Result
+from stages.frame.result import Result, facts_of_a_file
 
 
 @dataclass
@@ -112,7 +111,8 @@ def run_call(
             say(warning, "warning: ", "yellow")
     if series:
         series.reports.append(report)
-    with _facts_of_a_file(result):
+    first = next(iter(result.outputs.values()), workdir)
+    with facts_of_a_file(name, first) if result.skipped else contextlib.nullcontext():
         with contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext():
             if not ctx.params["json"]:
                 show(report)
@@ -120,25 +120,6 @@ def run_call(
                 print_json(report.to_json())
         if check:
             check(result)
-
-
-@contextlib.contextmanager
-def _facts_of_a_file(result: Result) -> Iterator[None]:
-    """What a stage reports of an earlier run comes from a file, which may say anything.
-
-    Raises:
-        DataError: when it is not what the stage writes.
-    """
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError) as error:
-        if not result.skipped:
-            raise
-        raise DataError(
-            f"{next(iter(result.outputs.values()))}: its lineage does not report what `cocorec {result.stage}` writes "
-            f"({type(error).__name__}: {error})",
-            f"Run `cocorec {result.stage} --force` to write it again.",
-        ) from error
 
 
 def stage_context(
