@@ -20,11 +20,10 @@ from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import former_names, given_values, spelt
 from cocorec_cli.memory import limited, peak_mib, reset_peak
 from cocorec_cli.report import Report, print_line, print_next, print_report
-from stages.artifacts.errors import DataError
 from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
-from stages.frame.result import Result
+from stages.frame.result import Result, facts_of_a_file
 
 _MOMENT = 3.0
 """Seconds of silence before somebody wonders."""
@@ -121,7 +120,7 @@ def run_call(
     if series:
         series.reports.append(report)
     aside = contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext()
-    with _facts_of_a_file(result), aside:
+    with facts_of_a_file(result), aside:
         if not ctx.params["json"]:
             (print_line if series and not series.verbose else show)(report)
         elif not series:
@@ -142,25 +141,6 @@ def _told_if_slow(reporter: Reporter, message: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-@contextlib.contextmanager
-def _facts_of_a_file(result: Result) -> Iterator[None]:
-    """What a stage reports of an earlier run comes from a file, which may say anything.
-
-    Raises:
-        DataError: when it is not what the stage writes.
-    """
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError) as error:
-        if not result.skipped:
-            raise
-        raise DataError(
-            f"{next(iter(result.outputs.values()))}: its lineage does not report what `cocorec {result.stage}` writes "
-            f"({type(error).__name__}: {error})",
-            f"Run `cocorec {result.stage} --force` to write it again.",
-        ) from error
 
 
 def stage_context(

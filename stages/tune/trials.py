@@ -181,19 +181,22 @@ def require_sound(study: optuna.Study, path: Path) -> None:
         DataError: naming the trial.
     """
     for trial in study.get_trials(deepcopy=False):
-        attributes, complete = trial.user_attrs, trial.state == TrialState.COMPLETE
-        values, epochs = attributes.get(VALUES), attributes.get(BEST_EPOCHS)
-        lists = isinstance(values, list) and isinstance(epochs, list)
-        numbers = [*values, *epochs] if isinstance(values, list) and isinstance(epochs, list) else []
-        sound = (
-            all(is_number(value) for value in trial.intermediate_values.values())
-            and isinstance(attributes.get(REASON, ""), str)
-            and (not complete or (lists and is_number(trial.value) and all(map(is_number, numbers))))
-        )
+        noted = trial.user_attrs
+        sound = all(map(is_number, trial.intermediate_values.values())) and isinstance(noted.get(REASON, ""), str)
+        if trial.state == TrialState.COMPLETE:
+            sound = (
+                sound
+                and is_number(trial.value)
+                and all(_are_numbers(noted.get(name)) for name in (VALUES, BEST_EPOCHS))
+            )
         if not sound:
             raise DataError(
                 f"{path}: trial {trial.number} is none that a search has noted", "Begin again with --no-resume."
             )
+
+
+def _are_numbers(found: object) -> bool:
+    return isinstance(found, list) and all(map(is_number, found))
 
 
 def is_number(value: object) -> bool:

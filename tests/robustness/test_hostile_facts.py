@@ -23,11 +23,8 @@ def each(value: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 FACTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "none": lambda facts: {},
-    "numbers": each(5),
     "texts": each("\x1b[31m"),
-    "nothing": each(None),
     "lists of lists": each([[1, "a"], {}]),
-    "tables": each({"a": {"b": [1]}}),
     "tables of nothing": each([{}, {"a": None}]),
     "huge": each(10**400),
 }
@@ -54,11 +51,11 @@ def reporting(facts: Callable[[dict[str, Any]], dict[str, Any]], stage: str, art
 def test_facts(stage, name, shop, warm, arguments, tmp_path):
     folder = Path(shutil.copytree(shop.folder, tmp_path / "shop", symlinks=True))
     path = reporting(FACTS[name], stage, folder / "artifacts")
-    for more in ([], ["--json"]):
-        ended = warm(*arguments[stage], *more, cwd=folder, after=60)
-        assert ended.code in (0, 3) and "Traceback" not in ended.err, ended
-        assert "\x1b[31m" not in ended.out + ended.err
-        assert ended.code == 0 or path.name in ended.err
-    for given in (["status"], ["compare", "artifacts", "again=artifacts", "--resamples", "10"]):
+    ended = warm(*arguments[stage], cwd=folder, after=60)
+    assert ended.code in (0, 3) and "Traceback" not in ended.err, ended
+    assert "\x1b[31m" not in ended.out + ended.err
+    assert ended.code == 0 or path.name in ended.err
+    readers = [["status"], ["compare", "artifacts", "again=artifacts", "--resamples", "10"]]
+    for given in readers if stage == "evaluate" else []:
         ended = warm(*given, cwd=folder, after=60)
         assert ended.code in (0, 3) and "Traceback" not in ended.err, ended

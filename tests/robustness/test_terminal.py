@@ -58,9 +58,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(folder: Path) -> Path:
     """A work directory with a model, whose users, items and titles are hostile."""
-    rows = [f'"u{user}{HOSTILE}","i{(user + step) % 6}{HOSTILE}",{step}' for user in range(8) for step in range(5)]
+    rows = [f'"u{user}{HOSTILE}","i{(user + step) % 12}{HOSTILE}",{step}' for user in range(12) for step in range(5)]
     (folder / "shop.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]))
-    titles = [f'"i{item}{HOSTILE}","title {item}{HOSTILE}"' for item in range(6)]
+    titles = [f'"i{item}{HOSTILE}","title {item}{HOSTILE}"' for item in range(12)]
     (folder / "titles.csv").write_text("\n".join(["item_id,title", *titles]))
     workdir = folder / "trained"
     preprocess(PreprocessOptions((folder / "shop.csv",), items=(folder / "titles.csv",), k_core=0), workdir=workdir)
