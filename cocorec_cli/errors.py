@@ -11,6 +11,7 @@ import traceback
 
 import typer
 
+from cocorec_cli import limits
 from cocorec_cli.console import printable, say
 from cocorec_cli.envelope import envelope
 from stages.artifacts.errors import CocorecError, DataError, QualityError, UsageError, is_out_of_memory, shortage
@@ -37,6 +38,13 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno in _USERS_TO_SOLVE:
         _explain("data", str(error), "Make room, or choose a folder that can be read and written.")
         return DataError.exit_code
+    if limits.nearly_out_of_memory():
+        _explain(
+            "memory",
+            f"out of memory: {type(error).__name__}: {str(error).partition(chr(10))[0]}; {limits.described()}",
+            "Raise the limit. Should the same happen without a limit, please report it: it is a bug then.",
+        )
+        return BUG
     print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)
     _explain(
         "bug", f"this is a bug in cocorec: {_first_line(error)}", "Please report it together with the traceback above."
@@ -46,7 +54,7 @@ def report_error(error: BaseException) -> int:
 
 def _report_shortage(error: BaseException) -> int:
     told = _first_line(error)
-    if is_out_of_memory(error):
+    if is_out_of_memory(error) or limits.memory_limit() is not None:  # each thread wants memory for its stack
         _explain(
             "memory",
             f"out of memory: {told}",
@@ -62,13 +70,21 @@ def _report_shortage(error: BaseException) -> int:
     return BUG
 
 
+def note_interrupt(received: int) -> int:
+    """Note in the envelope that the run was interrupted and return the exit code."""
+    envelope().fail("interrupted", _interrupted(received), None)
+    return 128 + received
+
+
 def report_interrupt(received: int) -> int:
     """Print that the run was interrupted and return the exit code."""
+    say(_interrupted(received))
+    return note_interrupt(received)
+
+
+def _interrupted(received: int) -> str:
     name = "Ctrl-C" if received == signal.SIGINT else signal.Signals(received).name
-    message = f"interrupted by {name}; finished work is kept, the same command goes on from there"
-    envelope().fail("interrupted", message, None)
-    say(message)
-    return 128 + received
+    return f"interrupted by {name}; finished work is kept, the same command goes on from there"
 
 
 def _report_usage(error: typer.TyperException) -> int:

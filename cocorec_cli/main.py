@@ -2,14 +2,15 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 from typer.main import get_command
 
+from cocorec_cli import guard
 from cocorec_cli.envelope import Envelope, collecting
-from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
+from cocorec_cli.errors import BROKEN_PIPE, note_interrupt, report_error, report_interrupt
 from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
 from cocorec_cli.report import print_json
@@ -72,6 +73,8 @@ COMMANDS = (
 )
 """All commands, in the order of the help; each is imported when it is needed."""
 
+_INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
 app = typer.Typer(
     name="cocorec",
     cls=lazy_group(COMMANDS),
@@ -105,20 +108,29 @@ def cocorec(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run ``cocorec`` with these arguments, by default those of the process, and return the exit code."""
+    words = list(sys.argv[1:] if args is None else args)
     try:
         claim_streams()
-    except UsageError as error:
+        if args is None and guard.needed():
+            return guard.guarded(lambda: _run(words, note_interrupt))
+        return _run(words, report_interrupt)
+    except (UsageError, OSError) as error:
         return report_error(error)
-    words = list(sys.argv[1:] if args is None else args)
+
+
+def _run(words: list[str], on_interrupt: Callable[[int], int]) -> int:
+    """Run a command and print the envelope where it is wanted; its exit code, once errors are told on stderr."""
     with interrupts() as received, collecting(words) as envelope:
-        code = _run(words, received)
+        code = _command(words, received)
+        if code in _INTERRUPTED:
+            code = on_interrupt(code - 128)
         if not envelope.wanted or not envelope.says_something or code == BROKEN_PIPE:
             return code
         return _print_envelope(envelope, code)
 
 
-def _run(words: list[str], received: list[int]) -> int:
-    """Run a command; its exit code, once errors are told on stderr."""
+def _command(words: list[str], received: list[int]) -> int:
+    """The exit code of a command, whose errors have been told; not so interrupts."""
     try:
         code = get_command(app).main(words, prog_name="cocorec", standalone_mode=False)
         sys.stdout.flush()
@@ -132,12 +144,12 @@ def _run(words: list[str], received: list[int]) -> int:
         code = end.code
     except BaseException as error:  # what Rust raises when it panics is no Exception
         if received:
-            return report_interrupt(received[0])
+            return 128 + received[0]
         if not isinstance(error, Exception) and shortage(error) is None:
             raise
         return _with_stdout_flushed(report_error(error))
-    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-        return report_interrupt(received[0] if received else signal.SIGINT)
+    if code in _INTERRUPTED:
+        return 128 + received[0] if received else int(code)
     return int(code or 0)
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cocorec_cli.console import say
+from cocorec_cli.guard import tell
 from stages.artifacts.errors import UsageError
 
 OUT_OF_MEMORY = 1
@@ -142,6 +143,7 @@ def _end(limit: int, found: int, workdir: Path, command: str) -> None:
     with contextlib.suppress(OSError):
         clear_leftovers(workdir)
     # Not an exception: the main thread may be inside a library for minutes, and would hold ever more.
+    tell(OUT_OF_MEMORY)
     os._exit(OUT_OF_MEMORY)
 
 

@@ -23,7 +23,7 @@ from cocorec_cli.report import Report, print_line, print_next, print_report
 from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
-from stages.frame.result import Result
+from stages.frame.result import Result, facts_of_a_file
 
 _MOMENT = 3.0
 """Seconds of silence before somebody wonders."""
@@ -119,7 +119,10 @@ def run_call(
             warn(warning)
     if series:
         series.reports.append(report)
-    with contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext():
+    first = next(iter(result.outputs.values()), workdir)
+    believed = facts_of_a_file(name, first) if result.skipped else contextlib.nullcontext()
+    aside = contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext()
+    with believed, aside:
         if not ctx.params["json"]:
             (print_line if series and not series.verbose else show)(report)
         elif not series:

@@ -13,11 +13,15 @@ from stages.frame.extras import how_to_install
 _MARK = "# Found by `cocorec tune`: "
 
 
-def check_output(output: Path, *, force: bool) -> None:
+def check_output(output: Path, *, force: bool) -> bool:
     """Refuse to write over a file, before any work is done.
 
+    Returns:
+        Whether a search has written the file that is there, and it may not be written over: then it has to be what
+        this search gives, see :func:`write_tuned`.
+
     Raises:
-        UsageError: when the file is there, or cannot be made.
+        UsageError: when the file is there and of somebody else, or cannot be made.
     """
     try:
         import tomlkit  # noqa: F401
@@ -26,12 +30,24 @@ def check_output(output: Path, *, force: bool) -> None:
             f"the search needs the package tomlkit, which cannot be imported: {error}",
             f"Install the extra that brings it: {how_to_install('tune')}.",
         ) from error
-    if output.exists() and not force:
-        raise UsageError(
-            f"--output {output} is there already", "Name another file with --output, or write over it with --force."
-        )
+    stands = output.exists() and not force
+    if stands and not (output.is_file() and _is_ours(output)):
+        raise there_already(output)
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: {output.absolute().parent} is not a folder to write a file in")
+    return stands
+
+
+def there_already(output: Path) -> UsageError:
+    """The error of a file that may not be written over."""
+    return UsageError(
+        f"--output {output} is there already", "Name another file with --output, or write over it with --force."
+    )
+
+
+def _is_ours(output: Path) -> bool:
+    with output.open("rb") as file:
+        return file.read(len(_MARK.encode())) == _MARK.encode()
 
 
 def write_tuned(
@@ -41,6 +57,8 @@ def write_tuned(
     workdir: Path,
     options: Mapping[str, Mapping[str, Any]],
     headline: str,
+    *,
+    stands: bool = False,
 ) -> None:
     """Write the configuration file ``config`` with other options, keeping all else in it, comments included.
 
@@ -51,8 +69,10 @@ def write_tuned(
         workdir: the work directory.
         options: by command, those to put in.
         headline: where they come from, for the first line.
+        stands: the file is there and may not be written over.
 
     Raises:
+        UsageError: when the file that stands is not what would be written.
         DataError: when the file cannot be written.
     """
     import tomlkit
@@ -76,9 +96,14 @@ def write_tuned(
         for key, value in values.items():
             spelt = next((found for found in content[name] if found.replace("-", "_") == key), key)
             content[name][spelt] = str(value) if isinstance(value, Path) else value
+    made = f"{_MARK}{headline}\n{tomlkit.dumps(content)}"
     remove_leftovers(folder, output.name)  # no lock clears the folders outside of the work directory
+    if stands:
+        if output.read_bytes() != made.encode():
+            raise there_already(output)
+        return
     with atomic_path(output) as temporary:
-        temporary.write_text(f"{_MARK}{headline}\n{tomlkit.dumps(content)}", encoding="utf-8")
+        temporary.write_text(made, encoding="utf-8")
 
 
 def _move_paths(table: Any, types: Mapping[str, Any], old: Path, new: Path) -> None:

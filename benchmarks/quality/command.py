@@ -84,7 +84,7 @@ def run(arguments: Sequence[str], log: Path, watch: Watch | None = None) -> Outc
             process.wait()
             raise
         out.seek(0)
-        skipped = code == 0 and bool(json.load(out).get("skipped"))
+        skipped = code == 0 and bool((json.load(out)["result"] or {}).get("skipped"))
     cost = children_seconds() - before
     outcome = Outcome(code, round(cost, 2), round(time.perf_counter() - began, 2), skipped, "".join(last))
     if stopped:

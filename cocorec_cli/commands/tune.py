@@ -83,12 +83,14 @@ def tune(
     the tables train and quantize of the configuration file, or from the environment. Interrupted with Ctrl-C or
     killed, the same command goes on. Then: cocorec run --config best.toml.
     """
-    from cocorec_cli.tuned import check_output, write_tuned
+    from cocorec_cli.tuned import check_output, there_already, write_tuned
 
     group = ctx.find_root().command
     assert isinstance(group, TyperGroup)
     options, workdir, config = TuneOptions(**given_values(TuneOptions, ctx.params)), *_places(ctx)
-    check_output(output, force=force)
+    stands = check_output(output, force=force)
+    if stands and options.resume is False:
+        raise there_already(output)
     fixed = {name: _set_options(ctx, name) for name in ("quantize", "train")}
     surroundings = {"device": device, "threads": threads, "log": log, "log_to": log_to}
     fixed["train"] |= {name: value for name, value in surroundings.items() if value is not None}
@@ -104,7 +106,20 @@ def tune(
             stages["quantize"] = SearchedStage(QuantizeOptions, quantize)
         else:
             check_codes(workdir, fixed["quantize"])
-        result = tune(options, workdir=workdir, stages=stages, space=space, fixed=fixed, reporter=reporter)
+
+        def refuse() -> None:
+            if stands:  # of an earlier search, or of fewer trials
+                raise there_already(output)
+
+        result = tune(
+            options,
+            workdir=workdir,
+            stages=stages,
+            space=space,
+            fixed=fixed,
+            reporter=reporter,
+            before_trials=refuse,
+        )
         best = result.facts["best"]
         count = sum(result.facts["trials"].values())
         headline = f"trial {best['trial']} of 0 to {count - 1}, validation NDCG@10 {best['validation_ndcg@10']:.4f}"
@@ -115,7 +130,7 @@ def tune(
         for name, value in result.facts["best_options"].items():
             stage, _, key = name.partition(".")
             chosen[stage][key] = value
-        write_tuned(output, config, group, workdir, chosen, headline)
+        write_tuned(output, config, group, workdir, chosen, headline, stands=stands)
         return Result("tune", {**result.outputs, str(output): output}, result.facts)
 
     run_call(ctx, call)

@@ -86,6 +86,15 @@ def shortage(error: BaseException) -> BaseException | None:
     return None
 
 
+def raise_shortage(error: BaseException) -> None:
+    """Raise the error of too little memory or no thread that led to this one, if one did.
+
+    To be called where an error is not passed on but taken for an answer, such as "damaged" or "to be made anew".
+    """
+    if (short := shortage(error)) is not None:
+        raise short
+
+
 def _says(error: BaseException, words: tuple[str, ...]) -> bool:
     """Whether an error of a library, none of our own, has some of the words."""
     if isinstance(error, CocorecError):

@@ -13,10 +13,10 @@ from stages import __version__
 from stages.artifacts.atomic import read_json, require_file
 from stages.artifacts.card import card_metadata
 from stages.artifacts.digest import OPEN_DIGEST
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, raise_shortage
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.json_text import json_text
-from stages.artifacts.migration import FORMER_MAKERS, current_options
+from stages.artifacts.migration import FORMER_MAKERS, MADE_ANEW, current_options
 from stages.artifacts.pipeline import MAKERS, again, stage_of
 
 CONTRACT_VERSION = 2
@@ -216,10 +216,13 @@ def fresh_lineage(
         try:
             found = read_lineage(path)
         except DataError as error:
+            raise_shortage(error)
             return None, error.message
         if found is None:
             return None, f"{output} was made by another tool"
         reason = difference(found, options, _as_recorded(Path(workdir), found, inputs, fingerprints))
+        if found.contract < CONTRACT_VERSION:
+            reason = reason or MADE_ANEW.get(stage)
         if reason:
             return None, f"{output}: {reason}"
         lineage = lineage or found
@@ -228,6 +231,7 @@ def fresh_lineage(
         try:
             require_consistent(workdir, outputs, fingerprints)
         except DataError as error:
+            raise_shortage(error)
             return None, error.message
     return lineage, "up to date"
 

@@ -27,6 +27,9 @@ ADDED: Mapping[str, Mapping[str, Any]] = {"train": {"backbone": "transformer", "
 FORMER_MAKERS: Mapping[str, str] = {RECOMMENDATIONS: "evaluate"}
 """Files of version 1 that another stage made: lists from before the split, which are ``backtest.parquet`` now."""
 
+MADE_ANEW: Mapping[str, str] = {"evaluate": "made by version 1, which measured one protocol and averaged over targets"}
+"""By stage, why its files of version 1 are not up to date although they can be read."""
+
 
 def current_options(stage: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that version 1 recorded, as this version would have recorded them."""

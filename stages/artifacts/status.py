@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stages.artifacts.digest import has_digest
-from stages.artifacts.errors import AccessError, DataError
+from stages.artifacts.errors import AccessError, DataError, raise_shortage
 from stages.artifacts.fingerprints import Fingerprints
-from stages.artifacts.lineage import RAW, Lineage, read_lineage
+from stages.artifacts.lineage import CONTRACT_VERSION, RAW, Lineage, read_lineage
+from stages.artifacts.migration import MADE_ANEW
 from stages.artifacts.names import QUANTIZER
 from stages.artifacts.pipeline import AFTERWARDS, PIPELINE, Stage
 from stages.artifacts.verify import damaged_files, read_all
@@ -126,11 +127,14 @@ class _Examination:
         except AccessError as error:
             return ArtifactStatus(file, stage, "unreadable", error.message, size)
         except DataError as error:
+            raise_shortage(error)
             return ArtifactStatus(file, stage, "damaged", error.message, size, hint=error.hint)
         if lineage is None:
             return ArtifactStatus(file, stage, "fresh", "made by another tool, taken as it is", size)
         reason = f"made by `cocorec {lineage.stage}` of version 1" if lineage.stage != stage else None
         reason = reason or self._option_difference(stage, lineage) or self._input_difference(lineage)
+        if lineage.contract < CONTRACT_VERSION:
+            reason = reason or MADE_ANEW.get(lineage.stage)
         state: State = "stale" if reason else "fresh"
         reason = reason or self._why_fresh(lineage)
         if self._verify and not has_digest(path):
@@ -171,7 +175,8 @@ class _Examination:
                     return f"{name.removeprefix(RAW)} has changed since"
             except AccessError:
                 return f"{name.removeprefix(RAW)} may not be read"
-            except DataError:
+            except DataError as error:
+                raise_shortage(error)
                 return f"{name.removeprefix(RAW)} is damaged"
         for name in lineage.inputs:
             if self._stale.get(name) in ("stale", "damaged", "unreadable"):

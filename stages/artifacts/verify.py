@@ -7,7 +7,7 @@ from pathlib import Path
 from stages.artifacts.atomic import not_permitted, read_json
 from stages.artifacts.copies import COPIES, check_copy
 from stages.artifacts.digest import check_digest
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, raise_shortage
 from stages.artifacts.exported import check_exported
 from stages.artifacts.fingerprints import CACHE, check_cache
 from stages.artifacts.journal import check_journal
@@ -42,10 +42,12 @@ def damaged_files(workdir: Path, seen: Collection[str]) -> Iterator[tuple[str, s
         try:
             check(path)
         except DataError as error:
+            raise_shortage(error)
             yield name, stage, error
         except PermissionError:
             yield name, stage, not_permitted(path)
         except OSError as error:
+            raise_shortage(error)
             yield name, stage, DataError(f"cannot read {path}: {error.strerror or error}")
 
 

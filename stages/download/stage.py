@@ -63,6 +63,8 @@ def download(options: DownloadOptions, *, force: bool = False, reporter: Reporte
                 if force:
                     Partial(path).forget()
                 state = _fetch(transfer, path, manifest, category)
+            else:
+                Partial(path).forget()  # what a run left that was killed just before it would have done so
             record = manifest.records[file.name]
             left -= record.bytes
             rows.append({"file": file.name, "bytes": record.bytes, "sha256": record.sha256, "state": state})

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,8 @@ class ChunkStore:
         self._folder = self._root / f"{_PREFIX}{key}"
         self._starts = starts
         self._dimension = dimension
+        self._checks = np.zeros(int(starts[-1]), np.uint32)  # of each row as it was made or found whole
+        self._checked: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -63,7 +66,9 @@ class ChunkStore:
             return None
         if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
             return None
-        return np.frombuffer(content, "<f4", offset=_DIGEST).reshape(-1, self._dimension)
+        vectors = np.frombuffer(content, "<f4", offset=_DIGEST).reshape(-1, self._dimension)
+        self._note(chunk, vectors)
+        return vectors
 
     def write(self, chunk: int, vectors: Matrix) -> None:
         """Keep the vectors of a chunk.
@@ -71,13 +76,19 @@ class ChunkStore:
         Raises:
             DataError: when the disk is full or the folder cannot be written.
         """
-        content = np.ascontiguousarray(vectors, "<f4").tobytes()
+        vectors = np.ascontiguousarray(vectors, "<f4")
+        content = vectors.tobytes()
         with atomic_path(self._path(chunk)) as temporary, temporary.open("wb") as file:
             file.write(hashlib.sha256(content).digest())
             file.write(content)
+        self._note(chunk, vectors)
 
     def gather(self, rows: Index) -> Matrix:
-        """The vectors of the texts at these places in encoding order, (len(rows), D)."""
+        """The vectors of the texts at these places in encoding order, (len(rows), D).
+
+        Raises:
+            DataError: when a chunk is missing, or is not any more what was written.
+        """
         result = np.empty((len(rows), self._dimension), "<f4")
         if not len(rows):
             return result
@@ -85,22 +96,32 @@ class ChunkStore:
         by_chunk = np.argsort(chunks, kind="stable")
         present, first = np.unique(chunks[by_chunk], return_index=True)
         for chunk, places in zip(present, np.split(by_chunk, first[1:]), strict=True):
-            self._fill(result, places, rows[places] - self._starts[chunk], self._path(int(chunk)))
+            self._fill(result, places, rows, int(chunk))
         return result
 
     def remove_others(self) -> None:
         """Delete the chunks that interrupted runs with other options or texts left."""
         _remove(self._root, self._folder)
 
-    def _fill(self, result: Matrix, places: Index, rows: Index, path: Path) -> None:
-        """Read rows of a file into places of ``result``; neither files nor their pages stay with the process."""
-        size = 4 * self._dimension
+    def _note(self, chunk: int, vectors: Matrix) -> None:
+        first = int(self._starts[chunk])
+        self._checks[first : first + len(vectors)] = [zlib.crc32(row) for row in vectors]
+        self._checked.add(chunk)
+
+    def _fill(self, result: Matrix, places: Index, rows: Index, chunk: int) -> None:
+        """Read rows of a chunk into places of ``result``; neither files nor their pages stay with the process."""
+        size, first, path = 4 * self._dimension, int(self._starts[chunk]), self._path(chunk)
         try:
+            if chunk not in self._checked and self.read(chunk) is None:
+                raise OSError("it is missing or damaged")
             file = os.open(path, os.O_RDONLY)
             try:
-                for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+                for place in places.tolist():
+                    row = int(rows[place]) - first
                     if os.preadv(file, [result[place]], _DIGEST + row * size) != size:
                         raise OSError(f"it ends before row {row}")
+                    if zlib.crc32(result[place]) != self._checks[first + row]:
+                        raise OSError(f"row {row} is not what was written")
             finally:
                 os.close(file)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from stages.artifacts.atomic import atomic_path, temporary_prefix
 from stages.artifacts.digest import OPEN_DIGEST, check_digest
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, raise_shortage
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import EMBEDDINGS, ITEMS
 from stages.artifacts.vectors import embedding_views, iterate_view
@@ -78,6 +79,7 @@ class ReusedVectors:
     def __init__(self, earlier: Earlier, numbers: Index, folder: Path) -> None:
         self._size = 4 * earlier.dimension
         self._dimension = earlier.dimension
+        self._checks = np.zeros(len(numbers), np.uint32)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=folder, buffering=0, prefix=temporary_prefix("vectors"))  # noqa: SIM115
@@ -94,7 +96,8 @@ class ReusedVectors:
         """The vectors at these places, (len(places), D)."""
         result = np.empty((len(places), self._dimension), "<f4")
         for row, place in enumerate(places.tolist()):
-            if os.preadv(self._file.fileno(), [result[row]], place * self._size) != self._size:
+            read = os.preadv(self._file.fileno(), [result[row]], place * self._size)
+            if read != self._size or zlib.crc32(result[row]) != self._checks[place]:
                 raise DataError("vectors that were kept in a temporary file cannot be read back", "Run it again.")
         return result
 
@@ -112,7 +115,9 @@ class ReusedVectors:
         for matrix, present in iterate_view(earlier.path, view, earlier.dimension) if len(rows) else ():
             low, high = np.searchsorted(rows, [start, start + len(present)])
             for place, vector in zip(places[low:high].tolist(), matrix[rows[low:high] - start], strict=True):
-                os.pwrite(self._file.fileno(), vector.astype("<f4").tobytes(), place * self._size)
+                content = vector.astype("<f4").tobytes()
+                self._checks[place] = zlib.crc32(content)
+                os.pwrite(self._file.fileno(), content, place * self._size)
             start += len(present)
 
 
@@ -144,7 +149,8 @@ def find_earlier(workdir: Path, source: Source, encoder: Encoder, options: Mappi
         known = tuple(told[_VIEWS].split("\n"))
         if told[_ITEMS] != lineage.inputs[ITEMS]:
             return None
-    except (DataError, OSError, KeyError, ValueError):
+    except (DataError, OSError, KeyError, ValueError) as error:
+        raise_shortage(error)
         return None  # then all texts are encoded
     if set(views.values()) != {encoder.dimension} or not set(known) <= set(views):
         return None

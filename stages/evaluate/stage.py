@@ -69,7 +69,7 @@ def evaluate(
     run.read(*_files(run, config.model, options.top))
     added = added_items(run.workdir)
     run.read(MODEL_CONFIG, MODEL_WEIGHTS, earlier=added > 0)
-    if (done := run.fresh()) and not force and "protocols" in done.facts:  # version 1 averaged over targets
+    if (done := run.fresh()) and not force:
         return done
 
     if said := grown_note(config, added):

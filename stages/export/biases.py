@@ -61,7 +61,7 @@ class Biases:
     @property
     def recent(self) -> int:
         """R, how many of the last items have partners that are shifted."""
-        return self.pairs.shape[1]
+        return int(self.pairs.shape[1])
 
 
 def consumer_scores(items: npt.NDArray[np.int64], users: Matrix, vectors: Matrix, biases: Biases) -> Matrix:

@@ -60,8 +60,8 @@ class Reader:
             rows = order[low : low + self.batch_size]
             first = int(start[rows].min())
             part = torch.from_numpy(items[first : int(end[rows].max())].astype(np.int64)).to(device)
-            bounds = (torch.from_numpy(bound[rows] - first).to(device) for bound in (start, end))
-            histories, packing = pack(part, *bounds)
+            begin, stop = (torch.from_numpy(bound[rows] - first).to(device) for bound in (start, end))
+            histories, packing = pack(part, begin, stop)
             read = self.model.read(self.history_table, histories, packing).float()
             vectors[rows] = F.normalize(read, dim=-1).cpu().numpy()
         _require_finite(vectors, self.model.origin)

@@ -11,7 +11,7 @@ from stages.artifacts.items import EXTENDED
 from stages.artifacts.names import HISTORIES, ITEMS, SEQUENCES
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
-from stages.frame.result import Result
+from stages.frame.result import Result, facts_of_a_file
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.preprocess.columns import ID
@@ -82,7 +82,8 @@ def preprocess(
     known = read_known(options.extend, run)
     earlier = not force and not run.path(HISTORIES).exists() and run.fresh(without=[HISTORIES])
     if (done := run.fresh()) and not force:
-        return replace(done, warnings=tuple(warnings_about(done.facts)))
+        with facts_of_a_file("preprocess", run.path(SEQUENCES)):
+            return replace(done, warnings=tuple(warnings_about(done.facts)))
 
     log_source.announce(run.reporter)
     item_source.announce(run.reporter)

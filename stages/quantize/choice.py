@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.errors import DataError, UsageError, raise_shortage
 from stages.quantize.file import SavedQuantizer, load_quantizer
 from stages.quantize.options import QuantizeOptions
 
@@ -31,6 +31,7 @@ def choose_codebooks(
         options.of_codebooks(saved.options, own)
         require_views(own, saved, own.parent, dimensions)
     except (DataError, UsageError) as error:
+        raise_shortage(error)
         return None, f"new codebooks are fitted, and models have to be trained again: {error.message}"
     return own, f"the catalogue was extended: it is coded with the codebooks of {own} (--refit fits new ones)"
 

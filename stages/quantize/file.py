@@ -82,7 +82,7 @@ def load_quantizer(path: Path) -> SavedQuantizer:
         method = str(lineage.options["method"]) if lineage else ""
         told = {str(facts["view"]): facts for facts in lineage.facts["views"]} if lineage else {}
         fitted = int(lineage.facts.get(FITTED_ITEMS, lineage.facts["items"])) if lineage else 0
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         method, told, fitted = "", {}, 0
     order = list(told)
     if lineage is None or method not in METHODS or not order:

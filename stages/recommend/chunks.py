@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, raise_shortage
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.tables import read_table, write_table
 from stages.frame.run import StageRun
@@ -35,7 +35,8 @@ class ChunkStore:
         """The lists of a finished chunk; ``None`` where it is missing or damaged."""
         try:
             return read_table(self._path(chunk))
-        except DataError:
+        except DataError as error:
+            raise_shortage(error)
             return None
 
     def write(self, chunk: int, table: pa.Table) -> None:

@@ -150,7 +150,7 @@ def _views_table(source: Source) -> Table:
 
 
 def _dropped_table(told: Told) -> Table:
-    rows: list[list[Cell]] = [[text(why), count(how_many)] for why, how_many in told.part("dropped").counts().items()]
+    rows: list[list[Cell]] = [[text(why), count(how_many)] for why, how_many in told.reasons("dropped").items()]
     rows += [[text(words), count(found)] for name, words in _LEFT_OUT.items() if (found := told.count(name))]
     rows += [[text(f"{file}: malformed lines"), count(len(lines))] for file, lines in _lists(told, "bad_rows")]
     rows += [[text(said), text(None)] for said in told.texts("passed_over")]

@@ -59,6 +59,12 @@ class Told:
         """All values, which have to be whole numbers, by their names."""
         return {name: self.count(name) or 0 for name in self.values}
 
+    def reasons(self, name: str) -> dict[str, int]:
+        """Counts by reason: rows of ``reason`` and ``count``, or, from version 0.2.0, counts by name."""
+        if isinstance(self.values.get(name), Mapping):
+            return self.part(name).counts()
+        return {row.text("reason") or "": row.count("count") or 0 for row in self.rows(name)}
+
     def texts(self, name: str) -> list[str]:
         """A list of texts."""
         value = self.values.get(name, [])

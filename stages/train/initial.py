@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.errors import DataError, UsageError, raise_shortage
 from stages.artifacts.lineage import RAW, difference, read_lineage
 from stages.artifacts.names import MODEL_WEIGHTS
 from stages.frame.run import StageRun
@@ -172,6 +172,7 @@ def _repeats(weights: Path, run: StageRun) -> bool:
 def _has_checkpoint(run: StageRun) -> bool:
     try:
         saved: Any = Checkpoints(run.workdir).progress()
-    except DataError:
+    except DataError as error:
+        raise_shortage(error)
         return False  # told when the checkpoint is used
     return saved is not None and saved.key == run_key(run)

@@ -1,7 +1,7 @@
 """The entry point of the search."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stages.artifacts.errors import DataError, UsageError
@@ -30,6 +30,7 @@ def tune(
     space: Tables | None = None,
     fixed: Tables | None = None,
     reporter: Reporter | None = None,
+    before_trials: Callable[[], None] = lambda: None,
 ) -> Result:
     """Search the options of training, and of quantization, for the best validation NDCG@10.
 
@@ -45,6 +46,7 @@ def tune(
             ``"step"`` where wanted; ``None`` for one that suits the model.
         fixed: by stage, options that differ from their defaults and are not searched.
         reporter: is told about progress.
+        before_trials: called before the first trial that is run, not where all are done; may raise.
 
     Raises:
         UsageError: for options that do not fit, or when the search that is there is another one.
@@ -57,7 +59,7 @@ def tune(
     from stages.model.device import resolve_device
     from stages.tune.study import FINISHED, next_trial, open_study
     from stages.tune.table import facts, trials_table
-    from stages.tune.trials import OutOfTimeError, Trials, best_trial
+    from stages.tune.trials import OutOfTimeError, Trials, best_trial, require_sound
 
     began = time.monotonic()
     standing = {name: {**defaults(stage.options), **fixed.get(name, {})} for name, stage in stages.items()}
@@ -83,6 +85,7 @@ def tune(
         warmup_epochs=options.warmup_epochs,
         resume=options.resume,
     )
+    require_sound(study, workdir / STUDY)
     folders = Folders(workdir)
     folders.prepare()
     runner = Trials(
@@ -97,6 +100,8 @@ def tune(
         reporter=reporter,
     )
     finished = study.get_trials(False, FINISHED)
+    if limit is None or len(finished) < limit:
+        before_trials()
     for trial in finished:
         folders.tidy(trial.number)  # a killed run may have come to its end, and no further
     if done := len(finished):

@@ -1,5 +1,6 @@
 """Runs trials: codes where their options vary, training, reports to the study, what to do when one ends."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from stages.artifacts.errors import NotFiniteError, UsageError, is_out_of_memory
+from stages.artifacts.errors import DataError, NotFiniteError, UsageError, is_out_of_memory
+from stages.artifacts.names import MODEL_CONFIG
 from stages.frame.log_place import log_place
 from stages.frame.reporter import Reporter
 from stages.tune.folders import Folders
@@ -113,10 +115,9 @@ class Trials:
             logged = self._log(training, name)
             chosen = train.options(**{**training, **logged, "seed": first + run})
             result = train.run(chosen, workdir=folder, reporter=reporter)
-            if diverged := result.facts.get("diverged"):
-                raise NotFiniteError(f"epoch {diverged['epoch']}, step {diverged['step']}: {diverged['reason']}")
-            values.append(float(result.facts["validation"][METRIC]))
-            best.append(int(result.facts["best_epoch"]))
+            value, epoch = _measured(result.facts, folder)
+            values.append(value)
+            best.append(epoch)
         trial.set_user_attr(VALUES, values)
         trial.set_user_attr(BEST_EPOCHS, best)
         return values
@@ -150,6 +151,57 @@ class Trials:
         best = best_trial(self._study)
         so_far = f"; best so far: trial {best.number}, {best.value:.4f}" if best else ""
         self._reporter.info(f"trial {trial.number}: {what}{so_far}")
+
+
+def _measured(facts: Mapping[str, Any], folder: Path) -> tuple[float, int]:
+    """The value and the best epoch of a training run, which may have been found in its folder.
+
+    Raises:
+        NotFiniteError: when it diverged.
+        DataError: when the folder does not tell them.
+    """
+    try:
+        if diverged := facts.get("diverged"):
+            raise NotFiniteError(f"epoch {diverged['epoch']}, step {diverged['step']}: {diverged['reason']}")
+        value, epoch = facts["validation"][METRIC], facts["best_epoch"]
+        if not is_number(value) or type(epoch) is not int:
+            raise TypeError
+    except (KeyError, TypeError, IndexError):
+        raise DataError(
+            f"{folder / MODEL_CONFIG}: its facts do not tell the best epoch and its {METRIC}",
+            f"Delete {folder.parent} and repeat the command, which runs that trial anew.",
+        ) from None
+    return value, epoch
+
+
+def require_sound(study: optuna.Study, path: Path) -> None:
+    """Refuse a journal whose trials are not what :class:`Trials` notes, whatever its checks say.
+
+    Raises:
+        DataError: naming the trial.
+    """
+    for trial in study.get_trials(deepcopy=False):
+        noted = trial.user_attrs
+        sound = all(map(is_number, trial.intermediate_values.values())) and isinstance(noted.get(REASON, ""), str)
+        if trial.state == TrialState.COMPLETE:
+            sound = (
+                sound
+                and is_number(trial.value)
+                and all(_are_numbers(noted.get(name)) for name in (VALUES, BEST_EPOCHS))
+            )
+        if not sound:
+            raise DataError(
+                f"{path}: trial {trial.number} is none that a search has noted", "Begin again with --no-resume."
+            )
+
+
+def _are_numbers(found: object) -> bool:
+    return isinstance(found, list) and all(map(is_number, found))
+
+
+def is_number(value: object) -> bool:
+    """Whether something from a file is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:

@@ -41,6 +41,8 @@ def folder(shop, tmp_path: Path) -> Path:
         (["preprocess", "{}"], 3),
         (["recommend", "--candidates", "{}"], 3),
         (["recommend", "--histories", "{}"], 3),
+        (["recommend", "--exclude", "{}"], 3),
+        (["recommend", "--where", "brand = 'a'", "--items", "{}"], 3),
         (["preprocess", "log.csv", "--items", "{}"], 3),
     ],
 )

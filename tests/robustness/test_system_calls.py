@@ -1,14 +1,19 @@
 """Every command killed as it changes the file system, then the same command again: the same files, the same bytes."""
 
+import gzip
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mirror import running
 from system_calls import Call, changing, tracing, tree, why_not_traced
 
 KILLED = -9
 SAMPLE = 4
 """Kills of each command in the usual run of the tests."""
+
+CATEGORY = "Video_Games"
 
 COMMANDS = {
     "preprocess": ("preprocess", []),
@@ -21,7 +26,15 @@ COMMANDS = {
         "recommend",
         ["export", "--formats", "vectors,index,card", "--index", "hnsw", "--threads", "1", "--device", "cpu"],
     ),
-    "tune": ("train", ["tune", "--search", "dropout=0.1:0.5", "--search", "layers=1,2", "--trials", "3", "--force"]),
+    "tune": (
+        "train",
+        ["tune", "--search", "dropout=0.1:0.5", "--search", "layers=1,2", "--trials", "3", "--config", "tune.toml"],
+    ),
+    "preprocess from a server": (
+        "preprocess",
+        ["preprocess", "{server}/log.csv", "--items", "{server}/items.csv", "--k-core", "0"],
+    ),
+    "download": ("preprocess", ["download", "amazon-2023", CATEGORY, "--base-url", "{server}", "--to", "fetched"]),
 }
 """By name, the stage whose inputs a command needs, and its command line where that is not the usual one."""
 
@@ -46,18 +59,19 @@ class Watched:
         shop: the undisturbed run.
         warm: runs the command.
         arguments: the command line of each stage.
+        server: the address of a server that has the files to fetch.
         folder: that does not exist.
     """
 
-    def __init__(self, name, shop, warm, arguments, folder):
+    def __init__(self, name, shop, warm, arguments, server, folder):
         self._stage, given = COMMANDS[name]
-        self._given = [*given, "--config", "tune.toml"] if given else arguments[name]
+        self._given = [part.format(server=server) for part in given] or arguments[name]
         self._shop, self._warm = shop, warm
         log = folder.with_suffix(".log")
         ended = self.run(self.fresh(folder), tracing(log))
         assert ended.code == 0, ended.err
         self.expected = tree(folder)
-        self.calls = changing(log, r"artifacts|best\.toml")
+        self.calls = changing(log, r"artifacts|best\.toml|fetched")
         assert self.calls, log.read_text()[:2000]
 
     def fresh(self, folder: Path) -> Path:
@@ -86,11 +100,24 @@ class Watched:
         return len(found)
 
 
+@pytest.fixture(scope="module")
+def server(shop) -> Iterator[str]:
+    """The address of a server with the raw data of the undisturbed run and a small data set."""
+    with running() as mirror:
+        for name in ("log.csv", "items.csv"):
+            mirror.files[name] = (shop.folder / name).read_bytes()
+        rows = gzip.compress(mirror.files["log.csv"], mtime=0)
+        for part in ("train", "valid", "test"):
+            mirror.files[f"benchmark/5core/last_out_w_his/{CATEGORY}.{part}.csv.gz"] = rows
+        mirror.files[f"raw/meta_categories/meta_{CATEGORY}.jsonl.gz"] = rows
+        yield mirror.url
+
+
 @pytest.fixture
-def watched(request, shop, warm, arguments, tmp_path) -> Watched:
+def watched(request, shop, warm, arguments, server, tmp_path) -> Watched:
     if reason := why_not_traced():
         pytest.skip(reason)
-    return Watched(request.param, shop, warm, arguments, tmp_path / "undisturbed")
+    return Watched(request.param, shop, warm, arguments, server, tmp_path / "undisturbed")
 
 
 @pytest.mark.parametrize("watched", COMMANDS, indirect=True)

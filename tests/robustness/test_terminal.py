@@ -17,6 +17,8 @@ from cocorec_cli.main import app
 from stages.artifacts import names
 from stages.artifacts.atomic import atomic_path
 from stages.artifacts.lineage import KEY, Lineage
+from stages.preprocess import PreprocessOptions, preprocess
+from stages.train import TrainOptions, train
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b5A[red]x\u202e\x7f\r"
 """Sets a title and a colour, moves the cursor, is markup of rich, turns the direction, deletes, overwrites."""
@@ -51,6 +53,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with atomic_path(artifacts / names.ITEMS) as temporary:
         pq.write_table(pa.table(columns).replace_schema_metadata({KEY: late.metadata_text()}), temporary)
     return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Path:
+    """A work directory with a model, whose users, items and titles are hostile."""
+    rows = [f'"u{user}{HOSTILE}","i{(user + step) % 12}{HOSTILE}",{step}' for user in range(12) for step in range(5)]
+    (folder / "shop.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]))
+    titles = [f'"i{item}{HOSTILE}","title {item}{HOSTILE}"' for item in range(12)]
+    (folder / "titles.csv").write_text("\n".join(["item_id,title", *titles]))
+    workdir = folder / "trained"
+    preprocess(PreprocessOptions((folder / "shop.csv",), items=(folder / "titles.csv",), k_core=0), workdir=workdir)
+    small = {"dim": 8, "ffn_dim": 8, "layers": 1, "epochs": 1, "device": "cpu"}
+    train(TrainOptions(model="sasrec", **small), workdir=workdir)
+    return workdir
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +106,22 @@ COMMANDS: dict[str, tuple[list[str], set[int]]] = {
     "a comparison as JSON": (["compare", f"run{HOSTILE}", "artifacts", "--json", "--resamples", "10"], {0}),
     "a server": (["serve", "--port", "0"], {3}),
     "an address": (["serve", "--host", HOSTILE], {2}),
+    "recommendations": (["recommend", "-w", "trained", "--with", "title", "--device", "cpu"], {0}),
+    "recommendations on stdout": (
+        ["recommend", "-w", "trained", "--with", "title", "--output", "-", "--device", "cpu"],
+        {0},
+    ),
+    "a user who is not there": (["recommend", "-w", "trained", "--users", f"none{HOSTILE}", "--device", "cpu"], {0, 3}),
+    "a condition": (["recommend", "-w", "trained", "--where", HOSTILE, "--device", "cpu"], {2, 3}),
+    "similar items": (["similar", "-w", "trained", f"i1{HOSTILE}", "--with", "title", "--device", "cpu"], {0}),
+    "similar items as JSON": (["similar", "-w", "trained", f"i1{HOSTILE}", "--json", "--device", "cpu"], {0}),
+    "an item that is not there": (["similar", "-w", "trained", f"none{HOSTILE}", "--device", "cpu"], {3}),
     "runs that cannot be compared": (["compare", f"{HOSTILE}=artifacts", "items.csv"], {3}),
 }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_character_of_data_is_obeyed(folder, name):
+def test_no_character_of_data_is_obeyed(folder, trained, name):
     args, codes = COMMANDS[name]
     code, output = seen(*args, cwd=folder)
     assert foreign(output) == [], output

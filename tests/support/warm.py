@@ -55,6 +55,7 @@ class WarmCli:
         appears: str | None = None,
         file_size: int | None = None,
         user: int | None = None,
+        processes: int | None = None,
         strace: Sequence[str] = (),
     ) -> Ended:
         """Run a command in the folder ``cwd``.
@@ -67,6 +68,7 @@ class WarmCli:
             appears: a pattern; the signal is sent as soon as a file below ``cwd`` matches.
             file_size: bytes beyond which no file can grow, as on a disk that is full.
             user: number of the user as whom it is run; ``None`` for this one.
+            processes: that the user may have, threads included; root is not held to it.
             strace: arguments of an ``strace`` that watches the command; none for no such watch.
         """
         request: dict[str, object] = {
@@ -76,7 +78,8 @@ class WarmCli:
             "after": after,
         }
         assert self._process.stdin and self._process.stdout
-        request |= {"appears": appears, "file_size": file_size, "user": user, "strace": list(strace)}
+        request |= {"appears": appears, "file_size": file_size, "strace": list(strace)}
+        request |= {"user": user, "processes": processes}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Ended(**json.loads(self._process.stdout.readline()))
 
@@ -86,7 +89,12 @@ def warm_cli() -> Iterator[WarmCli]:
     """Start the server, and end it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COCOREC_")}
     # Threads do not survive a fork, and equal bytes are promised for equal numbers of them.
-    environment |= {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment |= {
+        "PYTHONPATH": str(REPOSITORY),
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "no_proxy": "127.0.0.1",
+    }
     process = subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
@@ -195,6 +203,8 @@ def _run(request: dict[str, object], pipes: tuple[tuple[int, int], tuple[int, in
         size = request["file_size"]
         if size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(str(size)), int(str(size))))
+        if request["processes"] is not None:
+            resource.setrlimit(resource.RLIMIT_NPROC, (int(str(request["processes"])),) * 2)
         if request["user"] is not None:
             os.setgid(int(str(request["user"])))
             os.setuid(int(str(request["user"])))

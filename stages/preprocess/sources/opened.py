@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from stages.artifacts.errors import DataError
+from stages.preprocess.sources.unpacked import Bounded
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zstd", ".lz4", ".zip")
 """Endings of the names of compressed files that are read."""
@@ -50,7 +51,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """Open ``path`` for reading, unpacked where it is compressed: gzip, bzip2, xz, zstd, lz4, or zip with one member.
 
     Raises:
-        DataError: when reading inside the block fails: no permission, damaged or truncated.
+        DataError: when reading inside the block fails: no permission, damaged, truncated, or more than any log holds.
     """
     try:
         with path.open("rb") as file:
@@ -130,35 +131,22 @@ class _Recoded(io.RawIOBase):
 def _unpacked(path: Path, file: IO[bytes], start: bytes) -> IO[bytes]:
     if start.startswith(_GZIP):
         return cast(IO[bytes], gzip.GzipFile(fileobj=file))
+    if (packed := _packed(path, file, start)) is not None:
+        return _buffered(Bounded(path, packed))
+    return file
+
+
+def _packed(path: Path, file: IO[bytes], start: bytes) -> IO[bytes] | None:
     if start.startswith(_BZIP2):
-        return _buffered(bz2.BZ2File(file))
+        return bz2.BZ2File(file)
     if start.startswith((_XZ, _LZMA)):
-        return _buffered(lzma.LZMAFile(file))
+        return lzma.LZMAFile(file)
     if start.startswith((_ZSTD, _LZ4)):
         import pyarrow as pa
 
         kind = "zstd" if start.startswith(_ZSTD) else "lz4"
-        return _buffered(_Readable(pa.CompressedInputStream(pa.PythonFile(file, "r"), kind)))
-    if start.startswith(_ZIP):
-        return _buffered(_member(path, file))
-    return file
-
-
-class _Readable(io.RawIOBase):
-    """A stream of Arrow as Python's buffers want it."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer."""
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        return cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(file, "r"), kind))
+    return _member(path, file) if start.startswith(_ZIP) else None
 
 
 def _buffered(raw: object) -> IO[bytes]:

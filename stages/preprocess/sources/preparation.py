@@ -7,12 +7,10 @@ import secrets
 import shutil
 import time
 import weakref
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 
@@ -22,7 +20,6 @@ from stages.preprocess.sources.opened import open_bytes, recoded
 from stages.preprocess.sources.records import MALFORMED, PARSERS, plain_json
 from stages.preprocess.sources.sample import BOM, Sample
 from stages.preprocess.sources.survey import rows_of_text, survey
-from stages.preprocess.sources.unpacked import LINE_BYTES, RATIO
 
 FOLDER = ".cocorec/reading"
 """Folder of the copies in the work directory."""
@@ -103,13 +100,10 @@ class Preparation:
 
     def _unpacked(self, sample: Sample) -> Sample:
         copy = self._new("")
-        size = sample.path.stat().st_size
         with open_bytes(sample.path) as file, copy.open("wb") as to:
             coded = sample.encoding != "utf-8" or sample.old_line_ends
             text = recoded(file, sample.encoding, sample.old_line_ends) if coded else file
-            lines = sample.kind == "csv" or sample.has_records
-            for chunk in _bounded(sample.path, text, size) if lines else iter(lambda: file.read(_CHUNK), b""):
-                to.write(chunk)
+            shutil.copyfileobj(text, to, _CHUNK)
         return replace(sample, data=copy)
 
     def _as_table(self, sample: Sample) -> Sample:
@@ -150,24 +144,3 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         folder.parent.rmdir()
-
-
-def _bounded(path: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
-    """The chunks of an unpacked text; engines hold a line whole, however long it gets when unpacked.
-
-    Raises:
-        DataError: when a file that unpacks to far more than its size has an overlong line.
-    """
-    line, length, total = 1, 0, 0
-    while chunk := file.read(_CHUNK):
-        total += len(chunk)
-        length += len(chunk) if b"\n" not in chunk else chunk.index(b"\n")
-        if length > LINE_BYTES and total > RATIO * size:
-            raise DataError(
-                f"{path}: line {line:,} unpacks to more than {LINE_BYTES >> 20} MiB",
-                "Unpack the file and look at that line; a record of a log is far shorter.",
-            )
-        if b"\n" in chunk:
-            line += chunk.count(b"\n")
-            length = len(chunk) - chunk.rindex(b"\n") - 1
-        yield chunk

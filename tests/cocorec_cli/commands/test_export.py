@@ -28,7 +28,7 @@ def test_the_recall_is_printed_within_a_terminal(cli, workdir):
 
 def test_as_json_and_into_another_folder(cli, workdir, tmp_path):
     outcome = cli("export", "--formats", "index,card", "--output", tmp_path / "out", "--device", "cpu", "--json")
-    found = json.loads(outcome.out)
+    found = json.loads(outcome.out)["result"]
     assert found["facts"]["index"]["recall"] == 1 and found["facts"]["differences"]["scores"] <= 1e-5
     assert found["outputs"] == {"out/": str(tmp_path / "out"), "model/README.md": "artifacts/model/README.md"}
     assert "index.faiss" in found["facts"]["files"]
@@ -62,7 +62,7 @@ def test_a_foreign_model_is_recommended_with_or_refused(cli, workdir, tmp_path):
     shutil.move(workdir / "model", tmp_path / "downloaded")
     ended = cli("recommend", "--model-from", "downloaded", "--device", "cpu", "--json")
     assert ended.code == 0, ended.err
-    assert json.loads(ended.out)["facts"]["users"] == 300
+    assert json.loads(ended.out)["result"]["facts"]["users"] == 300
     (tmp_path / "downloaded" / "config.json").write_text("{}")
     for folder, code in (("downloaded", 3), ("artifacts", 3), ("nowhere", 3)):
         ended = cli("recommend", "--model-from", folder, "--device", "cpu")

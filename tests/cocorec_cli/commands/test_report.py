@@ -28,7 +28,9 @@ def test_it_ends_with_the_path_of_the_page(cli, evaluated, tmp_path):
 
 def test_json_output_and_another_run(cli, evaluated, tmp_path):
     shutil.copytree(evaluated, tmp_path / "w")
-    value = json.loads(cli("report", "-w", "w", "--json", "-q", "--output", "r.html", f"twin={evaluated}").out)
+    value = json.loads(cli("report", "-w", "w", "--json", "-q", "--output", "r.html", f"twin={evaluated}").out)[
+        "result"
+    ]
     assert value["outputs"] == {REPORT: "r.html"}
     assert value["facts"]["compared_with"] == [f"twin={evaluated}"]
     page = (tmp_path / "r.html").read_text()

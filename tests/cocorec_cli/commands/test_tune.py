@@ -171,6 +171,30 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(cli, config, structu
     assert {**found, "workdir": ""} == {**expected, "workdir": ""}
 
 
+def test_the_same_command_after_its_end_changes_nothing(cli, config, structured, monkeypatch):
+    monkeypatch.setenv("COCOREC_TRAIN_MODEL", "sasrec")
+    args = ["tune", "--config", config, "--search", "dropout=0.0:0.4", "-q", "--trials"]
+    assert cli(*args, "2").code == 0
+    best = Path("best.toml")
+    before = {path: path.read_bytes() for path in [best, *structured.rglob("*")] if path.is_file()}
+    assert cli(*args, "2").code == 0  # as after a kill just before the end
+    assert {path: path.read_bytes() for path in [best, *structured.rglob("*")] if path.is_file()} == before
+
+    def refused(*more: str) -> None:
+        content = best.read_bytes()
+        outcome = cli(*args, *more)
+        assert (outcome.code, "--output best.toml is there already" in outcome.err) == (2, True), outcome.err
+        assert best.read_bytes() == content
+        assert len(_rows(structured)) == 2
+
+    refused("3")
+    refused("2", "--no-resume")
+    best.write_text(best.read_text() + "# mine\n")
+    refused("2")
+    assert cli(*args, "2", "--force").code == 0
+    assert "# mine" not in best.read_text()
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [

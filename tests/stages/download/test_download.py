@@ -135,6 +135,16 @@ def test_a_manifest_of_another_making_is_refused(fetch, here, text):
     assert (here / DOWNLOAD).read_text() == text
 
 
+def test_a_kill_just_before_the_end_leaves_nothing(games, fetch, here):
+    fetch()
+    before = visible(here)
+    for name in before:  # a run that was killed between putting a file into its place and forgetting about it
+        if name.endswith(".gz"):
+            (here / f"{name}.part.json").write_text("{}")
+    assert fetch().skipped
+    assert visible(here) == before
+
+
 def test_kinds_do_not_mix_in_a_folder(games, fetch):
     fetch()
     games.requests.clear()

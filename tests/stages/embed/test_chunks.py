@@ -46,6 +46,23 @@ def test_a_chunk_that_ends_too_early_is_named(tmp_path: Path) -> None:
         store.gather(np.array([9]))
 
 
+@pytest.mark.parametrize("byte", [32, 47, -1])
+def test_a_bit_that_turns_between_writing_and_gathering_is_found(tmp_path: Path, byte: int) -> None:
+    store = filled(tmp_path)
+    path = sorted(tmp_path.rglob("*.f32"))[2]
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1
+    path.write_bytes(content)
+    row = 4 if byte > 0 else 9
+    with pytest.raises(DataError, match=rf"000002\.f32: row {row - 4} is not what was written"):
+        store.gather(np.arange(10))
+    whole = np.array([n for n in range(10) if n != row])
+    np.testing.assert_array_equal(store.gather(whole), VECTORS[whole])
+    later = ChunkStore(tmp_path, "key", STARTS, 5)  # of a run that did not write it
+    with pytest.raises(DataError, match=r"000002\.f32: it is missing or damaged"):
+        later.gather(np.arange(10))
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
 def test_a_damaged_chunk_counts_as_unfinished(tmp_path: Path, damage: str) -> None:
     store = filled(tmp_path)

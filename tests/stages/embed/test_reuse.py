@@ -1,5 +1,6 @@
 """Texts that were embedded before keep their vectors."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,14 @@ import pyarrow as pa
 import pytest
 
 from stages.artifacts import names
+from stages.artifacts.errors import DataError
 from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.tables import read_table, write_table
 from stages.artifacts.vectors import read_view
 from stages.embed import EmbedOptions, embed
 from stages.embed.encoder import Encoder
+from stages.embed.reuse import Earlier, ReusedVectors
 
 Sentences = Callable[..., list[str]]
 MakeItems = Callable[..., Path]
@@ -219,3 +222,16 @@ def test_an_interrupted_run_with_reuse_ends_with_the_same_bytes(sentences, make_
     assert contents[0] == contents[1]
     lineage = read_lineage(folders[0] / names.EMBEDDINGS)
     assert lineage and lineage.facts["texts_reused"] == len(set(texts))
+
+
+def test_a_bit_that_turns_in_the_temporary_file_is_found(sentences, make_items, options, tmp_path) -> None:
+    workdir = make_items({"title": sentences(30)})
+    embed(options(), workdir=workdir)
+    rows = np.arange(30)
+    earlier = Earlier(workdir / names.EMBEDDINGS, 32, ("title",), rows, rows, np.zeros(30, np.int64), rows)
+    with ReusedVectors(earlier, rows, tmp_path / "kept") as reused:
+        np.testing.assert_array_equal(reused.gather(rows), vectors(workdir))
+        byte = os.pread(reused._file.fileno(), 1, 7 * 128)
+        os.pwrite(reused._file.fileno(), bytes([byte[0] ^ 1]), 7 * 128)
+        with pytest.raises(DataError, match="cannot be read back"):
+            reused.gather(rows)

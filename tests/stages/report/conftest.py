@@ -20,7 +20,10 @@ from stages.train import TrainOptions, train
 
 FACTS = {
     "split": "leave-one-out",
-    "dropped": {"rows without <user>": 7, "interactions outside the 5-core": 1234},
+    "dropped": [
+        {"reason": "rows without <user>", "count": 7},
+        {"reason": "interactions outside the 5-core", "count": 1234},
+    ],
     "items_without_metadata": 2,
     "passed_over": ["notes.txt was not read"],
 }

@@ -27,3 +27,10 @@ def test_what_is_not_told() -> None:
 def test_another_type_is_refused(ask: str, name: str) -> None:
     with pytest.raises(DataError, match=rf"codes.parquet tells of '{name}' what no stage tells"):
         getattr(FACTS, ask)(name)
+
+
+def test_counts_by_reason_in_both_forms() -> None:
+    rows = [{"reason": "too short", "count": 3}, {"reason": "twice", "count": 1}]
+    assert Told(FACTS.path, {"dropped": rows}).reasons("dropped") == {"too short": 3, "twice": 1}
+    assert Told(FACTS.path, {"dropped": {"too short": 3}}).reasons("dropped") == {"too short": 3}
+    assert FACTS.reasons("?") == {}

@@ -4,11 +4,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from stages.artifacts.errors import NotFiniteError
+from stages.artifacts.errors import DataError, NotFiniteError
 from stages.frame.reporter import Reporter
+from stages.frame.result import Result
 from stages.tune.folders import Folders
 from stages.tune.space import read_space
-from stages.tune.trials import OutOfTimeError, Trials, best_trial
+from stages.tune.trials import OutOfTimeError, Trials, best_trial, require_sound
 
 VALUES = {"rate": [0.25, 0.3, 0.5, 0.75, 0.9], "dim": [4, 5]}
 
@@ -117,3 +118,45 @@ def test_the_best_is_the_earliest_of_equal_ones(run, study):
     for rate in (0.5, 0.75, 0.75):
         run(rate=rate)
     assert best_trial(study).number == 1
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"validation": 5, "best_epoch": 1},
+        {"validation": {"ndcg@10": "0.5"}, "best_epoch": 1},
+        {"validation": {"ndcg@10": float("nan")}, "best_epoch": 1},
+        {"validation": {"ndcg@10": 0.5}, "best_epoch": [1]},
+        {"diverged": "yes"},
+        {"diverged": {"epoch": 1}},
+    ],
+    ids=str,
+)
+def test_a_folder_that_tells_no_value_is_named(run, training, facts, monkeypatch):
+    monkeypatch.setattr(type(training), "__call__", lambda self, options, **more: Result("train", {}, facts))
+    with pytest.raises(DataError, match=r"trial-0000.run-0.model.config\.json: its facts do not tell") as raised:
+        run(rate=0.5)
+    assert "Delete" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "value", "reports"),
+    [
+        ({}, 0.5, {}),
+        ({"values": 3, "best_epochs": [1]}, 0.5, {}),
+        ({"values": ["x"], "best_epochs": [1]}, 0.5, {}),
+        ({"values": [0.5], "best_epochs": [1], "reason": []}, 0.5, {}),
+        ({"values": [0.5], "best_epochs": [1]}, float("inf"), {}),
+        ({"values": [0.5], "best_epochs": [1]}, 0.5, {1: float("nan")}),
+    ],
+)
+def test_a_journal_of_other_trials_is_refused(study, tmp_path, attributes, value, reports):
+    study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attributes, intermediate_values=reports))
+    with pytest.raises(DataError, match="trial 0 is none that a search has noted"):
+        require_sound(study, tmp_path / "study.jsonl")
+
+
+def test_a_journal_of_its_own_is_taken(run, study, tmp_path):
+    run(rate=0.5)
+    require_sound(study, tmp_path / "study.jsonl")

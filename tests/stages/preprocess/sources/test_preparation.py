@@ -12,6 +12,7 @@ import pytest
 
 from stages.artifacts.errors import DataError
 from stages.preprocess.sources import preparation as module
+from stages.preprocess.sources import unpacked
 from stages.preprocess.sources.preparation import FOLDER, Preparation
 from stages.preprocess.sources.reading import Reading
 from stages.preprocess.sources.sample import take_sample
@@ -81,8 +82,7 @@ def test_malformed_records_become_empty_lines(preparation: Preparation, tmp_path
 def test_a_line_that_unpacks_without_bounds_is_refused(
     preparation: Preparation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LINE_BYTES", 1 << 20)
-    monkeypatch.setattr(module, "_CHUNK", 1 << 16)
+    monkeypatch.setattr(unpacked, "LINE_BYTES", 1 << 20)
     long = b"x" * (3 << 20)
     path = written(tmp_path, "log.csv.xz", lzma.compress(LOG + long))
     with pytest.raises(DataError, match=r"log\.csv\.xz: line 4 unpacks to more than 1 MiB"):
@@ -92,8 +92,7 @@ def test_a_line_that_unpacks_without_bounds_is_refused(
 def test_lines_that_are_long_for_themselves_or_honest_are_read(
     preparation: Preparation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LINE_BYTES", 1 << 20)
-    monkeypatch.setattr(module, "_CHUNK", 1 << 16)
+    monkeypatch.setattr(unpacked, "LINE_BYTES", 1 << 20)
     several = written(tmp_path, "several.csv.xz", lzma.compress(LOG + (b"u," + b"x" * (700 << 10) + b"\n") * 4))
     assert preparation.ready(take_sample(several)).rows == 2 + 4
     text = random.Random(0).randbytes(600 << 10).hex().encode()
