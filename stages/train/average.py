@@ -21,8 +21,9 @@ class WeightAverage:
     """
 
     def __init__(self, model: LearnedModel, decay: float) -> None:
-        def update(averaged: Any, current: Any, count: Tensor | int) -> None:
-            steps = float(count)
+        def update(averaged: Any, current: Any, _: Tensor | int) -> None:
+            # The count that is handed in lies on the device, which would have to be waited for; this one does not.
+            steps = float(self._averaged.n_averaged)
             torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (10 + steps)))
 
         self._averaged = AveragedModel(model, multi_avg_fn=torch.no_grad()(update))
