@@ -1,0 +1,124 @@
+"""What a training step has to compute and to move, and how fast a GPU could do that at best; nothing is run on one.
+
+    python -m benchmarks.roofline
+
+Matrix products are counted by :class:`torch.utils.flop_counter.FlopCounterMode`. Bytes are those of the inputs and
+outputs of every operator, whole tables where a few rows are read, as if nothing stayed in a cache and nothing were
+fused, in float32 as on the CPU: an upper bound. Sizes are those of ``benchmarks.shapes``; codes and texts are random.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.shapes import SHAPES, make_catalogue, make_config, make_objective, make_sequences
+from stages.frame.allocator import keep_freed_memory
+from stages.model.cocorec import CoCoRec
+from stages.train.adamw import AdamW
+from stages.train.average import WeightAverage
+from stages.train.options import TrainOptions
+from stages.train.windows import WINDOWS, Sampler
+
+H100_FLOPS, H100_BYTES = 989e12, 3.35e12
+"""A second of an H100 SXM: dense bfloat16 products, and bytes of its memory; NVIDIA's data sheet."""
+
+
+class BytesMoved(TorchDispatchMode):
+    """Adds up the bytes that operators read and write; views move none.
+
+    Attributes:
+        total: bytes so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operator and count."""
+        out = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, torch.Tensor)]
+            self.total += sum({id(x): x.numel() * x.element_size() for x in tensors}.values())
+        return out
+
+
+def measure(shape_name: str, seed: int, steps: int, fusion_layers: int = TrainOptions.fusion_layers) -> dict[str, Any]:
+    """FLOPs, bytes and CPU seconds of a step, with the bounds of an H100.
+
+    Args:
+        shape_name: of ``SHAPES``.
+        seed: of the data and the weights.
+        steps: that are timed; their median counts.
+        fusion_layers: of the model; by default those of ``cocorec train``, whose other options are at their defaults.
+    """
+    keep_freed_memory()
+    torch.manual_seed(seed)
+    shape = SHAPES[shape_name]
+    sequences = make_sequences(shape, seed)
+    config = replace(make_config(shape), fusion_layers=fusion_layers)
+    model = CoCoRec.build(config, make_catalogue(shape, seed))
+    model.count(sequences)
+    model.train()
+    optimizer, average, objective = (
+        AdamW(model.parameters(), 0.004, 1e-4),
+        WeightAverage(model, 0.98),
+        make_objective(0),
+    )
+    items = torch.from_numpy(sequences.items.astype(np.int64))
+    sampler = Sampler(items, WINDOWS["all"](sequences, shape.max_history), shape.batch_size, seed)
+    batch = sampler.batch(sampler.order(0), 0)
+
+    def step() -> None:
+        loss = model.losses(batch, objective)["loss"]
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        average.update(model)
+
+    step()
+    seconds = []
+    for _ in range(steps):
+        began = time.process_time()
+        step()
+        seconds.append(time.process_time() - began)
+    counter, moved = FlopCounterMode(display=False), BytesMoved()
+    with counter:
+        step()
+    with moved:
+        step()
+    flops = counter.get_total_flops()
+    return {
+        "shape": shape_name,
+        "targets": len(batch.targets),
+        "gflop": flops / 1e9,
+        "gbyte": moved.total / 1e9,
+        "cpu_seconds": float(np.median(seconds)),
+        "h100_compute_seconds": flops / H100_FLOPS,
+        "h100_memory_seconds": moved.total / H100_BYTES,
+        "h100_measured_seconds": None,
+    }
+
+
+def main(args: list[str] | None = None) -> None:
+    """Print what a step needs, as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="scientific")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=5, help="steps that are timed")
+    parser.add_argument("--fusion-layers", type=int, default=TrainOptions.fusion_layers)
+    arguments = parser.parse_args(args)
+    print(json.dumps(measure(arguments.shape, arguments.seed, arguments.steps, arguments.fusion_layers), indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
