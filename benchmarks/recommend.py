@@ -46,7 +46,7 @@ def prepare_ours(shape: Shape, *, device: str, seed: int, measured: int) -> Prep
     folder = tempfile.TemporaryDirectory()
     recommender, sequences = _recommender(shape, device, seed, Path(folder.name))
     began = time.process_time()
-    assert recommender._scorer
+    assert recommender.scorer
     table_seconds = time.process_time() - began
     names = pa.chunked_array([pa.array([f"u{user}" for user in range(measured)])])
 
@@ -70,7 +70,7 @@ def prepare_plain(shape: Shape, *, device: str, seed: int, measured: int) -> Pre
     with tempfile.TemporaryDirectory() as folder:
         recommender, sequences = _recommender(shape, device, seed, Path(folder))
     began = time.process_time()
-    score = recommender._scorer
+    score = recommender.scorer
     table_seconds = time.process_time() - began
 
     @torch.inference_mode()

@@ -23,9 +23,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from cocorec_cli.console import say
+from cocorec_cli.console import warn
 from stages.artifacts.errors import UsageError
-from stages.artifacts.pipeline import STAGES
+from stages.artifacts.pipeline import MAKERS
 from stages.frame.options import shown
 
 CONFIG_KEY = "cocorec.config"
@@ -38,7 +38,13 @@ PRESETS = Path(__file__).with_name("presets")
 """Folder of the named sets of options."""
 
 SEARCH, SPACE = "tune", "space"
-"""The command that has a table as well, though it is no stage, and the tables below it."""
+"""A command that has a table as well, though it is no stage, and the tables below it."""
+
+PAGE = "report"
+"""Another such command, the last one of ``run``."""
+
+SERVER = "serve"
+"""The server, whose command has a table, too."""
 
 Defaults = dict[str, dict[str, Any]]
 
@@ -73,6 +79,12 @@ def load_preset(ctx: typer.Context, name: str | None) -> str | None:
     return name
 
 
+def presets_help() -> str:
+    """Each preset and the first line of its file, which says what it is for."""
+    firsts = {path.stem: path.read_text(encoding="utf-8").partition("\n")[0] for path in sorted(PRESETS.glob("*.toml"))}
+    return " ".join(f"{name}: {line.removeprefix('#').strip()}" for name, line in firsts.items())
+
+
 def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
     """Read and check a configuration file.
 
@@ -105,7 +117,7 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
     problems: list[str] = []
     defaults: Defaults = {}
     folder = path.absolute().parent
-    stages = [name for name in (*STAGES, SEARCH) if name in group.commands]
+    stages = [name for name in (*MAKERS, PAGE, SEARCH, SERVER) if name in group.commands]
     workdir = content.pop("workdir", None)
     if workdir is not None and not isinstance(workdir, str):
         problems.append(f"workdir: expected text, got {shown(workdir)}")
@@ -180,7 +192,7 @@ def current_name(command: TyperCommand, key: str, title: str) -> str:
     name = key.replace("-", "_")
     former = former_names(getattr(command, "options", None))
     if name in former:
-        say(f"{title} {key} is now {former[name]}", "warning: ", "yellow")
+        warn(f"{title} {key} is now {former[name]}")
         return former[name]
     return name
 

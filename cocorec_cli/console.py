@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cocorec_cli.envelope import envelope
 from cocorec_cli.streams import abandon
 from stages.frame.reporter import Reporter
 
@@ -26,22 +27,29 @@ class ConsoleReporter(Reporter):
     Args:
         quiet: say nothing but warnings.
         lines: write lines about progress where stderr is not a terminal.
+        brief: leave out what only those want to know who watch one stage.
     """
 
-    def __init__(self, *, quiet: bool = False, lines: bool = True) -> None:
-        self._quiet, self._show_lines = quiet, lines
+    def __init__(self, *, quiet: bool = False, lines: bool = True, brief: bool = False) -> None:
+        self._quiet, self._show_lines, self._brief = quiet, lines, brief
         self._progress: Progress | None = None
         self._tracked = 0
         self.warned: list[str] = []
 
     def info(self, message: str) -> None:
         """Say something the user may want to know."""
+        if not self._quiet and not self._brief:
+            self._say(message)
+
+    def announce(self, message: str) -> None:
+        """Say why nothing will happen for a while, or how long work will take."""
         if not self._quiet:
             self._say(message)
 
     def warn(self, message: str) -> None:
         """Say something the user should act on."""
         self.warned.append(message)
+        envelope().warnings.append(message)
         self._say(message, "warning: ", "yellow")
 
     @contextmanager
@@ -68,7 +76,7 @@ class ConsoleReporter(Reporter):
     def _bars(self) -> Iterator["Progress"]:
         """The progress bars on screen; those of nested work stand below each other."""
         if self._progress is None:
-            self._progress = _make_progress(stderr_console())
+            self._progress = _make_progress(stderr_console(), transient=self._brief)
         self._tracked += 1
         if self._tracked == 1:
             self._progress.start()
@@ -120,6 +128,12 @@ def say(message: str, prefix: str = "", style: str = "") -> None:
         abandon(sys.stderr)
 
 
+def warn(message: str) -> None:
+    """Print a warning to stderr, and keep it for ``--json``."""
+    envelope().warnings.append(message)
+    say(message, "warning: ", "yellow")
+
+
 def stderr_console() -> "Console":
     """A rich console on stderr; respects ``NO_COLOR``."""
     from rich.console import Console
@@ -127,7 +141,7 @@ def stderr_console() -> "Console":
     return Console(stderr=True, highlight=False)
 
 
-def _make_progress(console: "Console") -> "Progress":
+def _make_progress(console: "Console", *, transient: bool) -> "Progress":
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     return Progress(
@@ -137,6 +151,7 @@ def _make_progress(console: "Console") -> "Progress":
         TimeElapsedColumn(),
         TimeRemainingColumn(compact=True),
         console=console,
+        transient=transient,
         # Results go to stdout; rich must not take it over.
         redirect_stdout=False,
     )

@@ -1,27 +1,63 @@
-"""What ``cocorec evaluate`` prints: both protocols side by side, in 80 columns."""
+"""What ``cocorec evaluate`` prints: the line that matters first, then the model and popularity side by side."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cocorec_cli.report import Report, print_report, print_table
+from cocorec_cli.report import Report, print_made, print_table
 
-_PROTOCOLS = {"all_items": "all\nitems", "exclude_seen": "history\nexcluded"}
+_PROTOCOLS = {"all_items": "all items ranked", "exclude_seen": "history excluded"}
 _TABLES = ("metrics", "popularity", "protocols", "popularity_groups", "beyond_accuracy", "unseen_metrics")
 _SAID = ("popularity_cut", "counts_cut", "repeated_targets")
 """Facts that stand in titles, or below the table where there is something to say."""
 
 
-def print_evaluation(report: Report) -> None:
-    """Print the result of an evaluation for a person."""
+def print_evaluation(report: Report, *, verbose: bool) -> None:
+    """Print the result of an evaluation for a person.
+
+    Args:
+        report: of the stage.
+        verbose: also the other protocol, the lists beyond accuracy and the targets by popularity.
+    """
     facts = report.result.facts
-    rest = {name: value for name, value in facts.items() if name not in (*_TABLES, *_SAID)}
-    print_report(replace(report, result=replace(report.result, facts=rest)))
-    _print_metrics(facts)
+    protocols: Mapping[str, Any] = facts["protocols"]
+    first = "exclude_seen" if facts["exclude_seen"] else "all_items"
+    print_made(report)
+    shown = protocols if verbose else [first]
+    for name in sorted(shown, key=lambda name: name != first):
+        _print_metrics(facts, name)
     if unseen := facts.get("unseen_metrics"):
         rows = [[name, *_figures(metric)] for name, metric in unseen.items() if _is_shown(name, facts)]
         title = f"the same of the {facts['unseen_targets']:,} targets that training never saw"
-        print_table(["metric", "mean", "95 % interval"], rows, title=title)
+        print_table(["metric", "model", "95 % interval"], rows, title=title)
+    if verbose:
+        _print_details(facts)
+    else:
+        print("more with --verbose: the other protocol, diversity of the lists, popularity")
+
+
+def _print_metrics(facts: Mapping[str, Any], protocol: str) -> None:
+    """The metrics of the model and of popularity by one protocol."""
+    figures = facts["protocols"][protocol]
+    rows = []
+    for name in (name for name in facts["metrics"] if _is_shown(name, facts)):
+        model, popularity = figures["metrics"][name], figures["popularity"][name]
+        times = f"{model['mean'] / popularity['mean']:.1f}" if popularity["mean"] else "-"
+        rows.append([name, *_figures(model), *_figures(popularity), times])
+    print_table(
+        ["metric", "model", "95 % interval", "popularity", "95 % interval", "times"],
+        rows,
+        title=f"{facts['targets']:,} targets of {facts['users']:,} users among {facts['items']:,} items, "
+        f"{facts['split']} split, {_PROTOCOLS[protocol]}",
+        spare=("times",),
+    )
+
+
+def _print_details(facts: Mapping[str, Any]) -> None:
+    print(f"  means over users; popularity counted {facts['popularity_cut']}")
+    if not _are_several(facts):
+        print("  one target a user: hit@K is recall@K, map@K is 1 / rank within K")
+    if facts["repeated_targets"]:
+        print(f"  targets that a user has twice count once: {facts['repeated_targets']:,}")
     if beyond := facts.get("beyond_accuracy"):
         print_table(
             list(beyond),
@@ -36,24 +72,8 @@ def print_evaluation(report: Report) -> None:
         ],
         title=f"targets by popularity, counted in {facts['counts_cut']}",
     )
-
-
-def _print_metrics(facts: Mapping[str, Any]) -> None:
-    """The metrics of the model, those of the lists' own protocol first, and of popularity by that protocol."""
-    protocols: Mapping[str, Any] = facts["protocols"]
-    first = "exclude_seen" if facts["exclude_seen"] else "all_items"
-    order = [first, *(name for name in protocols if name != first)]
-    names = [name for name in facts["metrics"] if _is_shown(name, facts)]
-    columns = ["metric", *(cell for name in order for cell in (_PROTOCOLS[name], "95 %\ninterval")), "popularity"]
-    rows = []
-    for name in names:
-        cells = [cell for protocol in order for cell in _figures(protocols[protocol]["metrics"][name])]
-        rows.append([name, *cells, _number(facts["popularity"][name]["mean"])])
-    print_table(columns, rows, title=f"metrics, means over users; popularity counted {facts['popularity_cut']}")
-    if not _are_several(facts):
-        print("  one target a user: hit@K is recall@K, map@K is 1 / rank within K")
-    if facts["repeated_targets"]:
-        print(f"  targets that a user has twice count once: {facts['repeated_targets']:,}")
+    rest = {name: value for name, value in facts.items() if name not in (*_TABLES, *_SAID)}
+    print_table([], [[name.replace("_", " "), str(value)] for name, value in rest.items()], title="further")
 
 
 def _are_several(facts: Mapping[str, Any]) -> bool:
@@ -66,7 +86,7 @@ def _is_shown(name: str, facts: Mapping[str, Any]) -> bool:
     return _are_several(facts) or not name.startswith(("hit@", "map@"))
 
 
-def _figures(metric: Mapping[str, float]) -> list[str]:
+def _figures(metric: Mapping[str, float]) -> Sequence[str]:
     return [_number(metric["mean"]), f"{_number(metric['low'])}-{_number(metric['high'])}"]
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Optional
 import typer
 from typer.core import TyperCommand
 
-from cocorec_cli.console import say
+from cocorec_cli.console import warn
+from cocorec_cli.help_page import ALL, EVERYTHING, print_help
 from cocorec_cli.options import (
     DEFAULT_WORKDIR,
     Config,
@@ -92,18 +93,25 @@ class OptionsCommand(TyperCommand):
 
         The variables in the environment are read further on; their names are told here as well.
         """
+        end = args.index("--") if "--" in args else len(args)
+        if ALL in args[:end]:
+            ctx.meta[EVERYTHING] = True
+            args[args.index(ALL)] = "--help"
         for old, new in former_names(self.options).items():
             variable, present = (f"{ctx.auto_envvar_prefix}_{name.upper()}" for name in (old, new))
             if variable in os.environ:
-                say(f"{variable} in the environment is now {present}", "warning: ", "yellow")
+                warn(f"{variable} in the environment is now {present}")
         flags = {spelt(old): spelt(new) for old, new in former_names(self.options).items()}
-        end = args.index("--") if "--" in args else len(args)
         for place, arg in enumerate(args[:end]):
             flag, equals, value = arg.partition("=")
             if flag in flags:
-                say(f"{flag} is now {flags[flag]}", "warning: ", "yellow")
+                warn(f"{flag} is now {flags[flag]}")
                 args[place] = flags[flag] + equals + value
         return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help: the common options, or every one where ``--help-all`` asks for them."""
+        print_help(self, ctx, everything=ctx.meta.get(EVERYTHING, False))
 
 
 def options_of(ctx: typer.Context) -> type[Options]:
@@ -146,7 +154,11 @@ def _parameter(declared: Declared, command: str) -> inspect.Parameter:
         kind = Optional[kind]  # noqa: UP045  (`|` does not take a Literal made here)
     if found.argument:
         place = typer.Argument(
-            help=found.help, metavar=found.metavar, show_envvar=False, envvar=_variables(declared, command)
+            help=found.help,
+            metavar=found.metavar,
+            show_envvar=False,
+            envvar=_variables(declared, command),
+            show_default=True if found.unset is None else found.unset,
         )
         return _keyword(declared.name, Annotated[kind, place], default)
     settings: dict[str, Any] = {"metavar": found.metavar, "min": found.min, "max": found.max}

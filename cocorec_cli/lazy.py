@@ -1,13 +1,12 @@
 """A group whose commands are imported only when they are needed, so that ``cocorec --help`` stays quick."""
 
-import copy
 import importlib
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 from typer.main import get_command
 
 
@@ -83,11 +82,8 @@ def lazy_group(entries: Sequence[Entry]) -> type[TyperGroup]:
             return list(self.commands)
 
         def format_help(self, ctx: Any, formatter: Any) -> None:
-            listing = copy.copy(self)
-            listing.commands = {
-                entry.name: TyperCommand(entry.name, help=entry.summary, rich_help_panel=entry.panel)
-                for entry in entries
-            }
-            TyperGroup.format_help(listing, ctx, formatter)
+            from cocorec_cli.help_page import print_group_help
+
+            print_group_help(self, ctx, [(entry.panel, entry.name, entry.summary) for entry in entries])
 
     return LazyGroup

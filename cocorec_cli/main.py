@@ -2,26 +2,35 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 from typer.main import get_command
 
 from cocorec_cli import guard
-from cocorec_cli.errors import BROKEN_PIPE, report_error, report_interrupt
+from cocorec_cli.envelope import Envelope, collecting
+from cocorec_cli.errors import BROKEN_PIPE, note_interrupt, report_error, report_interrupt
 from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
+from cocorec_cli.report import print_json
 from cocorec_cli.streams import abandon, claim_streams
 from stages import __version__
 from stages.artifacts.errors import UsageError, shortage
 
 _EPILOG = "Each option can also be set by a variable COCOREC_COMMAND_OPTION in the environment."
 _BEFORE, _STAGES, _AFTER, _ALL = "Before the stages", "Stages, in order", "After training", "The whole pipeline"
+_WORDS = "Help"
 
 COMMANDS = (
     Entry(
         "download", _BEFORE, "Download a published data set: the benchmark files and the texts of the items.", _EPILOG
+    ),
+    Entry(
+        "init",
+        _BEFORE,
+        "Look at a log and the texts of its items, and write a commented configuration that runs.",
+        _EPILOG,
     ),
     Entry(
         "preprocess",
@@ -40,14 +49,27 @@ COMMANDS = (
     ),
     Entry("recommend", _STAGES, "Recommend to every user what comes next.", _EPILOG),
     Entry("similar", _AFTER, "Find the items most like some items, by the trained model or by their texts.", _EPILOG),
+    Entry("export", _AFTER, "Write what the model knows in the forms that other systems expect.", _EPILOG),
+    Entry("serve", _AFTER, "Answer over HTTP: recommendations for a history or a user, and similar items.", _EPILOG),
     Entry("compare", _AFTER, "Compare evaluated runs: is one better, by how much, for whom.", _EPILOG),
-    Entry("run", _ALL, "Run all stages in order, with the options of a configuration file."),
+    Entry(
+        "report",
+        _AFTER,
+        "Show data, codebooks, training, results and single users on one page that opens offline.",
+        _EPILOG,
+    ),
+    Entry("run", _ALL, "Run all stages in order, and the report, with the options of a configuration file."),
     Entry(
         "tune",
         _ALL,
         "Search good options of train, and of quantize, by trial; write the best as a configuration file.",
     ),
     Entry("status", _ALL, "Tell which artifacts are fresh, stale or missing, and why."),
+    Entry(
+        "help",
+        _WORDS,
+        "Explain a command, or a word: `cocorec help train`, `cocorec help glossary`, `cocorec help codes`.",
+    ),
 )
 """All commands, in the order of the help; each is imported when it is needed."""
 
@@ -86,41 +108,60 @@ def cocorec(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run ``cocorec`` with these arguments, by default those of the process, and return the exit code."""
+    words = list(sys.argv[1:] if args is None else args)
     try:
         claim_streams()
-        code = guard.guarded(lambda: _run(args)) if args is None and guard.needed() else _interrupt_told(_run(args))
+        if args is None and guard.needed():
+            return guard.guarded(lambda: _run(words, note_interrupt))
+        return _run(words, report_interrupt)
     except (UsageError, OSError) as error:
         return report_error(error)
-    return code
 
 
-def _interrupt_told(code: int) -> int:
-    return report_interrupt(code - 128) if code in _INTERRUPTED else code
-
-
-def _run(args: Sequence[str] | None) -> int:
-    """The exit code of a command, whose errors have been told; not so interrupts."""
-    with interrupts() as received:
-        try:
-            code = get_command(app).main(args, prog_name="cocorec", standalone_mode=False)
-            sys.stdout.flush()
-        except KeyboardInterrupt:
-            code = 128 + signal.SIGINT
-        except BrokenPipeError:
-            return _end_of_pipe()
-        except SystemExit as end:  # completion scripts, and pipes that break while help is printed
-            if isinstance(end.__context__, BrokenPipeError):
-                return _end_of_pipe()
-            code = end.code
-        except BaseException as error:  # what Rust raises when it panics is no Exception
-            if received:
-                return 128 + received[0]
-            if not isinstance(error, Exception) and shortage(error) is None:
-                raise
-            return _with_stdout_flushed(report_error(error))
+def _run(words: list[str], on_interrupt: Callable[[int], int]) -> int:
+    """Run a command and print the envelope where it is wanted; its exit code, once errors are told on stderr."""
+    with interrupts() as received, collecting(words) as envelope:
+        code = _command(words, received)
         if code in _INTERRUPTED:
-            return 128 + received[0] if received else int(code)
-        return int(code or 0)
+            code = on_interrupt(code - 128)
+        if not envelope.wanted or not envelope.says_something or code == BROKEN_PIPE:
+            return code
+        return _print_envelope(envelope, code)
+
+
+def _command(words: list[str], received: list[int]) -> int:
+    """The exit code of a command, whose errors have been told; not so interrupts."""
+    try:
+        code = get_command(app).main(words, prog_name="cocorec", standalone_mode=False)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except BrokenPipeError:
+        return _end_of_pipe()
+    except SystemExit as end:  # completion scripts, and pipes that break while help is printed
+        if isinstance(end.__context__, BrokenPipeError):
+            return _end_of_pipe()
+        code = end.code
+    except BaseException as error:  # what Rust raises when it panics is no Exception
+        if received:
+            return 128 + received[0]
+        if not isinstance(error, Exception) and shortage(error) is None:
+            raise
+        return _with_stdout_flushed(report_error(error))
+    if code in _INTERRUPTED:
+        return 128 + received[0] if received else int(code)
+    return int(code or 0)
+
+
+def _print_envelope(envelope: Envelope, code: int) -> int:
+    """Print what a program reads; the exit code is another where that cannot be written."""
+    try:
+        print_json(envelope.to_json(code))
+    except BrokenPipeError:
+        return _end_of_pipe()
+    except OSError as error:
+        return _with_stdout_flushed(report_error(error))
+    return code
 
 
 def _with_stdout_flushed(code: int) -> int:

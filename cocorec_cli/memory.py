@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import os
 import re
-import resource
 import sys
 import threading
 from collections.abc import Iterator
@@ -63,7 +62,7 @@ def held() -> int:
     except ImportError as error:
         raise UsageError("--memory-limit needs psutil, which is not installed", "pip install psutil") from error
     memory = psutil.Process().memory_info()
-    return int(memory.rss - memory.shared)
+    return int(memory.rss - getattr(memory, "shared", 0))  # which macOS does not tell
 
 
 def reset_peak() -> None:
@@ -77,7 +76,12 @@ def peak_mib() -> float:
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return 0.0
+    unit = 2**20 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 @contextmanager

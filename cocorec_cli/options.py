@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cocorec_cli.config import load_config
+from cocorec_cli.envelope import envelope
 from cocorec_cli.memory import read_size
 from stages.frame.machine import MACHINE
 
@@ -52,7 +53,24 @@ Config = Annotated[
 
 Force = Annotated[bool, option("Run even if the results are up to date.", GENERAL, "--force")]
 
-Json = Annotated[bool, option("Print one JSON object instead of tables.", GENERAL, "--json")]
+
+def _want_json(wanted: bool) -> bool:
+    envelope().wanted = envelope().wanted or wanted  # the environment may ask for it as well
+    return wanted
+
+
+Json = Annotated[
+    bool,
+    option(
+        "Print one JSON object instead of tables, also for errors.",
+        GENERAL,
+        "--json",
+        is_eager=True,
+        callback=_want_json,
+    ),
+]
+
+Verbose = Annotated[bool, option("Print all details of the result.", GENERAL, "--verbose", "-v")]
 
 Quiet = Annotated[
     bool,
@@ -78,7 +96,7 @@ MemoryLimit = Annotated[
     ),
 ]
 
-COMMON = frozenset({"workdir", "config", "force", "json", "quiet"})
+COMMON = frozenset({"workdir", "config", "force", "json", "verbose", "quiet"})
 """Parameter names of the options above."""
 
 

@@ -2,13 +2,17 @@
 
 import json
 import math
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cocorec_cli.console import printable
+from cocorec_cli.headlines import headline, next_command
 from stages.artifacts.json_text import json_text
 from stages.frame.result import Result
 
@@ -17,6 +21,14 @@ WIDTH = 80
 
 UNLIMITED = 100_000
 """Columns of an output that nobody looks at through a window."""
+
+_MARGIN = 2
+
+_NUMBER = re.compile(r"|-|[-+]?[\d,.]+ ?%?(( to |-)[-+]?[\d,.]+)?")
+"""A cell that is not broken: a number, a share, an interval, or nothing."""
+
+_WORD = re.compile(r"\S{1,30}")
+"""Another: a name of a file, a metric, an option."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ class Report:
         result: what the stage handed back.
         workdir: the work directory.
         seconds: wall-clock time.
+        config: the configuration file that gave its options.
         peak_memory_mib: the most memory that the process held at once while the stage ran, MiB.
     """
 
@@ -34,6 +47,12 @@ class Report:
     workdir: Path
     seconds: float
     peak_memory_mib: float
+    config: Path | None = None
+
+    @property
+    def next(self) -> str | None:
+        """The command that comes after this one."""
+        return next_command(self.result.stage, self.result.facts, self.workdir, self.config)
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -48,6 +67,7 @@ class Report:
             "timings": {name: round(seconds, 3) for name, seconds in result.timings.items()},
             "seconds": round(self.seconds, 3),
             "peak_memory_mib": round(self.peak_memory_mib, 1),
+            "next": self.next,
         }
 
 
@@ -59,15 +79,8 @@ def print_json(value: Any) -> None:
 def print_report(report: Report) -> None:
     """Print a report for a person."""
     result = report.result
-    if result.skipped:
-        headline = f"{result.stage}: up to date, nothing to do (--force runs it again)"
-    else:
-        made = ", ".join(result.outputs) or "nothing"
-        cost = f"in {report.seconds:,.1f} s, peak memory {report.peak_memory_mib:,.0f} MiB"
-        headline = f"{result.stage}: made {made} {cost}"
-        if len(headline) > WIDTH:
-            headline = f"{result.stage}: made {made}\n  {cost}"
-    print_table([], list(_rows(result.facts)), title=headline)
+    print_made(report)
+    print_table([], list(_rows(result.facts)))
     for name, records in _tables(result.facts):
         columns = list(dict.fromkeys(column for record in records for column in record))
         columns.sort(key=lambda column: not isinstance(records[0].get(column), str))  # names first, numbers after
@@ -75,8 +88,63 @@ def print_report(report: Report) -> None:
         print_table([_spaced(column) for column in columns], rows, title=name)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """Print a table on stdout: aligned columns, no lines drawn; cut to no width where stdout is not a terminal."""
+def made_line(report: Report) -> str:
+    """What a stage made, and what that cost; on two lines where one is too short."""
+    result = report.result
+    if result.skipped:
+        return f"{result.stage}: up to date, nothing to do (--force runs it again)"
+    made = ", ".join(result.outputs) or "nothing"
+    cost = f"in {report.seconds:,.1f} s, peak memory {report.peak_memory_mib:,.0f} MiB"
+    line = f"{result.stage}: made {made} {cost}"
+    return line if len(line) <= WIDTH else f"{result.stage}: made {made}\n  {cost}"
+
+
+def print_made(report: Report) -> None:
+    """Print what a stage made, and what came out of it."""
+    print_table([], [], title=made_line(report))
+    if told := headline(report.result.stage, report.result.facts):
+        print("  " + printable(_wrapped(told, WIDTH - _MARGIN, "  "), lines=True))
+
+
+def print_line(report: Report) -> None:
+    """Print a stage of several in one line: its name, its seconds, what came out."""
+    result = report.result
+    told = headline(result.stage, result.facts) or ", ".join(result.outputs)
+    cost = "up to date" if result.skipped else f"{report.seconds:,.1f} s"
+    lead = f"{result.stage:<10} {cost:>10}  "
+    room = WIDTH - len(lead)
+    print(printable(lead + (told if len(told) <= room else _wrapped(told, room, " " * len(lead)))), flush=True)
+
+
+def print_next(report: Report) -> None:
+    """Print the command that comes after this one, where there is one."""
+    if report.next:
+        print(printable(f"next: {report.next}", lines=False), flush=True)
+
+
+def print_text(text: str) -> None:
+    """Print a sentence on stdout, broken between words where a terminal is narrower than it."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
+    print(printable("\n".join(textwrap.wrap(text, width))), flush=True)
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str | None = None,
+    *,
+    spare: Sequence[str] = (),
+) -> None:
+    """Print a table on stdout: aligned columns, no lines drawn; cut to no width where stdout is not a terminal.
+
+    A number is never broken; words are.
+
+    Args:
+        columns: their names; none for a table without a header.
+        rows: as many cells each.
+        title: stands above.
+        spare: columns to leave out, in this order, until the table fits into the terminal.
+    """
     from rich.console import Console
     from rich.padding import Padding
     from rich.table import Table
@@ -85,23 +153,65 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, width=None if terminal else UNLIMITED)
     if title:
-        console.print(Text(printable(title), style="bold"), soft_wrap=True)
+        console.print(Text(printable(title), style="bold"), soft_wrap=not terminal)
     if rows:
         table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for column in columns or [""] * len(rows[0]):
-            table.add_column(Text(printable(column, lines=False)), overflow="fold")
+        room = console.width - _MARGIN
+        if terminal:
+            columns, rows = _fitting(columns, rows, spare, room)
+        names = [*columns] or [""] * len(rows[0])
+        for name, width in zip(names, _widths(names, rows, room), strict=True):
+            table.add_column(Text(printable(name, lines=False)), overflow="fold", width=width)
         for row in rows:
             table.add_row(*(Text(printable(cell, lines=False)) for cell in row))
         if terminal:
-            console.print(Padding(table, (0, 0, 0, 2)))
+            console.print(Padding(table, (0, 0, 0, _MARGIN)))
         else:
             for line in console.render_lines(table, pad=False):
                 print("  " + "".join(segment.text for segment in line).rstrip())
     sys.stdout.flush()
 
 
-def print_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """Print a table on stdout as GitHub-flavoured Markdown."""
+def _fitting(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str], width: int
+) -> tuple[list[str], list[list[str]]]:
+    """The table without as many spare columns as it takes to fit into ``width``."""
+    kept = list(range(len(columns or rows[0])))
+    names = [*columns] or [""] * len(kept)
+    widths = [max(len(names[place]), *(len(row[place]) for row in rows)) for place in kept]
+    for name in spare:
+        if sum(widths[place] + 2 for place in kept) - 2 <= width:
+            break
+        kept = [place for place in kept if names[place] != name]
+    return [names[place] for place in kept] if columns else [], [[row[place] for place in kept] for row in rows]
+
+
+def _widths(names: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
+    """The width of each column whose cells must not be broken, ``None`` for the others; headers may be, at blanks."""
+    cells = [[row[place] for row in rows] for place in range(len(names))]
+    longest = [max(map(len, column)) for column in cells]
+    natural = [max(len(name), width) for name, width in zip(names, longest, strict=True)]
+    if sum(natural) + 2 * (len(names) - 1) <= room:
+        return [None] * len(names)
+    narrow = [max(map(len, [*name.split(), ""])) for name in names]
+    numbers = [all(map(_NUMBER.fullmatch, column)) for column in cells]
+    words = [all(_NUMBER.fullmatch(cell) or _WORD.fullmatch(cell) for cell in column) for column in cells]
+    whole: list[int | None] = []
+    for kind in (words, numbers):  # where there is no room for whole words, numbers alone stay whole
+        whole = [max(width, least) if kept else None for width, least, kept in zip(longest, narrow, kind, strict=True)]
+        if sum(width or 10 for width in whole) + 2 * (len(names) - 1) <= room:
+            break
+    return whole
+
+
+def _wrapped(text: str, width: int, indent: str) -> str:
+    return ("\n" + indent).join(textwrap.wrap(text, width))
+
+
+def print_markdown(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None, *, spare: Sequence[str] = ()
+) -> None:
+    """Print a table on stdout as GitHub-flavoured Markdown, with all its columns."""
     if title:
         print(f"**{printable(title)}**\n")
     for cells in (columns, ["---"] * len(columns), *rows):

@@ -4,8 +4,9 @@ import contextlib
 import importlib
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,14 +15,18 @@ import typer
 from typer.core import TyperGroup
 
 from cocorec_cli.config import CONFIG_KEY
-from cocorec_cli.console import ConsoleReporter, say
+from cocorec_cli.console import ConsoleReporter, warn
+from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import former_names, given_values, spelt
 from cocorec_cli.memory import limited, peak_mib, reset_peak
-from cocorec_cli.report import Report, print_json, print_report
+from cocorec_cli.report import Report, print_line, print_next, print_report
 from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result, facts_of_a_file
+
+_MOMENT = 3.0
+"""Seconds of silence before somebody wonders."""
 
 
 @dataclass
@@ -30,10 +35,12 @@ class Series:
 
     Attributes:
         json: collect the reports instead of printing each.
+        verbose: print all of each report, not one line.
         reports: those of the stages that are done.
     """
 
     json: bool
+    verbose: bool
     reports: list[Report] = field(default_factory=list)
 
 
@@ -64,7 +71,8 @@ def run_stage(
     def call(reporter: ConsoleReporter) -> Result:
         if threads := getattr(given, "threads", None):
             os.environ["POLARS_MAX_THREADS"] = str(threads)  # read once, when polars is imported
-        stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
+        with _told_if_slow(reporter, f"loading the libraries of {name}"):
+            stage: Callable[..., Result] = getattr(importlib.import_module(f"stages.{name}"), name)
         surroundings = {"workdir": ctx.params["workdir"], "force": ctx.params["force"], "reporter": reporter}
         return stage(given, **surroundings, **handed())
 
@@ -94,7 +102,7 @@ def run_call(
     workdir: Path = ctx.params["workdir"]
     series = ctx.find_object(Series)
     check_paths(ctx)
-    reporter = ConsoleReporter(quiet=ctx.params["quiet"])
+    reporter = ConsoleReporter(quiet=ctx.params["quiet"], brief=series is not None and not series.verbose)
     warn_of_unknown_variables(ctx, reporter)
     started = time.perf_counter()
     lock = contextlib.nullcontext() if series else locked(workdir, name)
@@ -105,21 +113,35 @@ def run_call(
     reset_peak()
     with lock, limited(ctx.params.get("memory_limit"), workdir, name), contextlib.redirect_stdout(sys.stderr):
         result = call(reporter)
-    report = Report(result, workdir, time.perf_counter() - started, peak_mib())
+    report = Report(result, workdir, time.perf_counter() - started, peak_mib(), ctx.params.get("config"))
     for warning in result.warnings:
         if warning not in reporter.warned:
-            say(warning, "warning: ", "yellow")
+            warn(warning)
     if series:
         series.reports.append(report)
+    aside = contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext()
     first = next(iter(result.outputs.values()), workdir)
-    with facts_of_a_file(name, first) if result.skipped else contextlib.nullcontext():
-        with contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext():
-            if not ctx.params["json"]:
-                show(report)
-            elif not series:
-                print_json(report.to_json())
+    with facts_of_a_file(name, first) if result.skipped else contextlib.nullcontext(), aside:
+        if not ctx.params["json"]:
+            (print_line if series and not series.verbose else show)(report)
+        elif not series:
+            envelope().result = report.to_json()
         if check:
             check(result)
+        if not series and not ctx.params["json"] and not ctx.params["quiet"]:
+            print_next(report)
+
+
+@contextlib.contextmanager
+def _told_if_slow(reporter: Reporter, message: str) -> Iterator[None]:
+    """Say what is going on where it takes more than a moment, as the first import after a start of the machine does."""
+    timer = threading.Timer(_MOMENT, reporter.announce, [message])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def stage_context(

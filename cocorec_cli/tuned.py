@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 from typer.core import TyperGroup
 
 from stages.artifacts.errors import UsageError
+from stages.frame.extras import how_to_install
 
 _MARK = "# Found by `cocorec tune`: "
 
@@ -27,7 +28,7 @@ def check_output(output: Path, *, force: bool) -> bool:
     except ImportError as error:
         raise UsageError(
             f"the search needs the package tomlkit, which cannot be imported: {error}",
-            "Install the extra that brings it: pip install 'cocorec[tune]'.",
+            f"Install the extra that brings it: {how_to_install('tune')}.",
         ) from error
     stands = output.exists() and not force
     if stands and not (output.is_file() and _is_ours(output)):

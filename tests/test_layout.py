@@ -26,7 +26,12 @@ MAY_IMPORT = {
     "evaluate": {"artifacts", "frame", "metrics", "model", "evaluate"},
     # It is handed the readers of preprocess.
     "recommend": {"artifacts", "frame", "model", "recommend"},
+    "export": {"artifacts", "frame", "model", "export"},
+    # It answers with what recommend makes, line for line.
+    "serve": {"artifacts", "frame", "model", "recommend", "serve"},
     "compare": {"artifacts", "frame", "metrics", "compare"},
+    # It is handed the comparison of runs.
+    "report": {"artifacts", "frame", "metrics", "report"},
     # The search is handed the stages as functions.
     "tune": {"artifacts", "frame", "model", "tune"},
 }
@@ -93,7 +98,7 @@ def test_every_part_has_its_rule():
 
 def test_the_command_line_imports_heavy_libraries_only_inside_functions():
     heavy = {"torch", "numpy", "polars", "pyarrow", "faiss", "sentence_transformers", "transformers", "safetensors"}
-    heavy |= {"optuna", "sklearn"}
+    heavy |= {"optuna", "sklearn", "fastapi", "uvicorn", "prometheus_client"}
     for path in python_files("cocorec_cli"):
         for name in imports(path):
             assert name.partition(".")[0] not in heavy, f"{path} imports {name}; let a stage do it"
@@ -116,7 +121,7 @@ def test_comparison_needs_not_even_torch():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate", "recommend"])
+@pytest.mark.parametrize("stage", ["train", "evaluate", "recommend", "serve.stage"])
 def test_training_and_evaluation_need_only_torch_and_pyarrow(stage):
     done = _without(NEVER_IN_TRAINING, f"import stages.{stage}")
     assert (done.returncode, done.stderr) == (0, "")
@@ -157,6 +162,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
     "command",
     [
         "download",
+        "init",
         "preprocess",
         "embed",
         "quantize",
@@ -164,15 +170,20 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
         "evaluate",
         "recommend",
         "similar",
+        "export",
+        "serve",
         "compare",
+        "report",
         "run",
         "tune",
         "status",
+        "help",
     ],
 )
 def test_help_needs_no_heavy_library(command):
-    blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit")
+    blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit", "jinja2")
     blocked += ("filelock", "fsspec", "httpx2", "psutil", "tenacity", "threadpoolctl")
+    blocked += ("fastapi", "uvicorn", "prometheus_client")
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = _without(blocked, code, command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -240,12 +251,26 @@ def test_an_option_has_one_default():
 
     from stages.frame.options import declarations
 
-    stages = ("preprocess", "embed", "quantize", "train", "evaluate", "recommend", "compare", "tune", "download")
+    stages = (
+        "preprocess",
+        "embed",
+        "quantize",
+        "train",
+        "evaluate",
+        "recommend",
+        "export",
+        "compare",
+        "report",
+        "serve",
+        "tune",
+        "download",
+    )
     modules = {stage: importlib.import_module(f"stages.{stage}.options") for stage in stages}
     classes = [getattr(module, f"{stage.title()}Options") for stage, module in modules.items()]
     declared = {found.name for options in classes for found in declarations(options)}
     # Words that functions use for other things, too.
     shared = {"seed", "device", "threads", "precision", "top", "views", "items", "model", "format", "targets", "split"}
+    shared |= {"name"}
     for path in python_files(*PACKAGES):
         if path.name == "options.py":
             continue

@@ -52,7 +52,7 @@ def cocorec(*arguments: str | Path) -> dict[str, Any]:
     if done.returncode:
         sys.exit(done.stderr)
     spent = after.children_user - before.children_user + after.children_system - before.children_system
-    return {**json.loads(done.stdout), "cpu_seconds": spent}
+    return {**json.loads(done.stdout)["result"], "cpu_seconds": spent}
 
 
 def main() -> None:

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from cocorec_cli.console import ConsoleReporter, printable
+from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.options import GENERAL, option
-from cocorec_cli.report import print_json, print_table
+from cocorec_cli.report import print_table
 from cocorec_cli.runner import check_paths, warn_of_unknown_variables
 from stages.download.options import DownloadOptions
 
@@ -33,7 +34,7 @@ def download(
     result = fetch(options, force=force, reporter=reporter)
     facts: dict[str, Any] = {**result.facts, "skipped": result.skipped}
     if ctx.params["json"]:
-        print_json({**facts, "seconds": round(time.perf_counter() - started, 3)})
+        envelope().result = {**facts, "seconds": round(time.perf_counter() - started, 3)}
         return
     done = "all files are there and unchanged" if result.skipped else f"done in {time.perf_counter() - started:,.1f} s"
     rows = [[row["file"], f"{row['bytes']:,}", row["sha256"][:12], row["state"]] for row in facts["files"]]

@@ -1,13 +1,14 @@
 """``cocorec evaluate``."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from cocorec_cli.evaluation import print_evaluation
 from cocorec_cli.from_options import with_options
-from cocorec_cli.options import option
+from cocorec_cli.options import Verbose, option
 from cocorec_cli.runner import run_stage
 from stages.evaluate.options import PROTOCOL, EvaluateOptions
 from stages.frame.result import Result
@@ -25,6 +26,7 @@ def evaluate(
             show_default="no threshold",
         ),
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Rank the whole catalogue for every user and measure where the next item stands.
 
@@ -40,7 +42,9 @@ def evaluate(
 
         check_thresholds(result.facts, thresholds)
 
-    run_stage(ctx, EvaluateOptions, check=check if thresholds else None, show=print_evaluation)
+    run_stage(
+        ctx, EvaluateOptions, check=check if thresholds else None, show=partial(print_evaluation, verbose=verbose)
+    )
 
 
 def _parse(fail_under: list[str], cutoffs: Sequence[int]) -> dict[str, float]:

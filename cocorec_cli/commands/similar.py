@@ -7,8 +7,9 @@ from typing import Any
 import typer
 
 from cocorec_cli.console import ConsoleReporter
+from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import given_values, with_options
-from cocorec_cli.report import print_json, print_table, shortened
+from cocorec_cli.report import print_table, shortened
 from cocorec_cli.runner import check_paths, warn_of_unknown_variables
 from stages.recommend.options import SimilarOptions
 
@@ -29,7 +30,7 @@ def similar(ctx: typer.Context) -> None:
     )
     lists = [row for table in found for row in table.to_pylist()]
     if ctx.params["json"]:
-        print_json({"by": options.by, "items": [_json(row) for row in lists]})
+        envelope().result = {"by": options.by, "items": [_json(row) for row in lists]}
     elif options.output is None:
         for row in lists:
             _print(row)

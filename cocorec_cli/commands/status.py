@@ -6,12 +6,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import given_values, options_of
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Json, Workdir, option
-from cocorec_cli.report import print_json, print_table
+from cocorec_cli.report import print_table, print_text
 from cocorec_cli.runner import check_paths, stage_context
 from stages.artifacts.errors import DataError
-from stages.artifacts.pipeline import STAGES
+from stages.artifacts.pipeline import MAKERS
 
 Options = dict[str, dict[str, Any]]
 
@@ -30,7 +31,7 @@ def status(
     With --config also whether its options differ from those that the artifacts were made with, and whether the raw
     inputs it names have changed. Ends with exit code 3 if an artifact is damaged or may not be read.
     """
-    from stages.artifacts.status import workdir_status
+    from stages.artifacts.status import NOT_COMPARED, workdir_status
 
     check_paths(ctx)
     options, defaults = _stage_options(ctx) if config else ({}, {})
@@ -38,13 +39,16 @@ def status(
         workdir, options=options, defaults=defaults, raw_folders=_raw_folders(options), verify=verify
     )
     if json:
-        print_json({"workdir": str(workdir), "artifacts": [vars(found) for found in statuses]})
+        envelope().result = {"workdir": str(workdir), "artifacts": [vars(found) for found in statuses]}
     else:
         rows = [
             [found.file, found.state, found.stage, "-" if found.size is None else f"{found.size:,}", found.reason]
             for found in statuses
         ]
-        print_table(["file", "state", "stage", "bytes", "why"], rows, title=f"work directory {workdir}")
+        title = f"work directory {workdir}"
+        print_table(["file", "state", "stage", "bytes", "why"], rows, title=title, spare=("bytes", "stage"))
+        if not config and any(found.reason.endswith(NOT_COMPARED) for found in statuses):
+            print_text(f"{NOT_COMPARED}: inputs outside of the work directory; --config FILE says where they lie")
     damaged = {found.file: found.hint for found in statuses if found.state == "damaged"}
     unreadable = [found.file for found in statuses if found.state == "unreadable"]
     if unreadable:
@@ -64,7 +68,7 @@ def _stage_options(ctx: typer.Context) -> tuple[Options, Options]:
     assert isinstance(group, TyperGroup)
     options: Options = {}
     defaults: Options = {}
-    for name in (name for name in STAGES if name in group.commands):
+    for name in (name for name in MAKERS if name in group.commands):
         context = stage_context(ctx, name, lenient=True)
         for option_name, value in given_values(options_of(context), context.params).items():
             source = context.get_parameter_source(option_name)

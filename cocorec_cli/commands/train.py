@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from cocorec_cli.config import load_preset
+from cocorec_cli.config import load_preset, presets_help
 from cocorec_cli.from_options import with_options
-from cocorec_cli.options import GENERAL, option
+from cocorec_cli.help_page import PRESETS
+from cocorec_cli.options import option
 from cocorec_cli.runner import run_stage
 from stages.train.options import TrainOptions
 
@@ -17,12 +18,11 @@ def train(
     preset: Annotated[
         Literal["light", "fusion", "paper"] | None,
         option(
-            "Named set of options to start from; the configuration file, the environment and the command line win over "
-            "it.",
-            GENERAL,
+            f"Named set of options to start from; what you give besides wins over it. {presets_help()}",
+            PRESETS,
             is_eager=True,
             callback=load_preset,
-            show_default="the defaults shown here",
+            show_default="none of them",
         ),
     ] = None,
 ) -> None:

@@ -1,7 +1,7 @@
 """``cocorec tune``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -16,7 +16,7 @@ from stages.frame.machine import MACHINE
 from stages.frame.options import declarations
 from stages.frame.result import Result
 from stages.quantize.options import QuantizeOptions
-from stages.train.options import TrainOptions
+from stages.train.options import LOGGING, TrainOptions
 from stages.tune.options import TuneOptions
 
 SPACE_PANEL = "What is searched"
@@ -24,7 +24,7 @@ DEFAULT_OUTPUT = Path("best.toml")
 
 STAGE_OPTIONS = {"quantize": QuantizeOptions, "train": TrainOptions}
 
-FROM_THE_SURROUNDINGS = {"device", "threads", "resume"}
+FROM_THE_SURROUNDINGS = {"device", "threads", "resume", "log", "log_to", "log_name"}
 """Options of ``train`` that say how this machine works; they go into no configuration file."""
 
 
@@ -55,11 +55,24 @@ def tune(
     ] = DEFAULT_OUTPUT,
     device: Annotated[
         str | None,
-        option("As of train: auto, cpu, cuda or cuda:N.", MACHINE, metavar="NAME", show_default="that of train"),
+        option("As of train: auto, cpu, cuda, cuda:N or mps.", MACHINE, metavar="NAME", show_default="that of train"),
     ] = None,
     threads: Annotated[
         int | None,
         option("CPU threads.", MACHINE, min=1, max=1024, metavar="N", show_default="those of train"),
+    ] = None,
+    log: Annotated[
+        Literal["tensorboard", "mlflow"] | None,
+        option("Show the curves of each trial, as of train.", LOGGING, show_default="as of train"),
+    ] = None,
+    log_to: Annotated[
+        str | None,
+        option(
+            "Folder of TensorBoard, or tracking address of MLflow.",
+            LOGGING,
+            metavar="PLACE",
+            show_default="as of train",
+        ),
     ] = None,
     force: Annotated[bool, option("Write over the --output that is there.", GENERAL, "--force")] = False,
 ) -> None:
@@ -79,7 +92,7 @@ def tune(
     if stands and options.resume is False:
         raise there_already(output)
     fixed = {name: _set_options(ctx, name) for name in ("quantize", "train")}
-    surroundings = {"device": device, "threads": threads}
+    surroundings = {"device": device, "threads": threads, "log": log, "log_to": log_to}
     fixed["train"] |= {name: value for name, value in surroundings.items() if value is not None}
     space = _space(ctx, group, search)
 
@@ -109,7 +122,7 @@ def tune(
         )
         best = result.facts["best"]
         count = sum(result.facts["trials"].values())
-        headline = f"trial {best['trial']} of 0 to {count - 1}, validation NDCG@10 {best['validation ndcg@10']:.4f}"
+        headline = f"trial {best['trial']} of 0 to {count - 1}, validation NDCG@10 {best['validation_ndcg@10']:.4f}"
         chosen = {
             name: {key: value for key, value in options.items() if key not in FROM_THE_SURROUNDINGS}
             for name, options in fixed.items()

@@ -22,6 +22,7 @@ _NOTE = "this file with zeros for the 64 digits of the digest"
 _DIGEST = re.compile(rf'"digest\\?":\s*\\?"{_MARK}([0-9a-f]{{{_DIGITS}}})\\?"'.encode())
 _ZEROS = b"0" * _DIGITS
 _BLOCK = 1 << 20
+_LONGEST = 1 << 24
 
 State = tuple[int, int, int, int]
 
@@ -37,7 +38,7 @@ def fill_in_digest(path: Path, suffix: str) -> None:
 
     Args:
         path: the file.
-        suffix: what tells its format: ``.parquet``, ``.safetensors`` or ``.json``.
+        suffix: what tells its format: ``.parquet``, ``.safetensors``, ``.json`` or ``.md``.
 
     Raises:
         OSError: when it cannot be read or written.
@@ -135,6 +136,9 @@ def _metadata(file: BinaryIO, suffix: str) -> tuple[int, int]:
     size = file.seek(0, os.SEEK_END)
     if suffix == ".json":
         return 0, size
+    if suffix == ".md":  # a comment in its second line; what follows its front matter comes from data
+        file.seek(0)
+        return 0, sum(len(file.readline(_LONGEST)) for _ in range(3))
     if suffix == ".parquet" and size >= 12:
         file.seek(size - 8)
         length = int.from_bytes(file.read(4), "little")

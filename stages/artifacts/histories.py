@@ -64,10 +64,17 @@ def read_histories(path: Path, *, items: int | None = None) -> Histories:
         items: N; item numbers above it are refused.
 
     Raises:
-        DataError: naming file, column and row of the first value that breaks the contract.
+        DataError: naming file, column and row of the first value that breaks the contract; or when the file is a
+            ``sequences.parquet``.
     """
     columns = {Columns.USER_ID: "string", Columns.ITEMS: "list<int32>"}
     with open_table(path) as file:
+        if {Columns.TRAIN_END, Columns.VALID_END} <= set(file.schema_arrow.names):
+            raise DataError(
+                f"{path} is a sequences.parquet: what is learnt from, cut by filters, and not the whole histories",
+                "Run `cocorec preprocess` to make histories.parquet, or leave train_end and valid_end out of a file of "
+                "whole histories.",
+            )
         for name, kind in columns.items():
             require_column(file.schema_arrow, name, kind, path)
         table = file.read(columns=list(columns))

@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 
 from stages import __version__
 from stages.artifacts.atomic import read_json, require_file
+from stages.artifacts.card import card_metadata
 from stages.artifacts.digest import OPEN_DIGEST
 from stages.artifacts.errors import DataError, raise_shortage
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.json_text import json_text
 from stages.artifacts.migration import FORMER_MAKERS, MADE_ANEW, current_options
-from stages.artifacts.pipeline import STAGES, again, stage_of
+from stages.artifacts.pipeline import MAKERS, again, stage_of
 
 CONTRACT_VERSION = 2
 """Version of the files between the stages; a reader refuses files of a later one."""
@@ -133,6 +134,8 @@ def read_lineage(path: Path) -> Lineage | None:
         text = _parquet_metadata(path).get(KEY.encode())
     elif path.suffix == ".safetensors":
         text = _safetensors_metadata(path).get(KEY)
+    elif path.suffix == ".md":
+        text = card_metadata(path)
     else:
         value = read_json(path)
         text = json.dumps(value[KEY]) if isinstance(value, dict) and KEY in value else None
@@ -141,7 +144,7 @@ def read_lineage(path: Path) -> Lineage | None:
     lineage = Lineage.from_json(text, path)
     maker = stage_of(path)
     former = FORMER_MAKERS.get(path.name) if lineage.contract < CONTRACT_VERSION else None
-    if maker and lineage.stage in STAGES and lineage.stage not in (maker, former):
+    if maker and lineage.stage in MAKERS and lineage.stage not in (maker, former):
         raise DataError(
             f"{path} is a file that `cocorec {lineage.stage}` made, under the name of one that `cocorec {maker}` makes",
             f"Put the right file there, or run `cocorec {maker} --force`.",
@@ -205,7 +208,7 @@ def fresh_lineage(
     """
     lineage: Lineage | None = None
     own: set[str] = set()
-    outputs = [output for output in STAGES[stage].outputs if output not in without]
+    outputs = [output for output in MAKERS[stage].outputs if output not in without]
     for output in outputs:
         path = Path(workdir) / output
         if not path.exists():
@@ -223,7 +226,7 @@ def fresh_lineage(
         if reason:
             return None, f"{output}: {reason}"
         lineage = lineage or found
-        own |= set(found.inputs) & set(STAGES[stage].outputs)
+        own |= set(found.inputs) & set(MAKERS[stage].outputs)
     if own:
         try:
             require_consistent(workdir, outputs, fingerprints)
@@ -249,7 +252,7 @@ def difference(lineage: Lineage, options: Mapping[str, Any] | None, inputs: Mapp
 
     Inputs of the file that its own stage made, just before it, are not judged.
     """
-    own = STAGES[lineage.stage].outputs if lineage.stage in STAGES else ()
+    own = MAKERS[lineage.stage].outputs if lineage.stage in MAKERS else ()
     recorded = {name: found for name, found in lineage.inputs.items() if name in inputs or name not in own}
     if options is not None:
         wanted = json.loads(json_text(options))

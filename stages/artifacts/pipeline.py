@@ -30,10 +30,21 @@ PIPELINE = (
 
 STAGES = {stage.name: stage for stage in PIPELINE}
 
+AFTERWARDS = (
+    Stage(
+        "export",
+        (names.HISTORIES, names.MODEL_CONFIG),
+        (names.EXPORT, names.ITEM_VECTORS, names.USER_VECTORS, names.MODEL_CARD),
+    ),
+)
+"""What is made of a trained model where somebody asks for it; nothing is missing where it is not there."""
+
+MAKERS = {stage.name: stage for stage in (*PIPELINE, *AFTERWARDS)}
+
 
 def stage_of(path: Path) -> str | None:
     """The name of the stage that makes the file at ``path``, judged by its name; ``None`` for other files."""
-    for stage in PIPELINE:
+    for stage in MAKERS.values():
         if any(Path(output).name == path.name for output in stage.outputs):
             return stage.name
     return None
@@ -49,5 +60,11 @@ def again(path: Path) -> str | None:
     """The hint of an error about an artifact that cannot be read; ``None`` for other files."""
     if in_search(path):
         return "Run `cocorec tune` again, which makes it anew."
-    stage = stage_of(path)
+    if path.name == Path(names.MODEL_CARD).name:
+        return (
+            "Delete it, and run `cocorec export` to write it again. A card that you have changed is yours once the "
+            "comment in its second line is gone."
+        )
+    beside_a_model = path.parent.name == names.MODEL_DIR and path.name in (names.ITEMS, names.QUANTIZER)
+    stage = "export" if beside_a_model else stage_of(path)
     return f"Run `cocorec {stage} --force` to write it again." if stage else None

@@ -12,7 +12,7 @@ from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import CONTRACT_VERSION, RAW, Lineage, read_lineage
 from stages.artifacts.migration import MADE_ANEW
 from stages.artifacts.names import QUANTIZER
-from stages.artifacts.pipeline import PIPELINE
+from stages.artifacts.pipeline import AFTERWARDS, PIPELINE, Stage
 from stages.artifacts.verify import damaged_files, read_all
 
 _RECOGNISED = ("format", "items_format")
@@ -23,6 +23,9 @@ _FILES = ("inputs", "items", "histories", "candidates", "exclude")
 
 _USERS = "users"
 """Option recorded as ids, or as the name of the file that holds them."""
+
+NOT_COMPARED = "not compared"
+"""Of inputs that lie outside of the work directory, nobody knows where."""
 
 State = Literal["fresh", "stale", "damaged", "unreadable", "missing"]
 
@@ -97,12 +100,18 @@ class _Examination:
     def all(self) -> list[ArtifactStatus]:
         found = []
         # First, since looking at the artifacts writes the cache anew.
-        others = self._others_damaged({file for stage in PIPELINE for file in stage.outputs}) if self._verify else []
-        for stage in PIPELINE:
+        stages = [*PIPELINE, *self._made_afterwards()]
+        others = self._others_damaged({file for stage in stages for file in stage.outputs}) if self._verify else []
+        for stage in stages:
             statuses = [self._one(stage.name, file) for file in stage.outputs]
             self._stale.update({status.file: status.state for status in statuses if status.state != "fresh"})
             found += statuses
         return found + others
+
+    def _made_afterwards(self) -> list[Stage]:
+        """What is there of that which nobody misses."""
+        there = [[file for file in stage.outputs if (self._workdir / file).exists()] for stage in AFTERWARDS]
+        return [Stage(stage.name, stage.inputs, tuple(files)) for stage, files in zip(AFTERWARDS, there, strict=True)]
 
     def _one(self, stage: str, file: str) -> ArtifactStatus:
         path = self._workdir / file
@@ -179,7 +188,9 @@ class _Examination:
         absent = [name for name in unseen if not name.startswith(RAW)]
         if absent:
             return f"not compared, because not here: {', '.join(absent)}"
-        return f"up to date; inputs from outside not compared: {len(unseen)}" if unseen else "up to date"
+        if not unseen:
+            return "up to date"
+        return f"up to date; {', '.join(name.removeprefix(RAW) for name in unseen)} {NOT_COMPARED}"
 
     def _find(self, name: str) -> Path | None:
         """Where the input lies now, ``None`` if it is not to be found."""

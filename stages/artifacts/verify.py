@@ -8,10 +8,11 @@ from stages.artifacts.atomic import not_permitted, read_json
 from stages.artifacts.copies import COPIES, check_copy
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError, raise_shortage
+from stages.artifacts.exported import check_exported
 from stages.artifacts.fingerprints import CACHE, check_cache
 from stages.artifacts.journal import check_journal
 from stages.artifacts.lineage import read_lineage
-from stages.artifacts.names import CHECKPOINT_DIR, STUDY, TUNE_DIR
+from stages.artifacts.names import CHECKPOINT_DIR, EXPORT_DIR, STUDY, TUNE_DIR
 from stages.artifacts.tables import open_table
 
 CHUNKS = ".cocorec/embed-"
@@ -76,6 +77,8 @@ def _check_of(name: str) -> tuple[str, Callable[[Path], object]]:
         return "train", _check_checkpoint
     if name.startswith(f"{TUNE_DIR}/"):
         return "tune", _check_artifact
+    if name.startswith(f"{EXPORT_DIR}/"):
+        return "export", check_exported
     return "-", check_digest
 
 

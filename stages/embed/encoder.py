@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.embed.options import EmbedOptions
+from stages.frame.extras import how_to_install
 
 if TYPE_CHECKING:
     import torch
@@ -208,7 +209,7 @@ def _check_backend(backend: str, device: "torch.device", precision: str) -> None
     if importlib.util.find_spec("openvino") is None or importlib.util.find_spec("optimum") is None:
         raise UsageError(
             f"--backend {backend} needs optimum-intel and openvino, which are not installed",
-            "Install the extra (`pip install 'cocorec[openvino]'`), best into an environment of its own, since it asks "
+            f"Install the extra ({how_to_install('openvino')}), best into an environment of its own, since it asks "
             "for older versions of transformers.",
         )
 

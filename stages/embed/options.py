@@ -28,14 +28,23 @@ class EmbedOptions(Options):
             ENCODER,
             metavar="NAMES",
             unset="all that hold a text",
+            common=True,
         ),
     ] = None
     model: Annotated[
-        str, Option("Sentence-transformers model: its name on the hub, or its folder.", ENCODER, metavar="NAME|FOLDER")
+        str,
+        Option(
+            "Sentence-transformers model: its name on the hub, or its folder.",
+            ENCODER,
+            metavar="NAME|FOLDER",
+            common=True,
+        ),
     ] = DEFAULT_MODEL
     max_tokens: Annotated[
         int | None,
-        Option("Tokens at which a text is cut.", ENCODER, min=1, metavar="N", unset="the model's own limit"),
+        Option(
+            "Tokens at which a text is cut.", ENCODER, min=1, metavar="N", unset="the model's own limit", common=True
+        ),
     ] = None
     prompt: Annotated[
         str | None,
@@ -81,7 +90,9 @@ class EmbedOptions(Options):
     ] = False
     device: Annotated[
         str,
-        Option("Where to compute: auto, cpu, cuda, cuda:N or mps.", MACHINE, metavar="DEVICE", recorded=False),
+        Option(
+            "Where to compute: auto, cpu, cuda, cuda:N or mps.", MACHINE, metavar="DEVICE", recorded=False, common=True
+        ),
     ] = "auto"
     precision: Annotated[
         str,
@@ -96,6 +107,7 @@ class EmbedOptions(Options):
             MACHINE,
             choices=BACKENDS,
             recorded=False,
+            common=True,
         ),
     ] = "torch"
     batch_tokens: Annotated[
@@ -107,6 +119,7 @@ class EmbedOptions(Options):
             metavar="N",
             unset="what suits the device",
             recorded=False,
+            common=True,
         ),
     ] = None
     threads: Threads = None

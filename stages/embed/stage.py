@@ -65,6 +65,7 @@ def embed(
         with run.measure("read"):
             texts = collect(items, views, text_file)
             kept = _views_with_text(texts, views, asked=options.views is not None, run=run)
+        run.reporter.announce(f"loading {source.name}, which may take half a minute")
         with run.measure("load"):
             encoder = Encoder(source.folder, source.name, options)
             if encoder.prompt_name:

@@ -17,7 +17,7 @@ class EvaluateOptions(Options):
     """What is measured, and how; see :func:`stages.evaluate.evaluate`."""
 
     split: Annotated[
-        str, Option("Which items are to be found; histories end before them.", PROTOCOL, choices=SPLITS)
+        str, Option("Which items are to be found; histories end before them.", PROTOCOL, choices=SPLITS, common=True)
     ] = "test"
     cutoffs: Annotated[
         tuple[int, ...],
@@ -26,6 +26,7 @@ class EvaluateOptions(Options):
             PROTOCOL,
             min=1,
             metavar="K,K",
+            common=True,
         ),
     ] = (5, 10, 20, 50)
     top: Annotated[
@@ -35,6 +36,7 @@ class EvaluateOptions(Options):
             PROTOCOL,
             min=0,
             metavar="K",
+            common=True,
         ),
     ] = 10
     exclude_seen: Annotated[
@@ -43,6 +45,7 @@ class EvaluateOptions(Options):
             "Let the lists and `metrics` leave out what the user's history holds before the split; a target that it "
             "holds is a miss. Metrics of both protocols are reported in any case.",
             PROTOCOL,
+            common=True,
         ),
     ] = False
     resamples: Annotated[

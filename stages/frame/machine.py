@@ -9,7 +9,13 @@ MACHINE = "Machine"
 
 Device = Annotated[
     str,
-    Option("auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.", MACHINE, metavar="NAME", searched=False),
+    Option(
+        "auto, cpu, cuda, cuda:N or mps; auto takes an NVIDIA GPU when there is one, and mps is unmeasured.",
+        MACHINE,
+        metavar="NAME",
+        searched=False,
+        common=True,
+    ),
 ]
 
 Threads = Annotated[

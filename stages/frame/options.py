@@ -41,6 +41,7 @@ class Option:
         argument: given by place, not by name.
         separated: a list may be given as ``a,b``.
         files: a path that is completed as a file or folder; ``folder`` for folders alone.
+        common: what a newcomer needs: shown by ``--help``, not by ``--help-all`` alone.
         recorded: stands in the lineage, so that another value makes the artifacts stale.
         searched: may vary in a search of ``tune``.
         former: names of earlier versions, still accepted with a warning.
@@ -61,6 +62,7 @@ class Option:
     argument: bool = False
     separated: bool = True
     files: Literal["any", "folder"] = "any"
+    common: bool = False
     recorded: bool = True
     searched: bool = True
     former: tuple[str, ...] = ()

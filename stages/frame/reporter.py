@@ -14,6 +14,10 @@ class Reporter:
         """Say something the user may want to know."""
         _log.info(message)
 
+    def announce(self, message: str) -> None:
+        """Say why nothing will happen for a while, or how long work will take."""
+        _log.info(message)
+
     def warn(self, message: str) -> None:
         """Say something the user should act on."""
         _log.warning(message)

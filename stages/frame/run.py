@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import RAW, Lineage, fresh_lineage, require_consistent
-from stages.artifacts.pipeline import STAGES
+from stages.artifacts.pipeline import MAKERS
 from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
@@ -28,7 +28,7 @@ class StageRun:
         return run.result(facts)
 
     Args:
-        stage: its name in :data:`stages.artifacts.pipeline.STAGES`.
+        stage: its name in :data:`stages.artifacts.pipeline.MAKERS`.
         options: as they were given.
         workdir: the work directory.
         reporter: where progress and messages go.
@@ -116,4 +116,4 @@ class StageRun:
         return Result(self.stage, self._outputs(), facts, warnings=tuple(self.warnings), timings=timings)
 
     def _outputs(self) -> dict[str, Path]:
-        return {name: self.path(name) for name in STAGES[self.stage].outputs}
+        return {name: self.path(name) for name in MAKERS[self.stage].outputs}

@@ -152,6 +152,10 @@ class CooccurrenceBias(nn.Module):
         by_item, by_candidate = self.by_item[:, None, :, None], self.by_candidate[:, None, None, :]
         return (self.by_times[:, :, None, None] + by_item + by_candidate).flatten()
 
+    def by_pair(self) -> Tensor:
+        """What each pair adds (F, recent), by age of its item; to candidates that the history does not hold."""
+        return self._numbers().view(self.recent, -1)[:, self.kinds].T
+
     def _prepare(self) -> None:
         """Work out what follows from the counts."""
         row = torch.repeat_interleave(torch.arange(self.items + 1, device=self.starts.device), self.starts.diff())
@@ -197,6 +201,36 @@ def with_new_items(tensors: dict[str, Tensor], prefix: str, added: int) -> dict[
         **{prefix + name: tensor for name, tensor in padded.items()},
         f"{prefix}starts": torch.cat([starts, starts[-1:].expand(added)]),
     }
+
+
+def with_other_items(
+    tensors: dict[str, Tensor], prefix: str, theirs: Tensor, ours: Tensor, items: int
+) -> dict[str, Tensor]:
+    """Saved counts for another catalogue; what is not in it is left out, what is new occurred never.
+
+    Args:
+        tensors: of a model, by name.
+        prefix: what the names of the counts begin with.
+        theirs: (S,) numbers of the items that are in both, in the catalogue of the model.
+        ours: (S,) their numbers in the other one.
+        items: N of the other one.
+    """
+    starts, partners = tensors[f"{prefix}starts"], tensors[f"{prefix}partners"].long()
+    number = torch.zeros(len(starts) - 1, dtype=torch.int64)
+    number[theirs] = ours
+    row = number[torch.repeat_interleave(torch.arange(len(starts) - 1), starts.diff())]
+    partner = number[partners]
+    kept = ((row > 0) & (partner > 0)).nonzero().squeeze(1)
+    keys, order = (row * (items + 1) + partner)[kept].sort()
+    found = {
+        "starts": torch.searchsorted(keys, torch.arange(items + 2) * (items + 1)),
+        "partners": (keys % (items + 1)).int(),
+        "times": tensors[f"{prefix}times"][kept][order],
+    }
+    for name in ("least", "occurrences"):
+        found[name] = tensors[prefix + name].new_zeros(items + 1)
+        found[name][ours] = tensors[prefix + name][theirs]
+    return {**tensors, **{prefix + name: tensor for name, tensor in found.items()}}
 
 
 def _most_frequent(found: WeightedPairs, n: int, most: int) -> tuple[Tensor, Tensor]:

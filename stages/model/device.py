@@ -11,7 +11,9 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device for ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` takes a GPU when there is one.
+    """The device for ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``auto`` takes an NVIDIA GPU if there is one.
+
+    Apple's ``mps`` has to be asked for: nobody has measured it.
 
     Raises:
         UsageError: when the name is unknown or the device is not there.
@@ -21,14 +23,16 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"--device {name!r} is unknown", "Choose auto, cpu, cuda or cuda:N.") from None
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {name!r} is not supported", "Choose auto, cpu, cuda or cuda:N.")
+        raise UsageError(f"--device {name!r} is unknown", "Choose auto, cpu, cuda, cuda:N or mps.") from None
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"--device {name!r} is not supported", "Choose auto, cpu, cuda, cuda:N or mps.")
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UsageError(
             f"--device {name}: there is no such GPU that torch can use",
             "Install a CUDA build of torch and a driver, or choose --device cpu.",
         )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: there is none on this machine", "Choose --device auto or cpu.")
     return device
 
 

@@ -13,7 +13,7 @@ from stages.artifacts.atomic import atomic_path, read_json, require_file, write_
 from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage, read_lineage
-from stages.artifacts.names import ITEMS, MODEL_CONFIG, MODEL_WEIGHTS
+from stages.artifacts.names import ITEMS, MODEL_CONFIG, MODEL_DIR, MODEL_WEIGHTS
 from stages.model.base import Model
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
@@ -124,16 +124,23 @@ class Saved:
         workdir: the work directory.
         config: the model's sizes.
         items: what it knows its items by.
+        folder: where the model itself lies, ``model/`` in the work directory unless it came alone.
     """
 
     workdir: Path
     config: ModelConfig
     items: TrainedItems
+    folder: Path
 
     @property
     def path(self) -> Path:
         """Its ``config.json``."""
-        return self.workdir / MODEL_CONFIG
+        return self.folder / Path(MODEL_CONFIG).name
+
+    @property
+    def weights_path(self) -> Path:
+        """Its ``model.safetensors``."""
+        return self.folder / Path(MODEL_WEIGHTS).name
 
     def tensors(self, *, of_this_run: bool = True) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The weights, and the whitening of the texts by view.
@@ -144,7 +151,7 @@ class Saved:
         Raises:
             DataError: when the weights are missing, damaged, or of another training run.
         """
-        weights = self.workdir / MODEL_WEIGHTS
+        weights = self.weights_path
         tensors, _ = load_tensors(weights)
         if of_this_run and read_lineage(self.path) != read_lineage(weights):
             raise DataError(f"{self.path} and {weights} are of different training runs", "Run `cocorec train` again.")
@@ -152,18 +159,23 @@ class Saved:
         return {k: v for k, v in tensors.items() if not k.startswith(_WHITENING)}, whitening
 
 
-def read_saved(workdir: Path) -> Saved:
+def read_saved(workdir: Path, folder: Path | None = None) -> Saved:
     """What ``config.json`` says of a trained model.
+
+    Args:
+        workdir: the work directory.
+        folder: of the model, where that is not ``model/`` in the work directory.
 
     Raises:
         DataError: when the file is missing or is not one of ours.
     """
-    path = Path(workdir) / MODEL_CONFIG
+    folder = Path(workdir) / MODEL_DIR if folder is None else folder
+    path = folder / Path(MODEL_CONFIG).name
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise DataError(f"{path}: no table 'model'", "Train again with `cocorec train --force`.")
     items = TrainedItems.from_dict(content.get("items"), path)
-    return Saved(Path(workdir), ModelConfig.from_dict(content["model"], path), items)
+    return Saved(Path(workdir), ModelConfig.from_dict(content["model"], path), items, folder)
 
 
 def added_items(workdir: Path) -> int:

@@ -9,13 +9,45 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages.artifacts.errors import NotFiniteError
-from stages.model.tiles import best, hide
+from stages.model.tiles import best, hide, product
 
 _SCORES = 1 << 22
 """Cosines held at a time, 16 MiB."""
 
 
-@torch.inference_mode()
+class Neighbours:
+    """The items of a catalogue by the directions of their vectors, to be asked again and again.
+
+    Args:
+        vectors: (N + 1, d) by item number, of any length; row 0 is no item. What has no length has no vector.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, vectors: Tensor) -> None:
+        self._there = vectors.square().sum(1) > 0
+        self._directions = F.normalize(vectors, dim=-1)
+
+    @torch.inference_mode()
+    def nearest(
+        self, queries: Tensor, *, top: int, progress: Callable[[int], None] = lambda done: None
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """See :func:`nearest`."""
+        items = np.zeros((len(queries), top), np.int32)
+        cosines = np.zeros((len(queries), top), np.float32)
+        step = max(1, _SCORES // len(self._directions))
+        for low in range(0, len(queries), step):
+            part = queries[low : low + step]
+            scores = product(self._directions[part], self._directions)
+            if not scores.sum().isfinite():
+                raise NotFiniteError("vectors of items are not finite", "Train or embed again.")
+            hide(scores, (torch.arange(len(part), device=part.device), part), self._there)
+            scores[~self._there[part]] = -torch.inf
+            found, values = best(scores, top)
+            items[low : low + step], cosines[low : low + step] = found.cpu().numpy(), values.cpu().numpy()
+            progress(len(part))
+        return items, cosines
+
+
 def nearest(
     vectors: Tensor, queries: Tensor, *, top: int, progress: Callable[[int], None] = lambda done: None
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -34,19 +66,4 @@ def nearest(
     Raises:
         NotFiniteError: when a vector is NaN or infinite.
     """
-    there = vectors.square().sum(1) > 0
-    vectors = F.normalize(vectors, dim=-1)
-    items = np.zeros((len(queries), top), np.int32)
-    cosines = np.zeros((len(queries), top), np.float32)
-    step = max(1, _SCORES // len(vectors))
-    for low in range(0, len(queries), step):
-        part = queries[low : low + step]
-        scores = vectors[part] @ vectors.T
-        if not scores.sum().isfinite():
-            raise NotFiniteError("vectors of items are not finite", "Train or embed again.")
-        hide(scores, (torch.arange(len(part), device=part.device), part), there)
-        scores[~there[part]] = -torch.inf
-        found, values = best(scores, top)
-        items[low : low + step], cosines[low : low + step] = found.cpu().numpy(), values.cpu().numpy()
-        progress(len(part))
-    return items, cosines
+    return Neighbours(vectors).nearest(queries, top=top, progress=progress)

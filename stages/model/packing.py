@@ -46,7 +46,7 @@ class Packing:
         return torch.bincount(self.rows, minlength=self.batch).cumsum(0) - 1
 
 
-def pack(items: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Packing]:
+def pack(items: Tensor, start: Tensor, end: Tensor, longest: int | None = None) -> tuple[Tensor, Packing]:
     """Histories ``items[start:end]`` one after the other (R,), and their packing; no history may be empty."""
-    packing = Packing.of_lengths(end - start)
+    packing = Packing.of_lengths(end - start, longest)
     return items[start[packing.rows] + packing.columns], packing

@@ -12,7 +12,7 @@ from stages.artifacts.errors import NotFiniteError
 from stages.artifacts.sequences import Sequences
 from stages.model.base import Model, Scorer
 from stages.model.packing import pack
-from stages.model.tiles import all_finite, best, hide, ranks_of, ties_of, without_seen
+from stages.model.tiles import LEAST_ROWS, all_finite, best, hide, ranks_of, ties_of, without_seen
 
 _SCORES = 1 << 21
 """Scores held at a time on a CPU, 8 MiB, so that they stay in its caches while targets are ranked."""
@@ -20,6 +20,9 @@ _SCORES = 1 << 21
 _ON_DEVICE = 4  # times as many on other devices, which a small tile does not keep busy
 _BATCH = 2048  # histories read at a time, where nobody asks for another number
 _AT_LEAST = 16  # users, so that a large catalogue is not read from memory for each of them
+
+HideMore = Callable[[Tensor, Tensor], None]
+"""Puts scores (b, N + 1) of items to minus infinity, in place; is told which rows (b,) of the histories they are of."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ def best_lists(
     top: int,
     exclude_seen: bool = False,
     allowed: Tensor | None = None,
+    hide_more: HideMore | None = None,
     batch_size: int = _BATCH,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -180,6 +184,7 @@ def best_lists(
         top: k, from 1 to N.
         exclude_seen: items anywhere in the history, also before the part that the model reads, are left out.
         allowed: (N + 1,) bool by item number, which items may be recommended; all when ``None``.
+        hide_more: hides what single histories may not be recommended.
         batch_size: histories read at a time.
         progress: called with how many more rows are done.
 
@@ -194,6 +199,8 @@ def best_lists(
         model, score, items, spans, seen=exclude_seen, batch_size=batch_size, progress=progress
     ):
         hide(scores, seen, allowed)
+        if hide_more is not None:
+            hide_more(rows, scores)
         lists.keep(rows, scores)
     return lists.arrays()
 
@@ -250,11 +257,16 @@ def _tiles(
     order = np.argsort(spans.start - spans.end, kind="stable")
     for low in range(0, len(order), batch_size):
         chosen = order[low : low + batch_size]
-        rows, first, start, end = (
-            torch.from_numpy(part).to(device)
-            for part in (chosen, spans.first[chosen], spans.start[chosen], spans.end[chosen])
+        rows, first, end = (
+            torch.from_numpy(part).to(device) for part in (chosen, spans.first[chosen], spans.end[chosen])
         )
-        histories, packing = pack(items, start, end)
+        read, longest = chosen, None
+        if device.type == "cpu":
+            # For equal bits whatever else is read: few histories beside copies of themselves, in a rectangle of one
+            # width; see tiles.product.
+            read, longest = np.resize(chosen, max(len(chosen), LEAST_ROWS)), model.config.max_history
+        start, stop = (torch.from_numpy(part[read]).to(device) for part in (spans.start, spans.end))
+        histories, packing = pack(items, start, stop, longest)
         tile = score(histories, packing)
         finite = torch.ones((), dtype=torch.bool, device=device)
         for part in (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step)):

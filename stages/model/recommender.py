@@ -1,6 +1,6 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
-from collections.abc import Callable
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import torch
@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.artifacts.sequences import Sequences
-from stages.model.base import LearnedModel, Scorer, Tiles
+from stages.model.base import LearnedModel, Scorer
 from stages.model.batch import Batch
 from stages.model.catalogue import Catalogue
 from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
-from stages.model.cooccurrence_bias import CooccurrenceBias, with_new_items
+from stages.model.cooccurrence_bias import CooccurrenceBias, with_new_items, with_other_items
+from stages.model.cosines import Cosines
 from stages.model.losses import recommendation
 from stages.model.objective import Objective
 from stages.model.packing import Packing
@@ -60,6 +61,25 @@ class Recommender(LearnedModel):
         if cls.item_rows not in tensors:
             return tensors
         return {**tensors, cls.item_rows: F.pad(tensors[cls.item_rows], (0, 0, 0, added))}
+
+    @classmethod
+    def knows_items(cls, names: Collection[str]) -> bool:
+        """Whether weights of these names tell of single items: free vectors or counts, which go by item numbers."""
+        return cls.item_rows in names or f"{_PAIRS}starts" in names
+
+    @classmethod
+    def with_other_items(
+        cls, tensors: dict[str, Tensor], theirs: Tensor, ours: Tensor, items: int
+    ) -> dict[str, Tensor]:
+        """The saved tensors for another catalogue; arguments as of the co-occurrence bias' ``with_other_items``."""
+        if f"{_PAIRS}starts" in tensors:
+            tensors = with_other_items(tensors, _PAIRS, theirs, ours, items)
+        if cls.item_rows not in tensors:
+            return tensors
+        before = tensors[cls.item_rows]
+        table = before.new_zeros(items + 1, before.shape[1])
+        table[0], table[ours] = before[0], before[theirs]
+        return {**tensors, cls.item_rows: table}
 
     @classmethod
     def on_new_items(cls, config: ModelConfig) -> str:
@@ -157,10 +177,10 @@ class Recommender(LearnedModel):
         self, batch: Batch, candidates: Tensor, as_new: Tensor | None
     ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
         """Where the similarities of a batch are shifted, and by what."""
-        found = self._shifts(batch.items, batch.packing, batch.counted, _following(batch), as_new)
+        found = self.shifts(batch.items, batch.packing, batch.counted, _following(batch), as_new)
         return (None, None) if found is None else found.among(candidates)
 
-    def _shifts(
+    def shifts(
         self,
         histories: Tensor,
         packing: Packing,
@@ -180,27 +200,7 @@ class Recommender(LearnedModel):
 
     def scorer(self) -> Scorer:
         """See :meth:`Model.scorer`: cosines, shifted by the biases."""
-        history_table, candidates = self.item_tables()
-        candidates = F.normalize(candidates.float(), dim=-1)
-        never_seen = None if self.pairs is None else (self.pairs.occurrences == 0) * self.pairs.unknown
-
-        def read(histories: Tensor, packing: Packing) -> Tiles:
-            users = F.normalize(self.read(history_table, histories, packing).float(), dim=-1)
-            shift = self._tile_shifts(histories, packing)
-
-            def tile(part: slice) -> Tensor:
-                # In bfloat16 cosines have three digits: thousands of items would tie, and ties count against the
-                # target.
-                with torch.autocast(users.device.type, enabled=False):
-                    scores = users[part] @ candidates.T
-                if never_seen is not None:
-                    scores += never_seen
-                shift(scores, part.start)
-                return scores
-
-            return tile
-
-        return read
+        return Cosines(self)
 
     @property
     def knows_repeats(self) -> bool:
@@ -210,21 +210,6 @@ class Recommender(LearnedModel):
     def candidate_vectors(self) -> Tensor:
         """See :meth:`Model.candidate_vectors`."""
         return self.item_tables()[1].float()
-
-    def _tile_shifts(self, histories: Tensor, packing: Packing) -> Callable[[Tensor, int], None]:
-        """What adds the biases, in place, to the scores (q, N + 1) of the histories from row ``first`` on."""
-        found = self._shifts(histories, packing, packing.last)
-        if found is None:
-            return lambda scores, first: None
-        values = found.values.float()
-
-        def shift(scores: Tensor, first: int) -> None:
-            bounds = torch.tensor([first, first + len(scores)], device=scores.device)
-            low, high = torch.searchsorted(found.rows, bounds).tolist()
-            place = (found.rows[low:high] - first) * scores.shape[1] + found.items[low:high]
-            scores.view(-1).index_add_(0, place, values[low:high])
-
-        return shift
 
 
 def _items_needed(batch: Batch, n: int, negatives: int) -> tuple[Tensor, Tensor | None, Tensor]:

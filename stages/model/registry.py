@@ -46,6 +46,7 @@ MODELS = {
 
 BACKBONES = {
     "transformer": Entry("stages.model.transformer:Transformer", "causal self-attention, as in SASRec"),
+    "bsarec": Entry("stages.model.bsarec:BSARec", "self-attention mixed with a causal low-pass filter"),
 }
 """The values of ``--backbone``."""
 

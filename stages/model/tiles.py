@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+LEAST_ROWS = 8
+"""Rows of a matrix product on a CPU; see :func:`product`."""
+
 
 def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None, allowed: Tensor | None = None) -> None:
     """Put what must not be ranked behind everything, in place: item 0, which is no item, and what is given here.
@@ -18,6 +21,18 @@ def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None, allowed: Ten
         scores.masked_fill_(~allowed, -torch.inf)
     if seen is not None:
         scores[seen] = -torch.inf
+
+
+def product(users: Tensor, candidates: Tensor) -> Tensor:
+    """Inner products (b, N + 1) of vectors (b, d) with those of all items (N + 1, d).
+
+    On a CPU a row has the same bits whether it is multiplied alone or among others, so that a server answers what a run
+    over all users writes: for a few rows the libraries take other kernels, which add in another order.
+    """
+    missing = LEAST_ROWS - len(users) if users.device.type == "cpu" else 0
+    if missing <= 0:
+        return users @ candidates.T
+    return (torch.cat([users, users.new_zeros(missing, users.shape[1])]) @ candidates.T)[: len(users)]
 
 
 def all_finite(scores: Tensor) -> Tensor:

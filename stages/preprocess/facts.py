@@ -1,5 +1,6 @@
 """What the stage reports of the data."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from stages.preprocess.logs.log import Log
 from stages.preprocess.options import LEAVE_ONE_OUT
 from stages.preprocess.sources.bad_rows import listed
 from stages.preprocess.sources.ids import BLANKS, ROUNDED, doubtful
+
+TEXTLESS = "cooccurrence, sasrec, transitions, popularity"
+"""The models that read no texts; a test holds them against the registry, which this stage may not import."""
 
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
 
@@ -50,7 +54,7 @@ def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
         "users_with_times": int(users - np.unique(interactions.users[_unknown(interactions)]).size),
         "interactions_at_equal_times": interactions.ties,
         **({"newest_first_ties": interactions.ties} if interactions.newest_first and interactions.ties else {}),
-        "dropped": {reason: count for reason, count in interactions.dropped.items() if count},
+        "dropped": [{"reason": reason, "count": count} for reason, count in interactions.dropped.items() if count],
     }
 
 
@@ -85,6 +89,7 @@ def item_facts(
 def reading_facts(log: Log, passed_over: list[str]) -> dict[str, Any]:
     """What reading found that the user should know: doubtful ids, and files that were not read."""
     return {
+        "rows_read": log.rows,
         **({"doubtful_ids": log.doubtful} if log.doubtful else {}),
         **({"passed_over": passed_over} if passed_over else {}),
     }
@@ -107,7 +112,10 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
     for view in facts.get("views_left_out", []):
         warnings.append(f"view {view!r} is left out: no item has a text there")
     if not facts["views"]:
-        warnings.append("items.parquet has no text view, so only `cocorec train --model sasrec` can use these data")
+        warnings.append(
+            "items.parquet has no text view: embed and quantize have nothing to do, and only models of interactions "
+            f"alone can be trained: `cocorec train --model NAME`, with one of {TEXTLESS}"
+        )
     for file, numbers in facts.get("bad_rows", {}).items():
         warnings.append(f"{file}: malformed lines were skipped: {listed(numbers)}")
     missing = facts.get("items_without_metadata", 0)
@@ -131,11 +139,19 @@ def warnings_about(facts: Mapping[str, Any]) -> list[str]:
             f"{facts['implausible_times']:,} times, read in {facts['time_unit']}, are not within the years 1990 to 2100"
         )
     if facts["users_with_times"] == 0 and facts["split"] != "published":
-        warnings.append("the log has no times: the order of its rows is taken for the order of events")
-    dropped = facts["dropped"]
-    for reason, count in dropped.items():
-        if reason.startswith(("rows without", "rows that repeat")):
-            warnings.append(f"{count:,} {reason} were dropped")
+        like = facts.get("time_like_column")
+        named = f"; column {like!r} looks like one: --time-column {shlex.quote(like)}" if like else ""
+        warnings.append(f"the log has no times: the order of its rows is taken for the order of events{named}")
+    outside = facts.get("outside_k_core", {})
+    if outside.get("users", 0) > facts["users"]:
+        warnings.append(
+            f"the {facts['k_core']}-core leaves out {outside['users']:,} of {outside['users'] + facts['users']:,} "
+            f"users and {outside['items']:,} of {outside['items'] + facts['items']:,} items; a lower --k-core keeps "
+            "more, and `cocorec recommend` serves all who have taken an item that is left"
+        )
+    for row in facts["dropped"]:
+        if row["reason"].startswith(("rows without", "rows that repeat", "rows with half")):
+            warnings.append(f"{row['count']:,} {row['reason']} were dropped")
     return warnings
 
 

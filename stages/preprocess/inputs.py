@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from stages.artifacts.errors import DataError, UsageError
+from stages.artifacts.errors import DataError
 from stages.artifacts.histories import Histories, NamedHistories
 from stages.artifacts.names import Columns
 from stages.frame.reporter import Reporter
@@ -23,19 +23,21 @@ from stages.preprocess.logs.readers import LOG_READERS
 from stages.preprocess.logs.readers.table import TABLE
 from stages.preprocess.options import AUTO
 from stages.preprocess.sources.bad_rows import BadRows
+from stages.preprocess.sources.conditions import read_condition
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
 from stages.preprocess.sources.ids import id_text, one_spelling
 from stages.preprocess.sources.preparation import Preparation
 from stages.preprocess.sources.reading import AS_IT_IS
+from stages.preprocess.sources.records import HALF
 from stages.preprocess.sources.sample import Sample
 from stages.preprocess.sources.scan import collect, require_rows, scan, schema, types_of
 
 Read = TypeVar("Read")
+_EXAMPLE = "brand = 'Fender' AND price < 50"
 _MOST_BYTES = 20 * 10**9
-_BOOLEANS = {"true": True, "false": False}
-_ID, _HOLDS = "\1id", "\1holds"
-"""Names that no column of a table has."""
+_ID = "\1id"
+"""A name that no column of a table has."""
 
 
 def read_named_histories(
@@ -65,6 +67,13 @@ def read_named_histories(
     def read(samples: list[Sample], preparation: Preparation) -> NamedHistories:
         if Columns.ITEM_IDS in samples[0].columns:
             return _from_lists(samples, columns.get("user_column") or Columns.USER_ID)
+        said = columns.get("item_column") or usual.get("item_column") == Columns.ITEMS
+        if not said and samples[0].kind == "parquet" and {Columns.USER_ID, Columns.ITEMS} <= set(samples[0].columns):
+            raise DataError(
+                f"{samples[0].path} holds the item numbers of a work directory, as histories.parquet and "
+                "sequences.parquet do",
+                "Leave --histories out to serve histories.parquet, or give item ids in a column item_ids.",
+            )
         reader = choose_reader(LOG_READERS, samples, AUTO, "--histories")
         samples = [preparation.ready(sample) for sample in reader.complete(samples)]
         there = {name: column for name, column in usual.items() if reader is TABLE and column in samples[0].columns}
@@ -126,24 +135,24 @@ def read_ids_where(path: Path, workdir: Path, id_columns: Sequence[str], where: 
             columns' types.
         DataError: when the file is missing or malformed, or has no column of ids.
     """
-    condition = _condition(where)
-    names = list(dict.fromkeys(condition.meta.root_names()))
+    condition = read_condition(where, _EXAMPLE)
 
     def read(samples: list[Sample], preparation: Preparation) -> pa.ChunkedArray:
         found = []
         for sample in samples:
-            _require_columns(names, sample)
+            condition.require_columns(
+                sample,
+                "Name a file with more columns, such as the item metadata, with --items; text stands in single quotes.",
+            )
             name = next((name for name in id_columns if name in sample.columns), id_columns[0])
             sample.require(name, "--item-column")
             types = schema(sample)
-            frame = scan(sample, list(dict.fromkeys([name, *names])))
+            frame = scan(sample, list(dict.fromkeys([name, *condition.columns])))
             scanned = types_of(frame, sample)
             ids = id_text(name, scanned[name]).alias(_ID)
-            selected = frame.select(ids, *(_typed(column, scanned[column], types[column]) for column in names))
-            told = ", ".join(f"{column} is {types[column]}" for column in names)
-            rows = collect(selected, [sample])
+            rows = collect(frame.select(ids, *condition.inputs(scanned, types)), [sample])
             require_rows(rows.height, [sample])
-            found.append(_matching(rows, condition, where, told))
+            found.append(rows.select(_ID).filter(condition.holds(rows, types)))
         return _strings(one_spelling(pl.concat(found)[_ID].drop_nulls()))
 
     return _read(path, workdir, read)
@@ -186,7 +195,7 @@ def _from_lists(samples: list[Sample], user_column: str) -> NamedHistories:
         require_rows(table.height, [sample])
         frames.append(table.with_columns(_lists(table[ITEM], sample), one_spelling(table[USER])))
     rows = pl.concat(frames)
-    named = pl.col(USER).is_not_null() & (pl.col(USER) != "")
+    named = pl.col(USER).is_not_null() & (pl.col(USER) != "") & ~pl.col(USER).str.contains(HALF, literal=True)
     dropped = {"rows without a user": rows.height - rows.filter(named).height}
     rows = rows.filter(named)
     if not rows.height:
@@ -229,10 +238,11 @@ def _list(text: str | None, sample: Sample, row: int) -> list[str]:
     if text is None or not text.lstrip().startswith("["):
         return (text or "").split()
     try:
-        values = json.loads(text)
+        values = json.loads(text, strict=False)  # with half characters as the engine marks them
     except ValueError as error:
         raise DataError(f"{sample.path}: column {Columns.ITEM_IDS!r}, row {row}: no JSON list: {error}") from error
     wrong = [value for value in values if not isinstance(value, str | int) or isinstance(value, bool) or value == ""]
+    wrong = wrong or [value for value in values if isinstance(value, str) and HALF in value]
     if wrong:
         raise _no_id(sample, row, wrong[0])
     return [str(value) for value in values]
@@ -241,68 +251,5 @@ def _list(text: str | None, sample: Sample, row: int) -> list[str]:
 def _no_id(sample: Sample, row: int, value: Any) -> DataError:
     return DataError(
         f"{sample.path}: column {Columns.ITEM_IDS!r}, row {row}: {json.dumps(value)} is no id",
-        "Ids are texts or whole numbers.",
+        "Ids are texts of whole characters, or whole numbers.",
     )
-
-
-def _condition(where: str) -> pl.Expr:
-    try:
-        condition = pl.sql_expr(where)
-    except pl.exceptions.PolarsError as error:
-        raise UsageError(
-            f"--where {where!r} is no SQL expression: {_first_line(error)}",
-            "For example --where \"brand = 'Fender' AND price < 50\"; text stands in single quotes.",
-        ) from error
-    if not condition.meta.root_names():
-        raise UsageError(f"--where {where!r} names no column", "For example --where \"brand = 'Fender'\".")
-    return condition
-
-
-def _require_columns(names: list[str], sample: Sample) -> None:
-    missing = [name for name in names if name not in sample.columns]
-    if missing:
-        raise UsageError(
-            f"--where: {sample.path} has no column {', '.join(map(repr, missing))}; "
-            f"there are {', '.join(map(repr, sample.columns))}",
-            "Name a file with more columns, such as the item metadata, with --items; text stands in single quotes.",
-        )
-
-
-def _typed(name: str, scanned: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    """A column of a text file in the type that all of its values have."""
-    value = pl.col(name)
-    if scanned != pl.String or wanted == pl.String or wanted.is_nested():
-        return value
-    if wanted == pl.Boolean:
-        return value.str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean).alias(name)
-    return value.cast(wanted)
-
-
-def _matching(rows: pl.DataFrame, condition: pl.Expr, where: str, told: str) -> pl.DataFrame:
-    """The ids of the rows for which a condition holds.
-
-    Args:
-        rows: ids, and the columns of the condition.
-        condition: ``where``, read.
-        where: as it was given.
-        told: the types of the columns, in words.
-
-    Raises:
-        UsageError: when it does not fit these columns.
-    """
-    try:
-        holds = rows.select(condition.alias(_HOLDS))[_HOLDS]
-    except pl.exceptions.PolarsError as error:
-        raise UsageError(
-            f"--where {where!r} does not fit the columns: {_first_line(error)}",
-            f"Here {told}; CAST(price AS DOUBLE) makes numbers of texts.",
-        ) from error
-    if holds.dtype != pl.Boolean:
-        raise UsageError(
-            f"--where {where!r} gives {holds.dtype}, not true or false", f"Compare something; here {told}."
-        )
-    return rows.select(_ID).filter(holds)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

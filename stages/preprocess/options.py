@@ -66,19 +66,27 @@ class PreprocessOptions(Options):
             FILES,
             metavar="FILE",
             unset="no texts",
+            common=True,
         ),
     ] = ()
     format: Annotated[
-        str, Option("Format of the log; auto recognises it and says what it found.", FILES, choices=LOG_FORMATS)
+        str,
+        Option(
+            "Format of the log; auto recognises it and says what it found.", FILES, choices=LOG_FORMATS, common=True
+        ),
     ] = AUTO
     items_format: Annotated[str, Option("Format of the texts of the items.", FILES, choices=ITEM_FORMATS)] = AUTO
     user_column: Annotated[
         str | None,
-        Option("Column of the log with the user's id.", COLUMNS, metavar="NAME", unset="that of the format"),
+        Option(
+            "Column of the log with the user's id.", COLUMNS, metavar="NAME", unset="that of the format", common=True
+        ),
     ] = None
     item_column: Annotated[
         str | None,
-        Option("Column of the log with the item's id.", COLUMNS, metavar="NAME", unset="that of the format"),
+        Option(
+            "Column of the log with the item's id.", COLUMNS, metavar="NAME", unset="that of the format", common=True
+        ),
     ] = None
     time_column: Annotated[
         str | None,
@@ -87,6 +95,7 @@ class PreprocessOptions(Options):
             COLUMNS,
             metavar="NAME",
             unset="that of the format",
+            common=True,
         ),
     ] = None
     rating_column: Annotated[
@@ -129,6 +138,7 @@ class PreprocessOptions(Options):
             COLUMNS,
             metavar="NAMES",
             unset="those of the format; of a table all texts",
+            common=True,
         ),
     ] = None
     view_template: Annotated[
@@ -172,6 +182,16 @@ class PreprocessOptions(Options):
             "Keep items that occur in --items alone, as candidates that nobody has taken yet.", FILTERS, switch=True
         ),
     ] = False
+    where: Annotated[
+        str | None,
+        Option(
+            "Drop interactions for which this SQL expression on the columns of the log does not hold: "
+            "\"event = 'purchase' AND price > 0\".",
+            FILTERS,
+            metavar="SQL",
+            unset="keep all",
+        ),
+    ] = None
     rating_min: Annotated[
         float | None, Option("Drop interactions rated lower, or not rated.", FILTERS, metavar="X", unset="keep all")
     ] = None
@@ -205,6 +225,7 @@ class PreprocessOptions(Options):
             min=0,
             metavar="K",
             unset="5; 0 for a published split",
+            common=True,
         ),
     ] = None
     sample_users: Annotated[
@@ -240,6 +261,7 @@ class PreprocessOptions(Options):
             "moment for all users.",
             SPLIT,
             choices=SPLITS,
+            common=True,
         ),
     ] = AUTO
     targets: Annotated[

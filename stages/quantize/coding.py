@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.artifacts.errors import DataError
 from stages.frame.run import StageRun
 from stages.quantize.codebooks import Codes, Mask, ViewQuantizer
 from stages.quantize.diagnostics import RowKeys, position_facts, row_numbers, tuple_facts
@@ -15,6 +14,7 @@ from stages.quantize.file import FITTED_ITEMS, HELD_OUT_ERROR, SavedQuantizer
 from stages.quantize.fit import (
     POINTS_WANTED,
     codebook_rows,
+    exact_quantizer,
     fit_quantizer,
     fit_whitening,
     refitted_error,
@@ -118,6 +118,8 @@ class CatalogueCoder:
         self._run = run
         self._saved = saved
         self._grown = grown
+        self._exact: dict[str, int] = {}
+        self._poor: dict[str, int] = {}
         self._kept: list[dict[str, Any]] = []
         self._codes: list[Codes] = []
         self._texts: list[npt.NDArray[np.int32]] = []
@@ -130,7 +132,6 @@ class CatalogueCoder:
             vectors = ViewVectors(self._embeddings, view, dimension)
         saved, fitted, marked = self._saved, self._saved is None, None
         if saved is None:
-            self._check_size(view, int(vectors.present.sum()))
             quantizer, held_out, marked = self._fit(view, vectors)
         else:
             quantizer, held_out = saved.views[view], saved.held_out[view]
@@ -143,11 +144,6 @@ class CatalogueCoder:
         if self._grown and marked is not None:
             self._judge(view, coded, held_out, int(vectors.present[marked].sum()))
         distinct = int(coded.texts.max(initial=-1)) + 1
-        if fitted and distinct < quantizer.codebook_size:
-            self._run.warn(
-                f"view {view!r} has {distinct:,} distinct vectors for codebooks of {quantizer.codebook_size:,}; "
-                "lower --codebook-size, or leave the view out"
-            )
         self.quantizers[view] = quantizer
         self._codes.append(coded.codes)
         self._texts.append(coded.texts)
@@ -187,6 +183,24 @@ class CatalogueCoder:
                 f"texts, where {held_out:.0%} were to be expected (fit new ones with --refit, and train again)"
             )
 
+    def tell_sizes(self) -> None:
+        """Say, once for all views, which codebooks are smaller than asked for and which were fitted to few items."""
+        size = self._options.codebook_size
+        if self._exact:
+            self._run.reporter.info(
+                f"a code for each distinct vector, of which there are at most {size:,}: {_counted(self._exact)}"
+            )
+        if self._poor:
+            self._run.warn(
+                f"few items to fit {size:,} centroids to, where {POINTS_WANTED * size:,} are wanted: "
+                f"{_counted(self._poor)} (mind the held-out error, or lower --codebook-size)"
+            )
+
+    @property
+    def codebook_size(self) -> int:
+        """Codes to choose from at a position, K: those of the largest codebook."""
+        return max(quantizer.codebook_size for quantizer in self.quantizers.values())
+
     def codes(self) -> Codes:
         """The codes of all views so far, (N, views x levels)."""
         return np.concatenate(self._codes, axis=1)
@@ -197,7 +211,7 @@ class CatalogueCoder:
         tuples = tuple_facts(codes)
         kept = {} if self._saved is None else {FITTED_ITEMS: self._saved.fitted_items}
         return {
-            "codebook_size": self._options.codebook_size,
+            "codebook_size": self.codebook_size,
             "codes_per_item": codes.shape[1],
             "distinct_tuples": tuples["distinct"],
             **kept,
@@ -217,6 +231,12 @@ class CatalogueCoder:
         settings: dict[str, Any] = {"method": options.method, "levels": options.levels, "seed": options.seed}
         sized = {**settings, "codebook_size": options.codebook_size}
         rows = np.flatnonzero(vectors.present)
+        with self._run.measure("read"):
+            distinct = vectors.distinct_rows(options.codebook_size)
+        if distinct is not None:
+            return self._exactly(view, vectors, distinct, settings), None, None
+        if len(rows) < POINTS_WANTED * options.codebook_size:
+            self._poor[view] = len(rows)
         for_whitening, for_codebooks = training_rows(rows, seed=options.seed), codebook_rows(rows, **sized)
         unused = unused_rows(len(vectors.present), rows, [for_whitening, *for_codebooks])
         for_check: tuple[Index, ...] = refitted_rows(rows, options.seed) if unused is None else ()
@@ -237,18 +257,17 @@ class CatalogueCoder:
         with self._run.measure("held_out"):
             return quantizer, refitted_error(sample, rows, dimension=options.text_dim, **sized), None
 
-    def _check_size(self, view: str, items: int) -> None:
-        size = self._options.codebook_size
-        if items < size:
-            fits = 1 << max(1, items.bit_length() - 1)
-            raise DataError(
-                f"{self._embeddings}: {items:,} items have view {view!r}, fewer than --codebook-size {size:,}",
-                f"Use --codebook-size {fits} or less, or embed without this view."
-                if items > 1
-                else "Embed without this view.",
-            )
-        if items < POINTS_WANTED * size:
-            self._run.warn(
-                f"view {view!r} has {items:,} items to fit {size:,} centroids to; {POINTS_WANTED * size:,} are wanted "
-                "(mind the held-out error, or lower --codebook-size)"
-            )
+    def _exactly(self, view: str, vectors: ViewVectors, distinct: Index, settings: dict[str, Any]) -> ViewQuantizer:
+        """The quantizer of few distinct vectors; no item is held out from what needs no fit."""
+        rows = training_rows(np.flatnonzero(vectors.present), seed=self._options.seed)
+        with self._run.measure("read"):
+            sample = vectors.gather(np.union1d(rows, distinct))
+        with self._run.measure("whiten"):
+            whitening = fit_whitening(sample.at(rows), view=view, dimension=self._options.text_dim, **settings)
+        self._exact[view] = len(distinct)
+        method, levels = self._options.method, self._options.levels
+        return exact_quantizer(whitening, sample.at(distinct), method=method, levels=levels)
+
+
+def _counted(views: dict[str, int]) -> str:
+    return ", ".join(f"{view!r} ({count:,})" for view, count in views.items())

@@ -101,8 +101,8 @@ def load_quantizer(path: Path) -> SavedQuantizer:
         raise DataError(f"{path}: {error}", _HINT) from error
     for view, quantizer in views.items():
         _check_shapes(view, quantizer, path)
-    if len({(quantizer.levels, quantizer.codebook_size) for quantizer in views.values()}) > 1:
-        raise DataError(f"{path}: the views' codebooks differ in levels or size", _HINT)
+    if len({quantizer.levels for quantizer in views.values()}) > 1:
+        raise DataError(f"{path}: the views' codebooks differ in levels", _HINT)
     held_out = {view: told[view].get(HELD_OUT_ERROR) for view in order}
     return SavedQuantizer(views, lineage.options, fitted, held_out)
 

@@ -28,20 +28,27 @@ _HELD_OUT_ROWS = 72_818  # of which nine tenths are what 256 centroids train on
 def fit_whitening(vectors: Matrix, *, view: str, method: str, levels: int, dimension: int, seed: int) -> Whitening:
     """Whiten vectors (R, D) of a view to ``dimension`` or what its rank allows; a multiple of ``levels`` for slices.
 
+    Where they vary in fewer directions than there are slices, as those of two or three brands do, the last slices are
+    zero and say nothing.
+
     Raises:
-        DataError: when the vectors do not vary in enough directions.
+        DataError: when the vectors do not vary.
     """
     whitening = whiten(vectors, None, dimension, seed=seed)
-    kept = whitening.dimension if method == "rq" else whitening.dimension // levels * levels
-    if kept < 1:
+    found = whitening.dimension
+    if not found:
         raise DataError(
-            f"the vectors of view {view!r} vary in {whitening.dimension} directions, too few for --levels {levels}",
-            "Leave the view out of `cocorec embed --views`, or lower --levels.",
+            f"the vectors of view {view!r} vary in 0 directions, so no code can tell items apart by them",
+            "Leave the view out of `cocorec embed --views`.",
         )
-    if kept == whitening.dimension:
+    kept = found if method == "rq" else max(found // levels, 1) * levels
+    if kept == found:
         return whitening
-    projection = np.ascontiguousarray(whitening.projection[:, :kept])
-    return Whitening(whitening.mean, projection, whitening.explained[:kept])
+    projection = np.zeros((len(whitening.mean), kept), np.float32)
+    explained = np.zeros(kept)
+    projection[:, :found] = whitening.projection[:, :kept]
+    explained[:found] = whitening.explained[:kept]
+    return Whitening(whitening.mean, projection, explained)
 
 
 def codebook_rows(rows: Index, *, method: str, levels: int, codebook_size: int, seed: int) -> list[Index]:
@@ -83,6 +90,20 @@ def fit_quantizer(
     # A BLAS with threads of its own beside the slices spends twice the CPU time, and more wall time.
     with ThreadPoolExecutor(min(levels, available())) as pool, threads(1):
         return ViewQuantizer(method, whitening, np.stack(list(pool.map(codebook, range(levels)))))
+
+
+def exact_quantizer(whitening: Whitening, distinct: Matrix, *, method: str, levels: int) -> ViewQuantizer:
+    """The quantizer of a view with so few distinct vectors (n, D) that each is a centroid of its own.
+
+    Codebooks have n centroids. By ``rq`` the first level says all, and the others nothing.
+    """
+    whitened = whitening.apply(distinct)
+    if method == "rq":
+        codebooks = np.zeros((levels, *whitened.shape), np.float32)
+        codebooks[0] = whitened
+    else:
+        codebooks = np.stack(np.split(whitened, levels, axis=1))
+    return ViewQuantizer(method, whitening, codebooks)
 
 
 def unused_rows(items: int, rows: Index, used: list[Index]) -> Mask | None:

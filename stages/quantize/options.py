@@ -22,7 +22,14 @@ class QuantizeOptions(Options):
     ] = "pq"
     levels: Annotated[int, Option("Codes per view.", CODES, min=1, limit=4096, metavar="N")] = 4
     codebook_size: Annotated[
-        int, Option("Codes to choose from at each position.", CODES, min=2, max=65536, metavar="K")
+        int,
+        Option(
+            "Codes to choose from at each position; a view with fewer distinct vectors has one for each.",
+            CODES,
+            min=2,
+            max=65536,
+            metavar="K",
+        ),
     ] = 256
     text_dim: Annotated[
         int,

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from stages.artifacts.vectors import iterate_view
 from stages.quantize.codebooks import Mask, Matrix
+from stages.quantize.diagnostics import row_numbers
 
 Index = npt.NDArray[np.int64]
 
@@ -37,6 +38,20 @@ class ViewVectors:
         for matrix, present in self._read():
             yield slice(start, start + len(present)), matrix if present.all() else matrix[present]
             start += len(present)
+
+    def distinct_rows(self, most: int) -> Index | None:
+        """The first item with each distinct vector, as rows from 0, ascending; ``None`` where these are over ``most``.
+
+        Of nearly all views one chunk is enough to tell.
+        """
+        seen: dict[bytes, int] = {}
+        for place, matrix in self.chunks():
+            rows = place.start + np.flatnonzero(self.present[place])
+            for first in np.unique(row_numbers(matrix), return_index=True)[1]:
+                seen.setdefault(matrix[first].tobytes(), int(rows[first]))
+                if len(seen) > most:
+                    return None
+        return np.sort(np.fromiter(seen.values(), np.int64, len(seen)))
 
     def gather(self, rows: Index) -> "Sample":
         """The vectors of some items that have the view, named by ascending rows from 0."""

@@ -32,7 +32,8 @@ def quantize(
 ) -> Result:
     """Turn the vectors of each view into codes; write ``codes.parquet`` and ``quantizer.safetensors``.
 
-    Each view is whitened by PCA and coded on its own, so that no code mixes two views. An item without a view is
+    Each view is whitened by PCA and coded on its own, so that no code mixes two views. A view with at most
+    ``codebook_size`` distinct vectors gets a code for each. An item without a view is
     coded as the view's mean, so that all such items share their codes there. Coding is a function of what
     ``quantizer.safetensors`` holds: with ``codebooks`` the same vectors get the same codes again.
 
@@ -77,10 +78,11 @@ def quantize(
         for view in saved.views if saved else views:
             coder.add(view, views[view])
             advance(1)
+    coder.tell_sizes()
     with run.measure("write"):
         lineage = run.lineage(coder.facts())
         save_quantizer(run.path(QUANTIZER), coder.quantizers, lineage)
-        write_table(run.path(CODES), _codes_table(coder, options.codebook_size), lineage)
+        write_table(run.path(CODES), _codes_table(coder), lineage)
     return run.result(lineage.facts)
 
 
@@ -96,9 +98,9 @@ def _name_items(run: StageRun) -> None:
         run.inputs[ITEMS] = source.inputs[ITEMS]
 
 
-def _codes_table(coder: CatalogueCoder, codebook_size: int) -> pa.Table:
+def _codes_table(coder: CatalogueCoder) -> pa.Table:
     codes = coder.codes()
-    schema = codes_schema(codes.shape[1], codebook_size, quantizer_fingerprint(coder.quantizers))
+    schema = codes_schema(codes.shape[1], coder.codebook_size, quantizer_fingerprint(coder.quantizers))
     numbers = pa.array(np.arange(1, len(codes) + 1, dtype=np.int32))
     columns = {Columns.ITEM: numbers, Columns.CODES: to_fixed_size_list(codes).cast(schema.field(1).type)}
     return pa.table(columns, schema=schema)

@@ -24,6 +24,7 @@ View = Option(
     "Add columns with these texts of the items, lists as long as the lists of ids: title,brand.",
     OUTPUT,
     flags=("--with",),
+    common=True,
     metavar="VIEWS",
     unset="ids alone",
 )
@@ -41,6 +42,7 @@ class RecommendOptions(Options):
             WHOM,
             metavar="FILE",
             unset="histories.parquet",
+            common=True,
         ),
     ] = None
     users: Annotated[
@@ -50,6 +52,7 @@ class RecommendOptions(Options):
             WHOM,
             metavar="FILE|IDS",
             unset="all",
+            common=True,
         ),
     ] = ()
     user_column: Annotated[
@@ -79,7 +82,7 @@ class RecommendOptions(Options):
             unset="as in preprocess, else that of the format",
         ),
     ] = None
-    top: Annotated[int, Option("Length K of the lists, in items.", WHAT, min=1, metavar="K")] = 10
+    top: Annotated[int, Option("Length K of the lists, in items.", WHAT, min=1, metavar="K", common=True)] = 10
     exclude_seen: Annotated[
         bool | None,
         Option(
@@ -88,6 +91,7 @@ class RecommendOptions(Options):
             WHAT,
             flags=("--exclude-seen/--include-seen",),
             unset="the model decides",
+            common=True,
         ),
     ] = None
     candidates: Annotated[
@@ -98,6 +102,7 @@ class RecommendOptions(Options):
             WHAT,
             metavar="FILE",
             unset="all items",
+            common=True,
         ),
     ] = None
     exclude: Annotated[
@@ -111,6 +116,7 @@ class RecommendOptions(Options):
             WHAT,
             metavar="SQL",
             unset="all items",
+            common=True,
         ),
     ] = None
     items: Annotated[
@@ -120,6 +126,18 @@ class RecommendOptions(Options):
             WHAT,
             metavar="FILE",
             unset="items.parquet, which has the texts",
+        ),
+    ] = None
+    model_from: Annotated[
+        Path | None,
+        Option(
+            "Recommend with the model in this folder, the model/ of another work directory or a copy of it from a hub, "
+            "instead of the one here; items are known by their texts and codes, or by their ids.",
+            WHAT,
+            metavar="FOLDER",
+            files="folder",
+            unset="model/",
+            recorded=False,
         ),
     ] = None
     with_views: Annotated[tuple[str, ...], View] = ()
@@ -132,6 +150,7 @@ class RecommendOptions(Options):
             metavar="FILE",
             unset="recommendations.parquet",
             recorded=False,
+            common=True,
         ),
     ] = None
     batch_size: BatchSize = 2048

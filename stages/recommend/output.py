@@ -4,7 +4,7 @@ import codecs
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -74,6 +74,20 @@ def list_writer(target: Path, schema: pa.Schema, stdout: TextIO | None = None) -
                     yield _Csv(csv)
 
 
+def json_line(row: Mapping[str, Any], *, ascii_only: bool = False) -> str:
+    """A list of recommendations as one line of JSON, without its end.
+
+    Args:
+        row: names and lists; ``scores`` as float32 were widened.
+        ascii_only: see :func:`stages.artifacts.json_text.json_text`.
+
+    Returns:
+        The line, with escapes for what a terminal would obey and for ends of lines.
+    """
+    line = json_text({**row, "scores": [_short(score) for score in row["scores"]]}, ascii_only=ascii_only)
+    return _OBEYED.sub(_escaped, line)
+
+
 def _escaped(character: re.Match[str]) -> str:
     return json.dumps(character[0])[1:-1]
 
@@ -91,9 +105,7 @@ class _JsonLines:
 
     def write(self, table: pa.Table) -> None:
         for row in table.to_pylist():
-            row["scores"] = [_short(score) for score in row["scores"]]
-            line = json_text(row, ascii_only=self._ascii)
-            self._file.write(_OBEYED.sub(_escaped, line) + "\n")
+            self._file.write(json_line(row, ascii_only=self._ascii) + "\n")
 
     def set_lineage(self, lineage: Lineage) -> None:
         pass

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from stages.artifacts.errors import DataError, NotFiniteError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
@@ -19,9 +18,10 @@ from stages.frame.allocator import keep_freed_memory
 from stages.frame.reporter import Reporter
 from stages.model.base import Scorer
 from stages.model.device import resolve_device
+from stages.model.elsewhere import find_saved, load_model_from
 from stages.model.files import Trained, added_items, load_model, read_config
-from stages.model.neighbours import nearest
-from stages.model.ranking import Spans, best_lists
+from stages.model.neighbours import Neighbours
+from stages.model.ranking import HideMore, Spans, best_lists
 from stages.model.registry import needed_files
 from stages.recommend.frames import read_frame
 from stages.recommend.items import Items, Lists, Numbers, id_array
@@ -83,6 +83,7 @@ class Recommender:
         device: str = "auto",
         batch_size: int = RecommendOptions.batch_size,
         reporter: Reporter | None = None,
+        model_from: Path | None = None,
     ) -> "Recommender":
         """Load the model of a work directory.
 
@@ -91,19 +92,22 @@ class Recommender:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             batch_size: histories read at a time; bounds the memory.
             reporter: is told which ids could not be used; by default the ``cocorec`` logger.
+            model_from: a folder with another model, for the items of this work directory; see
+                :func:`stages.model.elsewhere.load_model_from`.
 
         Raises:
             UsageError: for a device that is not there.
             DataError: for artifacts that are missing, damaged, or do not belong together.
         """
         workdir, where = Path(workdir), resolve_device(device)
-        added, files = added_items(workdir), recommender_files(workdir)
+        added, files = 0 if model_from else added_items(workdir), recommender_files(workdir, model_from)
         # What the model was trained on may have grown since; that it fits was seen to.
         files = tuple(name for name in files if name not in MODEL_FILES) if added else files
         require_consistent(workdir, files, Fingerprints(workdir))
         keep_freed_memory()
         items = Items(workdir / ITEMS, reporter or Reporter())
-        return cls(load_model(workdir, where), where, workdir, items, batch_size, added)
+        trained = load_model_from(model_from, workdir, where) if model_from else load_model(workdir, where)
+        return cls(trained, where, workdir, items, batch_size, trained.added)
 
     def recommend(
         self,
@@ -174,10 +178,10 @@ class Recommender:
     ) -> Lists:
         """See :meth:`similar`, by item number (Q,)."""
         self.check_top(top)
-        vectors = self._text_vectors if by == "text" else self._candidate_vectors
-        queries = torch.from_numpy(numbers.astype(np.int64)).to(vectors.device)
+        neighbours = self._by_text if by == "text" else self._by_model
+        queries = torch.from_numpy(numbers.astype(np.int64)).to(self._device)
         try:
-            found, cosines = nearest(vectors, queries, top=top, progress=progress)
+            found, cosines = neighbours.nearest(queries, top=top, progress=progress)
         except NotFiniteError as error:
             raise NotFiniteError(f"{self.model.origin}: {error.message}", error.hint) from error
         return Lists(found, cosines, np.zeros(len(found), np.bool_))
@@ -190,6 +194,7 @@ class Recommender:
         top: int,
         exclude_seen: bool | None = None,
         allowed: Mask | None = None,
+        hide_more: HideMore | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> Lists:
         """The best items after each history, by item number.
@@ -200,6 +205,7 @@ class Recommender:
             top: k, from 1 to N.
             exclude_seen: see :meth:`recommend`.
             allowed: (N + 1,) which items may be recommended, from :meth:`allowed`.
+            hide_more: hides further items of single histories; its rows count those with a known item.
             progress: called with how many more users are done.
         """
         items, offsets = _known(items, offsets)
@@ -208,19 +214,18 @@ class Recommender:
         first, end = offsets[:-1][~fallback], offsets[1:][~fallback]
         lists.items[~fallback], lists.scores[~fallback] = best_lists(
             self.model,
-            self._scorer,
+            self.scorer,
             torch.from_numpy(items.astype(np.int64)).to(self._device),
             Spans(first, np.maximum(first, end - self.model.config.max_history), end),
             top=top,
             exclude_seen=self.excludes_seen(exclude_seen),
             allowed=None if allowed is None else torch.from_numpy(allowed).to(self._device),
+            hide_more=hide_more,
             batch_size=self._batch_size,
             progress=progress,
         )
         if np.isnan(lists.scores).any():
-            raise DataError(
-                f"{self.workdir / MODEL_WEIGHTS}: scores are not finite", "Train with a lower --learning-rate."
-            )
+            raise DataError(f"{self.model.origin}: scores are not finite", "Train with a lower --learning-rate.")
         if fallback.any():
             lists.items[fallback], lists.scores[fallback] = most_popular(self._counts, top, allowed)
             progress(int(fallback.sum()))
@@ -276,7 +281,8 @@ class Recommender:
             )
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def scorer(self) -> Scorer:
+        """The model's :meth:`stages.model.base.Model.scorer`, made once."""
         with torch.inference_mode():
             return self.model.scorer()
 
@@ -285,7 +291,7 @@ class Recommender:
         return count_items_taken(self.workdir, len(self.items))
 
     @cached_property
-    def _candidate_vectors(self) -> Tensor:
+    def _by_model(self) -> Neighbours:
         with torch.inference_mode():
             vectors = self.model.candidate_vectors()
         if vectors is None:
@@ -293,10 +299,10 @@ class Recommender:
                 f"the model {self.model.config.model} has no vectors of items",
                 "Compare their texts with --by text, or train another --model.",
             )
-        return vectors
+        return Neighbours(vectors)
 
     @cached_property
-    def _text_vectors(self) -> Tensor:
+    def _by_text(self) -> Neighbours:
         path = self.workdir / EMBEDDINGS
         require_consistent(self.workdir, [ITEMS, EMBEDDINGS], Fingerprints(self.workdir))
         vectors = text_vectors(path)
@@ -305,15 +311,17 @@ class Recommender:
                 f"{path} has {len(vectors) - 1} items, {self.items.path} {len(self.items)}",
                 "Run `cocorec embed` again.",
             )
-        return vectors.to(self._device)
+        return Neighbours(vectors.to(self._device))
 
 
-def recommender_files(workdir: Path) -> tuple[str, ...]:
-    """The artifacts that :meth:`Recommender.load` reads.
+def recommender_files(workdir: Path, model_from: Path | None = None) -> tuple[str, ...]:
+    """The artifacts of the work directory that :meth:`Recommender.load` reads.
 
     Raises:
         DataError: when there is no trained model.
     """
+    if model_from:
+        return tuple(dict.fromkeys([ITEMS, *needed_files(find_saved(model_from).config.model)]))
     needed = needed_files(read_config(workdir).model)
     return tuple(dict.fromkeys([ITEMS, *needed, *MODEL_FILES]))
 

@@ -12,6 +12,7 @@ from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
+from stages.model.elsewhere import find_saved
 from stages.model.files import added_items, grown_note
 from stages.recommend.chunks import ChunkStore
 from stages.recommend.files import Readers, require_file, standard_input, usual_columns
@@ -70,7 +71,11 @@ def _recommend(
 ) -> Result:
     with run.measure("loading"):
         recommender = Recommender.load(
-            run.workdir, device=options.device, batch_size=options.batch_size, reporter=_Warner(run)
+            run.workdir,
+            device=options.device,
+            batch_size=options.batch_size,
+            reporter=_Warner(run),
+            model_from=options.model_from,
         )
         recommender.check_top(options.top)
         recommender.items.check_views(options.with_views)
@@ -116,9 +121,14 @@ def _recommend(
 def _note_inputs(options: RecommendOptions, run: StageRun, histories: Path | None) -> None:
     """All that decides the lists, for lineage and freshness; files from outside go by their plain names."""
     counted = HISTORIES if histories is None else popularity_file(run.workdir)
-    described = [name for name in recommender_files(run.workdir) if name not in MODEL_FILES]
+    described = [name for name in recommender_files(run.workdir, options.model_from) if name not in MODEL_FILES]
     run.read(*dict.fromkeys([*described, *([] if counted is None else [Path(counted).name])]))
-    run.read(*MODEL_FILES, earlier=added_items(run.workdir) > 0)
+    if options.model_from:
+        saved = find_saved(options.model_from)
+        for what, path in (("config", saved.path), ("weights", saved.weights_path)):
+            run.read_raw(f"{what} of --model-from", run.fingerprints.of(path))
+    else:
+        run.read(*MODEL_FILES, earlier=added_items(run.workdir) > 0)
     named = {name: getattr(options, name) for name in _FILES} | {"histories": histories, "users": users_file(options)}
     for name, path in named.items():
         if path is not None:

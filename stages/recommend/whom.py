@@ -97,7 +97,7 @@ def _from_file(
     numbers = np.concatenate([[0], items.numbers(found.item_ids, "--histories")]).astype(np.int32)
     known = numbers[found.histories.items]
     facts: dict[str, Any] = {
-        "dropped": {reason: count for reason, count in found.dropped.items() if count},
+        "dropped": [{"reason": reason, "count": count} for reason, count in found.dropped.items() if count],
         "interactions_with_unknown_items": int((known == 0).sum()),
     }
     return Served(found.histories.user_ids, known, found.histories.offsets, facts)

@@ -1,5 +1,6 @@
 """The two ways to fit a model: by gradient descent, and by counting."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress, run_key
 from stages.train.loop import Loop
 from stages.train.options import TrainOptions
+from stages.train.run_log import open_log
 from stages.train.validation import VALIDATION_METRICS, validate
 from stages.train.windows import Sampler, Windows
 
@@ -70,24 +72,26 @@ class TrainingRun:
         average = WeightAverage(model, options.ema)
         progress = self._resume_or_start(checkpoints, model, average, optimizer)
         sampler = Sampler(items, self.windows, options.batch_size, options.seed, self._candidates(model))
-        loop = Loop(
-            model,
-            average,
-            sampler,
-            _objective(options),
-            options,
-            items,
-            self.validation,
-            checkpoints,
-            self.run.reporter,
-        )
         parameters = sum(parameter.numel() for parameter in model.parameters())
         self.run.reporter.info(
             f"{model.config.model} with {parameters:,} weights on {self.device}: {len(self.windows):,} histories, "
             f"{self.windows.targets:,} targets, {len(sampler)} steps an epoch"
         )
         resumed_at = progress.epoch
-        seconds = loop.run(progress, optimizer)
+        with open_log(options, self.run, progress.key, progress.history) as log:
+            loop = Loop(
+                model,
+                average,
+                sampler,
+                _objective(options),
+                options,
+                items,
+                self.validation,
+                checkpoints,
+                self.run.reporter,
+                log,
+            )
+            seconds = loop.run(progress, optimizer)
         model.load_state_dict(checkpoints.best_weights(progress))
         self.run.seconds |= seconds
         rates = {}
@@ -99,9 +103,13 @@ class TrainingRun:
 
     def count(self, model: CountingModel) -> Fitted:
         """Let a model count and validate it: one epoch, which is the best."""
+        began = time.perf_counter()
         model.count(self.sequences)
         items = torch.from_numpy(self.sequences.items.astype("int64"))
         metrics = validate(model, items, self.validation)
+        row = {"epoch": 1, "step": 0, **metrics}
+        with open_log(self.options, self.run, run_key(self.run), []) as log:
+            log.epoch(row, time.perf_counter() - began)
         self.run.reporter.on_epoch(1, metrics["ndcg@10"])
         facts = {
             "model": model.config.model,
@@ -110,7 +118,7 @@ class TrainingRun:
             "best_epoch": 1,
             "validation": _shown(metrics),
         }
-        return Fitted(facts, [{"epoch": 1, "step": 0, **metrics}], {})
+        return Fitted(facts, [row], {})
 
     def _candidates(self, model: LearnedModel) -> Tensor | None:
         """What a target is ranked against, if not the whole catalogue.

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.compute as pc
-import torch
 from torch import Tensor
 
 from stages.artifacts.errors import DataError, UsageError, raise_shortage
-from stages.artifacts.items import ids_fingerprint, read_item_ids
 from stages.artifacts.lineage import RAW, difference, read_lineage
-from stages.artifacts.names import ITEMS, MODEL_WEIGHTS
+from stages.artifacts.names import MODEL_WEIGHTS
 from stages.frame.run import StageRun
 from stages.model.base import LearnedModel, Model
 from stages.model.files import Saved, read_saved
+from stages.model.matching import matched_items
 from stages.model.recommender import Recommender
 from stages.model.registry import model_class
 from stages.model.trained_items import TrainedItems
@@ -95,7 +92,7 @@ class Initial:
         # What is counted will be counted anew, in the log as it is now.
         weights, counts = {**self.weights, **counted}, {}
         if (rows := model.item_rows) in weights:
-            there, here = self._matched(item_ids, model.config.items)
+            there, here = matched_items(self.saved, item_ids, model.config.items, "--init-from")
             table = model.state_dict()[rows].clone()
             table[here] = weights[rows][there].to(table)
             weights[rows] = table
@@ -107,23 +104,6 @@ class Initial:
                 f"--init-from: the weights of {self.saved.path} do not fit: {error}", "Leave --init-from out."
             ) from error
         return counts
-
-    def _matched(self, item_ids: Path, items: int) -> tuple[Tensor, Tensor]:
-        """Numbers of the same items in its catalogue and in ours, each (S,)."""
-        path, known = self.saved.workdir / ITEMS, self.saved.config.items
-        theirs = read_item_ids(path)
-        recorded = self.saved.items.ids
-        if len(theirs) < known or (recorded is not None and ids_fingerprint(path, known) != recorded):
-            raise DataError(
-                f"--init-from: {path} does not begin with the {known:,} items that the model beside it was trained on",
-                "Put the file there that it was trained with.",
-            )
-        ours = read_item_ids(item_ids)
-        if len(ours) != items:
-            raise DataError(f"{item_ids} has {len(ours):,} items, not {items:,}", "Run `cocorec preprocess` again.")
-        place = pc.index_in(ours, value_set=theirs.slice(0, known)).to_numpy(zero_copy_only=False)
-        here = np.flatnonzero(~np.isnan(place.astype(np.float64)))
-        return torch.from_numpy(place[here].astype(np.int64) + 1), torch.from_numpy(here + 1)
 
 
 def require_same_sizes(saved: Saved, sizes: Mapping[str, Any]) -> None:

@@ -19,7 +19,9 @@ from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress
 from stages.train.finite import DivergedError, FiniteLosses
+from stages.train.forecast import forecast
 from stages.train.options import SELECTION_METRIC, TrainOptions
+from stages.train.run_log import RunLog
 from stages.train.validation import validate
 from stages.train.windows import Sampler
 
@@ -40,6 +42,7 @@ class Loop:
         validation: targets for early stopping.
         checkpoints: where the state goes after every epoch.
         reporter: is told about each epoch.
+        log: keeps the curves of each epoch.
         diverged: where losses or scores ceased to be finite: ``epoch``, ``step`` and ``reason``; empty where they
             did not.
     """
@@ -53,6 +56,7 @@ class Loop:
     validation: Queries
     checkpoints: Checkpoints
     reporter: Reporter
+    log: RunLog = field(default_factory=RunLog)
     diverged: dict[str, Any] = field(default_factory=dict)
 
     def run(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:
@@ -65,6 +69,7 @@ class Loop:
             NotFiniteError: when training diverges before any epoch is finished.
         """
         seconds = {"training": 0.0, "validation": 0.0}
+        told = False
         for row in progress.history:
             self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
         while not self.options.over(progress.epoch, progress.best_epoch):
@@ -84,6 +89,7 @@ class Loop:
                 progress.best_metric, progress.best_epoch = metrics[SELECTION_METRIC], progress.epoch
             progress.history.append({"epoch": progress.epoch, "step": progress.step, **row, **metrics})
             self.checkpoints.save(self.model, self.average, optimizer, progress)
+            self.log.epoch(progress.history[-1], time.perf_counter() - began)
             losses = ", ".join(f"{name} {row[name]:.3f}" for name in self.model.loss_names if name in row)
             self.reporter.info(
                 f"epoch {progress.epoch}: {losses}; validation ndcg@10 {metrics['ndcg@10']:.4f}, "
@@ -91,6 +97,9 @@ class Loop:
                 f"{trained - began:.1f} s"
             )
             self.reporter.on_epoch(progress.epoch, metrics[SELECTION_METRIC])
+            if not told and (left := forecast(sum(seconds.values()), progress.epoch, self.options)):
+                self.reporter.announce(left)
+            told = True
         return seconds
 
     def _epoch(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:

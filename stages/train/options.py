@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
+from stages.frame.log_place import LOGS
 from stages.frame.machine import MACHINE, Device, Threads
 from stages.frame.options import Option, Options
 from stages.model.registry import BACKBONES, MODELS, choices_help
@@ -15,6 +16,7 @@ SELECTION_METRIC = "ndcg@10"
 MODEL = "Model"
 LOSSES = "Losses"
 OPTIMIZATION = "Optimization"
+LOGGING = "Logging"
 TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -29,16 +31,14 @@ class TrainOptions(Options):
 
     model: Annotated[
         str,
-        Option(
-            choices_help(MODELS),
-            MODEL,
-            choices=tuple(MODELS),
-        ),
+        Option(choices_help(MODELS), MODEL, choices=tuple(MODELS), common=True),
     ] = "cocorec"
     backbone: Annotated[
         str, Option(f"What reads the history. {choices_help(BACKBONES)}", MODEL, choices=tuple(BACKBONES))
     ] = "transformer"
-    dim: Annotated[int, Option("Width of the model, in dimensions.", MODEL, min=1, limit=65536, metavar="D")] = 64
+    dim: Annotated[
+        int, Option("Width of the model, in dimensions.", MODEL, min=1, limit=65536, metavar="D", common=True)
+    ] = 64
     layers: Annotated[
         int, Option("Layers of the backbone, which reads the history.", MODEL, min=1, limit=1024, metavar="N")
     ] = 2
@@ -64,7 +64,14 @@ class TrainOptions(Options):
     ] = 128
     max_history: Annotated[
         int,
-        Option("Longest history read, in items; older ones are left out.", MODEL, min=1, limit=1 << 20, metavar="N"),
+        Option(
+            "Longest history read, in items; older ones are left out.",
+            MODEL,
+            min=1,
+            limit=1 << 20,
+            metavar="N",
+            common=True,
+        ),
     ] = 20
     dropout: Annotated[float, Option("Dropout probability of the backbone.", MODEL, min=0, below=1, metavar="P")] = 0.3
     fusion_dropout: Annotated[
@@ -179,14 +186,16 @@ class TrainOptions(Options):
             "All positions of a history are targets in one pass, or one row per prefix.", OPTIMIZATION, choices=TARGETS
         ),
     ] = "all"
-    batch_size: Annotated[int, Option("Histories per step.", OPTIMIZATION, min=1, limit=1 << 24, metavar="N")] = 512
-    epochs: Annotated[int, Option("Maximum number of epochs.", OPTIMIZATION, min=1, metavar="N")] = 200
+    batch_size: Annotated[
+        int, Option("Histories per step.", OPTIMIZATION, min=1, limit=1 << 24, metavar="N", common=True)
+    ] = 512
+    epochs: Annotated[int, Option("Maximum number of epochs.", OPTIMIZATION, min=1, metavar="N", common=True)] = 200
     patience: Annotated[
         int,
         Option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
     ] = 5
     learning_rate: Annotated[
-        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X")
+        float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X", common=True)
     ] = 0.004
     warmup_steps: Annotated[
         int, Option("Steps over which the learning rate rises from 0.", OPTIMIZATION, min=0, metavar="N")
@@ -206,7 +215,14 @@ class TrainOptions(Options):
     ] = 0.98
     seed: Annotated[
         int,
-        Option("Decides initial weights, order, masks and dropout.", OPTIMIZATION, min=0, metavar="N", searched=False),
+        Option(
+            "Decides initial weights, order, masks and dropout.",
+            OPTIMIZATION,
+            min=0,
+            metavar="N",
+            searched=False,
+            common=True,
+        ),
     ] = 0
     resume: Annotated[
         bool | None,
@@ -214,6 +230,39 @@ class TrainOptions(Options):
             "Insist on continuing an interrupted run, or on starting afresh.",
             OPTIMIZATION,
             unset="continue if there is one of the same options and inputs",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
+    log: Annotated[
+        str | None,
+        Option(
+            "Show losses, metrics, learning rate and speed by epoch in TensorBoard or MLflow.",
+            LOGGING,
+            choices=LOGS,
+            unset="only as text",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
+    log_to: Annotated[
+        str | None,
+        Option(
+            "Folder of TensorBoard, or tracking address of MLflow.",
+            LOGGING,
+            metavar="PLACE",
+            unset="in the work directory: tensorboard/ or mlflow.db; MLFLOW_TRACKING_URI where it is set",
+            recorded=False,
+            searched=False,
+        ),
+    ] = None
+    log_name: Annotated[
+        str | None,
+        Option(
+            "Name of the run in TensorBoard or MLflow.",
+            LOGGING,
+            metavar="NAME",
+            unset="the model and a fingerprint of options and data",
             recorded=False,
             searched=False,
         ),
@@ -239,6 +288,11 @@ class TrainOptions(Options):
         for heads, flag in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
             if self.dim % heads:
                 raise UsageError(f"{flag} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
+        if self.log is None and (self.log_to or self.log_name):
+            flag = "--log-to" if self.log_to else "--log-name"
+            raise UsageError(f"{flag} says where nothing goes", f"Add --log {' or --log '.join(LOGS)}.")
+        if self.log_name is not None and (not self.log_name.strip(". ") or "/" in self.log_name):
+            raise UsageError(f"--log-name {self.log_name!r} is no name of a folder", "Choose one without a slash.")
         if self.mcm_weight and not self.fusion_layers:
             raise UsageError(
                 "--mcm-weight needs layers in which codes see each other, and --fusion-layers is 0",

@@ -114,7 +114,7 @@ def _torch_state(device: torch.device) -> Iterator[None]:
     before = torch.get_deterministic_debug_mode()
     deterministic: Any = torch.utils.deterministic  # the setting below is a property that type checkers do not see
     fill = deterministic.fill_uninitialized_memory
-    with torch.random.fork_rng([] if on_cpu else [device]):
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         try:
             # Not torch.use_deterministic_algorithms, which loads torch's compiler.
             torch.set_deterministic_debug_mode("warn" if on_cpu else "default")

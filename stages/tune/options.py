@@ -21,6 +21,7 @@ class TuneOptions(Options):
             min=1,
             metavar="N",
             unset="30, or no limit with --minutes",
+            common=True,
         ),
     ] = None
     minutes: Annotated[
@@ -31,6 +32,7 @@ class TuneOptions(Options):
             above=0,
             metavar="X",
             unset="no limit",
+            common=True,
         ),
     ] = None
     seeds: Annotated[

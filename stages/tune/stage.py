@@ -8,6 +8,7 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.names import STUDY, TRIALS
 from stages.artifacts.tables import write_table
+from stages.frame.extras import how_to_install
 from stages.frame.options import defaults
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -130,5 +131,5 @@ def _require_optuna() -> None:
     except ImportError as error:
         raise UsageError(
             f"the search needs the package optuna, which cannot be imported: {error}",
-            "Install the extra that brings it: pip install 'cocorec[tune]'.",
+            f"Install the extra that brings it: {how_to_install('tune')}.",
         ) from error

@@ -56,8 +56,8 @@ def facts(study: optuna.Study) -> dict[str, Any]:
         "trials": {state: states.count(state) for state in ("complete", "pruned", "failed", "unfinished")},
         "best": {
             TrialColumns.TRIAL: best.number,
-            f"validation {METRIC}": best.value,
-            "of each seed": best.user_attrs[VALUES],
+            f"validation_{METRIC}": best.value,
+            "each_seed": best.user_attrs[VALUES],
             TrialColumns.BEST_EPOCH: best.user_attrs[BEST_EPOCHS],
         },
         "best_options": best.params,

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from stages.artifacts.errors import DataError, NotFiniteError, UsageError, is_out_of_memory
 from stages.artifacts.names import MODEL_CONFIG
+from stages.frame.log_place import log_place
 from stages.frame.reporter import Reporter
 from stages.tune.folders import Folders
 from stages.tune.space import SearchedStage, Space
@@ -110,7 +111,9 @@ class Trials:
             # Runs after the first have other seeds, and the pruner compares like with like.
             heard = self._reported(trial) if run == 0 else self._check_time
             reporter = _TrialReporter(self._reporter, trial.number, heard)
-            chosen = train.options(**{**training, "seed": first + run})
+            name = f"trial-{trial.number:05}" + (f"-seed-{first + run}" if self._seeds > 1 else "")
+            logged = self._log(training, name)
+            chosen = train.options(**{**training, **logged, "seed": first + run})
             result = train.run(chosen, workdir=folder, reporter=reporter)
             value, epoch = _measured(result.facts, folder)
             values.append(value)
@@ -118,6 +121,12 @@ class Trials:
         trial.set_user_attr(VALUES, values)
         trial.set_user_attr(BEST_EPOCHS, best)
         return values
+
+    def _log(self, training: Mapping[str, Any], name: str) -> dict[str, str]:
+        """Where the curves of a trial go: not into its own folder, which is deleted when the trial ends."""
+        if not training.get("log"):
+            return {}
+        return {"log_to": training.get("log_to") or log_place(training["log"], self._workdir), "log_name": name}
 
     def _reported(self, trial: Trial) -> Callable[[int, float], None]:
         known = set(self._study.trials[trial.number].intermediate_values)

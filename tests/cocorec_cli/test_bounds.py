@@ -26,6 +26,7 @@ NUMBERS = [
 ]
 NONSENSE = ["inf", "-inf", "nan", "1e308", str(10**30), str(-(10**30)), "1e", ""]
 GIVEN: dict[str, list[str]] = {
+    "init": ["log.csv"],
     "preprocess": ["log.csv"],
     "compare": ["a", "b"],
     "download": ["amazon-2023", "Musical_Instruments"],

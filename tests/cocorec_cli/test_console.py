@@ -122,3 +122,13 @@ def test_labels_are_no_markup(monkeypatch):
     with ConsoleReporter().track("reading [red]log\x1b[31m[/red].csv", 2, "rows") as advance:
         advance(2)
     assert "reading [red]log\\x1b[31m[/red].csv" in stream.getvalue()
+
+
+def test_a_brief_reporter_tells_what_takes_long_and_warnings(capsys):
+    reporter = ConsoleReporter(brief=True)
+    reporter.info("epoch 1: loss 2.0")
+    reporter.announce("an epoch takes 60 s")
+    reporter.warn("few users")
+    assert capsys.readouterr().err == "an epoch takes 60 s\nwarning: few users\n"
+    ConsoleReporter(quiet=True).announce("an epoch takes 60 s")
+    assert capsys.readouterr().err == ""

@@ -34,7 +34,8 @@ def test_these_options_had_another_name():
     assert former_names(QuantizeOptions) == {"dimension": "text_dim"}
     assert former_names(EvaluateOptions) == {"bootstrap": "resamples"}
     assert former_names(CompareOptions) == {"samples": "resamples"}
-    assert former_names(TrainOptions) == former_names(None) == {}
+    assert former_names(TrainOptions) == {"id_dropout": "new_item_rate"}
+    assert former_names(None) == {}
 
 
 @pytest.mark.parametrize("args", [["--dimension=8"], ["--dimension", "8"], ["--levels", "2", "--dimension=8", "-q"]])
@@ -120,10 +121,10 @@ def test_a_former_name_in_a_search_space_of_the_configuration_file(cli, quantize
 @pytest.mark.parametrize(
     ("args", "kept"),
     [
-        ([], (True, False, None)),
-        (["--no-learnable-mask", "--with-ids"], (False, True, None)),
-        (["--resume"], (True, False, True)),
-        (["--no-resume"], (True, False, False)),
+        ([], (True, True, None)),
+        (["--no-learnable-mask", "--no-with-ids"], (False, False, None)),
+        (["--resume"], (True, True, True)),
+        (["--no-resume"], (True, True, False)),
     ],
 )
 def test_switches_have_two_forms(parsed, args, kept):

@@ -51,7 +51,7 @@ def test_the_help_lists_all_commands_in_their_panels(cli):
     ]
     assert places == sorted(places)
     for entry in COMMANDS:
-        assert f"│ {entry.name} " in text
+        assert f"\n  {entry.name} " in text
 
 
 def test_an_unknown_command_is_told_what_may_be_meant(cli):

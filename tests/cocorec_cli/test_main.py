@@ -149,6 +149,6 @@ def test_a_second_process_is_told_who_holds_the_lock(tmp_path):
 def test_status_in_a_pipe(tmp_path):
     done = _run(COCOREC, "status", "--json", cwd=tmp_path, env={**os.environ, "FORCE_COLOR": "1"})
     assert done.returncode == 0
-    states = {artifact["file"]: artifact["state"] for artifact in json.loads(done.stdout)["artifacts"]}
+    states = {artifact["file"]: artifact["state"] for artifact in json.loads(done.stdout)["result"]["artifacts"]}
     assert states["items.parquet"] == "missing"
     assert len(states) == 13

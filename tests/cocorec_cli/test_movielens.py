@@ -46,8 +46,8 @@ def test_all_five_stages(cli, ml_100k, tmp_path):
     ):
         outcome = cli(*command, "--json")
         assert outcome.code == 0, (command, outcome.err)
-    facts = json.loads(outcome.out)["facts"]
+    facts = json.loads(outcome.out)["result"]["facts"]
     assert facts["users"] == 943
     assert 0 < facts["metrics"]["recall@10"]["mean"] < 1
-    artifacts = json.loads(cli("status", "--verify", "--json").out)["artifacts"]
+    artifacts = json.loads(cli("status", "--verify", "--json").out)["result"]["artifacts"]
     assert {found["state"] for found in artifacts if found["stage"] != "recommend"} == {"fresh"}

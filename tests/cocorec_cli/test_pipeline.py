@@ -99,7 +99,7 @@ def _cocorec(folder: Path, *args: str, code: int = 0) -> dict[str, object]:
         check=False,
     )
     assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(done.stdout)["result"]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_lists_for_the_users_of_the_log_and_for_a_new_one(done):
 
 
 def test_the_script_leaves_metrics(done):
-    value = json.loads((done / "evaluation.json").read_text())
+    value = json.loads((done / "evaluation.json").read_text())["result"]
     assert value["stage"] == "evaluate"
     assert 0 <= value["facts"]["metrics"]["recall@5"]["mean"] <= 1
 
@@ -138,7 +138,9 @@ def test_everything_is_fresh_afterwards(done):
 
 def test_the_configuration_file_does_the_same_and_finds_nothing_to_do(done):
     (done / "cocorec.toml").write_text(CONFIG)
-    assert [stage["skipped"] for stage in _cocorec(done, "run")["stages"]] == [True] * 6
+    *stages, page = _cocorec(done, "run")["stages"]
+    assert [stage["skipped"] for stage in stages] == [True] * 6
+    assert page["outputs"] == {"report.html": "artifacts/report.html"}
 
 
 FILES = {
@@ -190,10 +192,11 @@ def test_an_option_that_changes_makes_what_follows_stale(done):
 def test_the_same_bytes_in_another_work_directory(done):
     (done / "cocorec.toml").write_text(CONFIG)
     _cocorec(done, "run", "--workdir", "second")
+    _cocorec(done, "report")
     first, second = done / "artifacts", done / "second"
     names = sorted(str(path.relative_to(first)) for path in first.rglob("*") if path.is_file())
     compared = [name for name in names if not name.startswith((".cocorec", "model/checkpoint"))]
-    assert len(compared) == 13
+    assert len(compared) == 14
     for name in compared:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 

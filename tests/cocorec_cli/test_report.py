@@ -2,7 +2,7 @@
 
 import json
 
-from cocorec_cli.report import print_json, print_markdown, print_table
+from cocorec_cli.report import _fitting, _widths, print_json, print_markdown, print_table
 
 HOSTILE = "a\x1b[31mred\x9b0m\r\u202eb [bold]c[/bold]\nd"
 SHOWN = "a\\x1b[31mred\\x9b0m\\r\\u202eb [bold]c[/bold]\\nd"
@@ -30,3 +30,12 @@ def test_json_keeps_its_value(capsys):
     assert json.loads(out) == value
     assert out.replace("\n", "").isprintable()
     assert "Größe 🙂" in out
+
+
+def test_spare_columns_go_first_and_numbers_stay_whole():
+    columns, rows = ["history length", "mean", "p", "note"], [["1-5", "0.1234", "0.0400", "many words in a row"]]
+    kept, cells = _fitting(columns, rows, ("p", "mean"), 40)
+    assert (kept, cells[0][:2]) == (["history length", "note"], ["1-5", "many words in a row"])
+    assert _fitting(columns, rows, ("p",), 200) == (columns, rows)
+    assert _widths(columns, rows, 200) == [None] * 4
+    assert _widths(columns, rows, 40) == [7, 6, 6, None]

@@ -1,9 +1,12 @@
 import errno
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from cocorec_cli import runner
+from cocorec_cli.console import ConsoleReporter
 from stages.artifacts.errors import DataError, QualityError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import CODES
@@ -35,7 +38,7 @@ def test_json_is_one_object_and_nothing_else(cli, quantize_calls):
     )
     outcome = cli("quantize", "--json")
     assert outcome.code == 0
-    value = json.loads(outcome.out)
+    value = json.loads(outcome.out)["result"]
     assert value["stage"] == "quantize"
     assert value["skipped"] is False
     assert value["outputs"] == {CODES: "artifacts/codes.parquet"}
@@ -87,7 +90,7 @@ def test_tables_show_the_facts_and_are_not_cut(cli, quantize_calls):
 def test_a_skipped_stage_says_so(cli, quantize_calls):
     quantize_calls.result = Result("quantize", {}, {"codes": 8}, skipped=True)
     assert "up to date" in cli("quantize").out
-    assert json.loads(cli("quantize", "--json").out)["skipped"] is True
+    assert json.loads(cli("quantize", "--json").out)["result"]["skipped"] is True
 
 
 def test_quiet_keeps_warnings_and_results(cli, quantize_calls):
@@ -135,7 +138,7 @@ def test_other_errors_are_called_bugs(cli, quantize_calls):
     outcome = cli("quantize")
     assert outcome.code == 1
     assert "ZeroDivisionError: division by zero" in outcome.err
-    assert "this is a bug in cocorec" in outcome.err
+    assert "this is a bug in cocorec: division by zero" in outcome.err
 
 
 def test_a_failed_or_interrupted_run_gives_the_lock_up(cli, quantize_calls, tmp_path):
@@ -192,3 +195,21 @@ def test_main_restores_the_signal_handler(cli, quantize_calls):
     before = signal.getsignal(signal.SIGTERM)
     cli("quantize")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_next_command_is_named_last(cli, quantize_calls):
+    assert cli("quantize").out.endswith("\nnext: cocorec train\n")
+    assert cli("quantize", "--workdir", "w").out.endswith("\nnext: cocorec train --workdir w\n")
+    assert "next:" not in cli("quantize", "--quiet").out
+    assert json.loads(cli("quantize", "--json").out)["result"]["next"] == "cocorec train"
+
+
+def test_silence_of_more_than_a_moment_is_explained(monkeypatch, capsys):
+    monkeypatch.setattr(runner, "_MOMENT", 0.01)
+    with runner._told_if_slow(ConsoleReporter(), "loading the libraries of train"):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "loading the libraries of train\n"
+    monkeypatch.setattr(runner, "_MOMENT", 60.0)
+    with runner._told_if_slow(ConsoleReporter(), "loading"):
+        pass
+    assert capsys.readouterr().err == ""

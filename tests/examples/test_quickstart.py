@@ -1,12 +1,14 @@
 import gzip
 import importlib.util
 import json
+import subprocess
 import tomllib
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from reasons import counts_dropped
 
 from stages.preprocess import PreprocessOptions, preprocess
 
@@ -59,7 +61,14 @@ def test_configuration_reads_the_data(tmp_path: Path) -> None:
     assert 25_000 <= facts["interactions"] <= 35_000
     assert set(config["embed"]["views"]) == set(facts["views"])
     assert 0.85 < facts["views"]["brand"] < 1  # some are missing, as in real catalogues
-    assert facts["dropped"]["repeated rows (user, item and time)"] > 0
+    assert counts_dropped(facts)["repeated rows (user, item and time)"] > 0
+
+
+def test_make_quickstart_ends_with_the_report() -> None:
+    told = subprocess.run(
+        ["make", "--dry-run", "quickstart"], cwd=QUICKSTART.parents[1], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines()[-1].endswith("cocorec report --config examples/quickstart/cocorec.toml")
 
 
 def test_texts_carry_html_and_log_is_long_tailed() -> None:

@@ -97,9 +97,6 @@ CASES = {
         rewritten(EMBEDDINGS, each("brand", lambda row, v: v[:-1] if row == 3 else v)),
         *("quantize", [], 3, "row 4: a list of 31 values, those before have 32"),
     ),
-    "fewer items than codes": Case(
-        nothing, "quantize", ["--codebook-size", "4096"], 3, "fewer than --codebook-size 4,096"
-    ),
     "levels that do not divide": Case(nothing, "quantize", ["--levels", "3"], 2, "--levels 3 does not divide"),
     "codebooks of another dimension": Case(
         rewritten(EMBEDDINGS, lambda columns: columns.update(brand=[v and v[:16] for v in columns["brand"]])),

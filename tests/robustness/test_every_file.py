@@ -54,6 +54,8 @@ def searched(shop, warm, arguments, tmp_path_factory: pytest.TempPathFactory) ->
     note_origin(copy, {"address": "file:///elsewhere/log.csv", "version": "1"})
     chunks = ChunkStore(folder / "artifacts", "0123", np.array([0, 2, 3]), 4)
     chunks.write(0, np.ones((2, 4), np.float32))
+    ended = warm("export", "--formats", "vectors,index,card", "--threads", "1", "--device", "cpu", cwd=folder)
+    assert ended.code == 0, ended.err
     assert warm(*arguments["train"], cwd=folder).code == 0  # a cache that is filled
     return folder
 
@@ -74,6 +76,9 @@ def test_the_work_directory_has_files_of_all_kinds(searched):
         names.CHECKPOINT_DIR,
         names.STUDY,
         names.TRIALS,
+        names.EXPORT,
+        names.INDEX,
+        names.MODEL_CARD,
         "tune/trial-",
     ):
         assert any(name.startswith(kind) for name in found), kind

@@ -22,6 +22,10 @@ COMMANDS = {
     "train": ("train", []),
     "evaluate": ("evaluate", []),
     "recommend": ("recommend", []),
+    "export": (
+        "recommend",
+        ["export", "--formats", "vectors,index,card", "--index", "hnsw", "--threads", "1", "--device", "cpu"],
+    ),
     "tune": (
         "train",
         ["tune", "--search", "dropout=0.1:0.5", "--search", "layers=1,2", "--trials", "3", "--config", "tune.toml"],

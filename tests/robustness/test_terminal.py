@@ -1,21 +1,19 @@
-"""A terminal that takes note of every control character: those of data, file names and servers never arrive."""
+"""A terminal that takes note of every control character and of every line: nothing of data is obeyed, help fits."""
 
 import http.server
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from terminal import lines_of, seen
+from typer.main import get_command
 
+from cocorec_cli.main import COMMANDS as ALL_COMMANDS
+from cocorec_cli.main import app
 from stages.artifacts import names
 from stages.artifacts.atomic import atomic_path
 from stages.artifacts.lineage import KEY, Lineage
@@ -32,34 +30,6 @@ OURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[[0-9]*[AK]|\x1b\[1?[0-9]
 def foreign(output: str) -> list[str]:
     """Characters of an output that a terminal obeys and that are not ours."""
     return [one for one in OURS.sub("", output) if not one.isprintable()]
-
-
-def seen(*args: str | Path, cwd: Path) -> tuple[int, str]:
-    """The exit code of ``cocorec`` and all that its terminal got."""
-    ours, theirs = pty.openpty()
-    root = str(Path(__file__).parents[2])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cocorec_cli", *map(str, args)],
-        cwd=cwd,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "PYTHONPATH": root, "TERM": "xterm-256color", "COLUMNS": "200"},
-    )
-    os.close(theirs)
-    output, began = b"", time.monotonic()
-    while time.monotonic() - began < 120:
-        if select.select([ours], [], [], 0.2)[0]:
-            try:
-                part = os.read(ours, 65_536)
-            except OSError:  # the other side is closed
-                break
-            output += part
-        elif process.poll() is not None:
-            break
-    process.wait(timeout=30)
-    os.close(ours)
-    return process.returncode, output.decode()
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +94,7 @@ COMMANDS: dict[str, tuple[list[str], set[int]]] = {
     "a file that is not there": (["preprocess", f"none{HOSTILE}"], {3}),
     "an option": (["train", "--model", HOSTILE], {2}),
     "an option that is none": (["train", f"--{HOSTILE}"], {2}),
+    "a licence": (["export", "--license", HOSTILE], {2}),
     "a command that is none": ([HOSTILE], {2}),
     "a configuration": (["train", "--config", "c.toml"], {2}),
     "status": (["status"], {0, 3}),
@@ -133,6 +104,8 @@ COMMANDS: dict[str, tuple[list[str], set[int]]] = {
     "a comparison": (["compare", f"run{HOSTILE}", "artifacts", "--resamples", "10"], {0}),
     "a comparison in Markdown": (["compare", f"run{HOSTILE}", "artifacts", "--markdown", "--resamples", "10"], {0}),
     "a comparison as JSON": (["compare", f"run{HOSTILE}", "artifacts", "--json", "--resamples", "10"], {0}),
+    "a server": (["serve", "--port", "0"], {3}),
+    "an address": (["serve", "--host", HOSTILE], {2}),
     "recommendations": (["recommend", "-w", "trained", "--with", "title", "--device", "cpu"], {0}),
     "recommendations on stdout": (
         ["recommend", "-w", "trained", "--with", "title", "--output", "-", "--device", "cpu"],
@@ -166,3 +139,21 @@ def test_what_a_server_answers(folder, server):
 def test_the_terminal_notices(tmp_path):
     assert foreign(f"a{HOSTILE}b") == ["\x1b", "\x07", "\x9b", "\u202e", "\x7f"]
     assert foreign("\x1b[1;31merror: \x1b[0m\r\x1b[2K\x1b[1A\x1b[?25l\x1b[?25h done\r\n") == []
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in ALL_COMMANDS])
+def test_help_fits_into_80_columns(name, tmp_path):
+    code, output = seen(name, "--help-all", cwd=tmp_path, columns=80)
+    lines = lines_of(output)
+    assert (code, lines[0].startswith(f"Usage: cocorec {name}")) == (0, True)
+    assert max(map(len, lines)) <= 80
+    command = get_command(app).commands[name]
+    words = {word.rstrip(",") for line in lines for word in line.split()}
+    for parameter in command.params:
+        assert not parameter.opts[0].startswith("-") or {*parameter.opts, *parameter.secondary_opts} <= words
+    assert not any(word.endswith(("…", "...")) and word.startswith("-") for word in words)
+
+
+def test_help_is_as_wide_as_the_terminal_where_that_is_narrow(tmp_path):
+    _, output = seen("train", "--help", cwd=tmp_path, columns=60)
+    assert max(map(len, lines_of(output))) <= 60

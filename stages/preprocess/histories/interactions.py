@@ -1,7 +1,7 @@
 """From the log as read to filtered interactions with numbered users and items."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ class Interactions:
         rounds: rounds of k-core filtering.
         ties: of the log, how many interactions have user and time of another that stands before them in the file.
         newest_first: the log has each user's newest interactions first.
+        outside_core: how many ``users`` and ``items`` of the log have no interaction in the k-core.
     """
 
     users: npt.NDArray[np.int64]
@@ -44,6 +45,7 @@ class Interactions:
     rounds: int
     ties: int = 0
     newest_first: bool = False
+    outside_core: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def filter_log(log: Log, found: Grouped, k: int, repeats: str = ALL) -> Interact
         kept = one_of_repeats(users, items, repeats)
         dropped["further interactions of a user with an item"] = len(rows) - int(kept.sum())
         users, items, rows = users[kept], items[kept], rows[kept]
-    rounds = 0
+    rounds, before = 0, {"users": len(run_starts(users)), "items": item_ids.len()}
     if k > 1:
         mask, rounds = k_core(users, items, k)
         if not mask.any():
@@ -137,6 +139,7 @@ def filter_log(log: Log, found: Grouped, k: int, repeats: str = ALL) -> Interact
         when = gather_times(log.frame[TIME], rows)
         places, user_ids = ordered.result()
     moved, owners = move_runs(users, places)
+    outside = {"users": before["users"] - user_ids.len(), "items": before["items"] - item_ids.len()}
     parts = log.frame[PART].to_numpy()[rows[moved]] if log.published_split else None
     return Interactions(
         owners,
@@ -149,6 +152,7 @@ def filter_log(log: Log, found: Grouped, k: int, repeats: str = ALL) -> Interact
         rounds,
         found.ties,
         found.newest_first,
+        outside,
     )
 
 

@@ -1,7 +1,9 @@
 """The files of the item metadata, the format they have, and the columns that the views need."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stages.artifacts.errors import DataError, UsageError
@@ -13,6 +15,7 @@ from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.paths import items_beside
 from stages.preprocess.sources.reading import reading_of_items
 from stages.preprocess.sources.sample import Sample
 
@@ -25,11 +28,13 @@ class ItemSource:
         reader: of the format; ``None`` when there is no item metadata.
         samples: the files.
         id_column: the column that holds the items' ids.
+        beside: it was found in the folder of the log, and not named.
     """
 
     reader: ItemReader | None = None
     samples: tuple[Sample, ...] = ()
     id_column: str | None = None
+    beside: bool = False
 
     @property
     def format(self) -> str | None:
@@ -47,7 +52,8 @@ class ItemSource:
     def announce(self, reporter: Reporter) -> None:
         """Say which format was recognised."""
         if self.reader:
-            reporter.info(f"{self.samples[0].path.name}: read as {self.reader.name} ({self.reader.summary})")
+            found = "found beside the log, " if self.beside else ""
+            reporter.info(f"{self.samples[0].path.name}: {found}read as {self.reader.name} ({self.reader.summary})")
 
     def choose_views(self, views: ViewSelection, cold: bool, bad_rows: BadRows) -> tuple[ViewSelection, list[str]]:
         """Name all views, and the columns that they need.
@@ -86,13 +92,21 @@ class ItemSource:
         if self.reader is None or not columns:
             return None
         reader, id_column = self.reader, str(self.id_column)
-        return bad_rows.read(
-            list(self.samples), lambda samples: reader.read(samples, id_column, columns, wanted, reporter)
-        )
+        try:
+            return bad_rows.read(
+                list(self.samples), lambda samples: reader.read(samples, id_column, columns, wanted, reporter)
+            )
+        except DataError as error:
+            if not self.beside:
+                raise
+            hint = "It was found in the folder of the log; name the files of the log, not the folder, to do without it."
+            raise DataError(error.message, f"{error.hint} {hint}" if error.hint else hint) from error
 
 
 def find_items(options: PreprocessOptions, item_column: str, finder: Finder) -> ItemSource:
     """Find the files of the item metadata, and choose their format and the column of the ids.
+
+    Where none are named and the log is a folder, they are looked for in it.
 
     Args:
         options: the files, and the format and column that the user names.
@@ -103,16 +117,21 @@ def find_items(options: PreprocessOptions, item_column: str, finder: Finder) -> 
         UsageError: when an option needs item metadata, and there is none.
         DataError: when a file is missing or lacks the column, or files do not belong together.
     """
-    samples = finder.samples(options.items, "items", reading_of_items(options))
+    named: Sequence[Path] = options.items
+    if beside := not named:
+        named = items_beside(options.inputs, finder.passed_over)
+    samples = finder.samples(named, "items", reading_of_items(options))
+    for path in (sample.path for sample in samples):
+        finder.passed_over.forget(str(path.parent), [path.name])
     if not samples:
         _refuse_options_of_items(options)
         return ItemSource()
     reader = choose_reader(ITEM_READERS, samples, options.items_format, "--items-format")
     wanted = options.items_id_column
     with suppress(DataError):
-        return ItemSource(reader, tuple(samples), choose_id_column(samples, wanted, item_column))
+        return ItemSource(reader, tuple(samples), choose_id_column(samples, wanted, item_column), beside)
     samples = [finder.with_all_keys(sample) for sample in samples]  # the first records may lack it
-    return ItemSource(reader, tuple(samples), choose_id_column(samples, wanted, item_column))
+    return ItemSource(reader, tuple(samples), choose_id_column(samples, wanted, item_column), beside)
 
 
 def _refuse_options_of_items(options: PreprocessOptions) -> None:

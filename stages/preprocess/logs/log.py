@@ -25,6 +25,7 @@ class LogColumns:
         rating: the rating, read only when ``rating_min`` is given.
         rating_min: interactions rated lower, or not rated, are dropped.
         time_format: how times are written that are neither numbers nor year first.
+        where: an SQL expression; interactions for which it does not hold are dropped.
     """
 
     user: str | None = None
@@ -33,6 +34,7 @@ class LogColumns:
     rating: str | None = None
     rating_min: float | None = None
     time_format: str | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Log:
         dropped: how many rows were left out, by reason.
         scale: what the times as the files write them were multiplied by, to keep their fractions.
         doubtful: how many rows have an id that may stand for nothing, by ``user`` and ``item`` and by word.
+        rows: how many the files have, as they were read.
     """
 
     frame: pl.DataFrame
@@ -55,6 +58,7 @@ class Log:
     dropped: dict[str, int]
     scale: int = 1
     doubtful: dict[str, dict[str, int]] = field(default_factory=dict)
+    rows: int = 0
 
     def without_split(self, by_time: bool) -> "Log":
         """The same interactions without the published split.

@@ -1,17 +1,19 @@
 """The files of the log, the format they have, and the columns that are read."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, UsageError
 from stages.frame.reporter import Reporter
 from stages.preprocess.logs.log import Log, LogColumns, LogReader
 from stages.preprocess.logs.readers import LOG_READERS
+from stages.preprocess.logs.readers.table import TABLE
 from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.formats import choose_reader
+from stages.preprocess.sources.likely import Likely, likely_columns
 from stages.preprocess.sources.reading import reading_of_log
 from stages.preprocess.sources.sample import Sample
 
@@ -24,11 +26,13 @@ class LogSource:
         reader: of the format.
         samples: all files that belong to the log, in reading order.
         columns: the columns that are read.
+        time_like: of a log whose times are not read, the column that looks like them.
     """
 
     reader: LogReader
     samples: list[Sample]
     columns: LogColumns
+    time_like: str | None = None
 
     def recorded(self) -> dict[str, Any]:
         """What the lineage records: plain names of the files, the format, the columns."""
@@ -76,12 +80,36 @@ def find_log(options: PreprocessOptions, finder: Finder) -> LogSource:
         options.rating_column,
         options.rating_min,
         options.time_format,
+        options.where,
     )
     samples = reader.complete(samples)
+    source = _resolved(reader, samples, columns, finder)
+    if source.columns.time is not None or reader is not TABLE:
+        return source
+    return replace(source, time_like=_likely(source.samples[0], finder).time)
+
+
+def _resolved(reader: LogReader, samples: list[Sample], columns: LogColumns, finder: Finder) -> LogSource:
+    """The source with its columns, or an error that tells which columns look like the ones that are missing."""
     if any(sample.has_records for sample in samples):
-        with suppress(DataError):
+        with suppress(DataError, UsageError):
             if (found := reader.resolve(samples, columns)).time is not None:
                 return LogSource(reader, samples, found)
         # A column that the first records lack may come later.
         samples = [finder.with_all_keys(sample) for sample in samples]
-    return LogSource(reader, samples, reader.resolve(samples, columns))
+    try:
+        return LogSource(reader, samples, reader.resolve(samples, columns))
+    except DataError as error:
+        first = samples[0].columns
+        flags = _likely(samples[0], finder).flags(
+            user=columns.user not in first, item=columns.item not in first, time=columns.time not in first
+        )
+        if reader is not TABLE or not flags:
+            raise
+        raise DataError(error.message, f"It looks like {flags}; or else: {error.hint}") from error
+
+
+def _likely(sample: Sample, finder: Finder) -> Likely:
+    with suppress(DataError):  # a malformed file is told of by line, when it is read
+        return likely_columns(finder.preparation.ready(sample))
+    return Likely()

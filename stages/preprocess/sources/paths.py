@@ -38,7 +38,10 @@ _DATA = (
 
 _PREFERRED: dict[Role, tuple[str, ...]] = {
     "log": ("u.data", "ratings.dat", "ratings.csv", "*.train.inter", "*.train.csv", "*.inter"),
-    "items": ("u.item", "movies.dat", "movies.csv", "*.item", "meta_*"),
+    "items": (
+        *("u.item", "movies.dat", "movies.csv", "*.item", "meta_*", "meta.*", "metadata.*"),
+        *("items.*", "products.*", "catalogue.*", "catalog.*"),
+    ),
 }
 """Of a folder that holds a whole data set, what is the log and what describes the items; names without compression."""
 
@@ -65,19 +68,29 @@ class Found:
 
 @dataclass
 class PassedOver:
-    """What lies in the folders that were named and is not read.
+    """What lies in the folders that were named and is not read."""
 
-    Attributes:
-        messages: a sentence a folder and reason.
-    """
-
-    messages: list[str] = field(default_factory=list)
+    _notes: list[tuple[str, list[str], str]] = field(default_factory=list)
 
     def note(self, folder: str, names: Sequence[str], reason: str) -> None:
         """Remember files of a folder and why they are not read."""
-        if names:
+        self._notes.append((folder, list(names), reason))
+
+    def forget(self, folder: str, names: Sequence[str]) -> None:
+        """Files of a folder that are read after all."""
+        self._notes = [
+            (place, [name for name in noted if place != folder or name not in names], reason)
+            for place, noted, reason in self._notes
+        ]
+
+    @property
+    def messages(self) -> list[str]:
+        """A sentence a folder and reason."""
+        told = []
+        for folder, names, reason in self._notes:
             more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-            self.messages.append(f"{folder}: passed over {', '.join(names[:_SHOWN])}{more}: {reason}")
+            told += [f"{folder}: passed over {', '.join(names[:_SHOWN])}{more}: {reason}"] if names else []
+        return told
 
 
 def find_files(
@@ -143,6 +156,25 @@ def _named(name: str | Path, role: Role, workdir: Path, max_bytes: int, passed_o
     if not found:
         raise DataError(f"no file matches {name}", "Check the pattern; quote it to keep it from the shell.")
     return [Found(path, folders_of(path.parent)) for path in found]
+
+
+def items_beside(log: Sequence[str | Path], passed_over: PassedOver) -> list[Path]:
+    """What describes the items in the folders that were named as the log, by its name; files that are named are alone.
+
+    Args:
+        log: as the user names it.
+        passed_over: forgets what is found here.
+    """
+    found: list[Path] = []
+    for folder in [Path(name) for name in log if address_of(name) is None and Path(name).is_dir()]:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and not _is_hidden(path.name))
+        for pattern in _PREFERRED["items"]:
+            if chosen := [path for path in files if Path(plain_name(path.name)).match(pattern)]:
+                chosen = _without_copies(chosen, lambda paths, reason: None)
+                passed_over.forget(str(folder), [path.name for path in chosen])
+                found += chosen
+                break
+    return found
 
 
 def folders_of(path: PurePath) -> Folders:
@@ -213,7 +245,8 @@ def _choose(files: Sequence[AnyPath], role: Role, folder: str, passed_over: Pass
         found += [path for path in present if path.name.startswith("part-") and not path.suffix]
     leave([path for path in present if path not in found], "no known kind of file; name it to have it read")
     if role == "log":  # the reviews, where the metadata lie beside them
-        others = [path for path in found if any(path.match(pattern) for pattern in _PREFERRED["items"])]
+        patterns = _PREFERRED["items"]
+        others = [p for p in found if any(p.with_name(plain_name(p.name)).match(pattern) for pattern in patterns)]
         if others and len(others) < len(found):
             leave(others, "describes the items")
             found = [path for path in found if path not in others]

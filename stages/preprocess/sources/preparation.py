@@ -55,6 +55,8 @@ class Preparation:
         """
         if sample.path not in self._known:
             made = self._unpacked(sample) if sample.copied else sample
+            if made.has_records:
+                made = replace(made, rows=_count_records(made))
             if made.kind == "csv" and not made.is_old_movielens:
                 made, as_it_is = survey(made)
                 made = made if as_it_is else self._as_table(made)
@@ -74,7 +76,7 @@ class Preparation:
             The numbers of the malformed lines, from 1; when they are more than allowed, one more than that, and no copy
             is made.
         """
-        parse, found = PARSERS[sample.kind], []
+        parse, found, good = PARSERS[sample.kind], [], 0
         copy = self._new(".jsonl")
         with open_bytes(sample.source) as file, copy.open("wb") as to:
             for number, line in enumerate(file, 1):
@@ -82,12 +84,13 @@ class Preparation:
                 if line.strip():
                     try:
                         text = plain_json(parse(line.removeprefix(BOM) if number == 1 else line)).encode()
+                        good += 1
                     except MALFORMED:
                         found.append(number)
                         if len(found) > allowed:
                             return found
                 to.write(text + b"\n")
-        self._known[sample.path] = replace(sample, kind="jsonl", data=copy, bom=False)
+        self._known[sample.path] = replace(sample, kind="jsonl", data=copy, bom=False, rows=good)
         return found
 
     def _new(self, ending: str) -> Path:
@@ -118,6 +121,15 @@ class Preparation:
         except NotInDialectError as error:
             raise DataError(f"{sample.path}: {error}", "See --separator, --quote and --escape.") from error
         return replace(sample, table=copy)
+
+
+def _count_records(sample: Sample) -> int:
+    """How many lines of a file of records are not blank, counted apart from the reader."""
+    count = 0
+    with open_bytes(sample.source) as file:
+        while lines := file.readlines(_CHUNK):
+            count += sum(1 for line in lines if line.strip())
+    return count
 
 
 def _remove_old(folder: Path) -> None:

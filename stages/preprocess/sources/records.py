@@ -3,11 +3,17 @@
 import ast
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 
+HALF = "\0"
+"""Stands for half of a character outside of the basic plane, as a text has it that was cut within an emoji; the engine
+puts it there itself. It is a blank in texts, and no part of an id."""
+
+_HALVES = re.compile("[\ud800-\udfff]")
 MALFORMED = (ValueError, SyntaxError, RecursionError, MemoryError)
 """What parsing a malformed record raises."""
 
@@ -81,7 +87,7 @@ def struct_of(columns: Sequence[str]) -> pl.Struct:
 
 
 def plain_json(record: dict[str, Any]) -> str:
-    """A record as JSON that any parser takes: what is no number is null, half an emoji is replaced."""
+    """A record as JSON that any parser takes: what is no number is null, half a character is :data:`HALF`."""
     try:
         text = json.dumps(record, allow_nan=False, skipkeys=True)
     except (ValueError, TypeError):
@@ -97,13 +103,20 @@ def whole_text(text: str) -> str:
 
 
 def _whole(record: dict[str, Any]) -> dict[str, Any]:
-    return {whole_text(key): _whole_value(value) for key, value in record.items()}
+    return {_marked(key): _whole_value(value) for key, value in record.items()}
 
 
 def _whole_value(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole_value(part) for part in value]
-    return whole_text(value) if isinstance(value, str) else value
+    return _marked(value) if isinstance(value, str) else value
+
+
+def _marked(text: str) -> str:
+    """A text with :data:`HALF` for each half of a character; halves that belong together are put together."""
+    if text.isascii():
+        return text
+    return _HALVES.sub(HALF, text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass"))
 
 
 def _plain(value: Any) -> Any:
@@ -119,6 +132,6 @@ def _plain(value: Any) -> Any:
 
 def _as_string(value: Any) -> str | None:
     if value is None or isinstance(value, str):
-        return value if value is None else whole_text(value)
+        return value if value is None else _marked(value)
     value = _plain(value)
     return None if value is None else json.dumps(value, default=str)

@@ -60,7 +60,7 @@ class Sample:
         copied: only a copy can be read: the file is compressed or encoded in a way that the engine does not know.
         data: where the contents are read from, if not from ``path``.
         table: an Arrow file of the rows of a ``csv`` file, all strings, where the engine does not know the dialect.
-        rows: how many rows a ``csv`` file has, counted apart from the reader.
+        rows: how many rows a text file has, counted apart from the reader.
     """
 
     path: Path

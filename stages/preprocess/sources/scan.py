@@ -253,6 +253,11 @@ def require_rows(found: int, samples: Sequence[Sample]) -> None:
     for sample in samples:
         column = sample.own_columns[0]
         read = collect(scan(sample, [column]), [sample])[column].to_list()
+        if len(read) != sample.rows and sample.has_records:
+            raise DataError(
+                f"{sample.path}: {len(read):,} records were read, but it has {sample.rows:,} lines that are not blank",
+                "Write one record per line.",
+            )
         if len(read) != sample.rows:
             raise DataError(
                 f"{sample.path}: {len(read):,} rows were read, but it has {sample.rows:,}; they part at line "

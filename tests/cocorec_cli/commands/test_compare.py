@@ -24,11 +24,12 @@ def test_tables(cli, runs):
     outcome = cli("compare", *runs, "--resamples", "999")
     assert outcome.code == 0
     lines = [re.split(r"\s{2,}", line.strip()) for line in outcome.out.splitlines()]
-    assert ["metric", "old", "new"] in lines
-    assert ["recall@10", "0.0000", "1.0000"] in lines
-    assert ["ndcg@10", "new", "0.0000", "1.0000", "+1.0000", "+1.0000 to +1.0000", "-", "0.0010", "0.0020"] in lines
-    assert ["1-5", "20", "ndcg@10", "new", "0.0000", "1.0000"] in [line[:6] for line in lines]
-    assert "differences from old by history length" in outcome.out
+    at = lines.index(["ndcg@10: difference from old"])
+    assert lines[at + 1] == ["run", "mean", "difference", "95 % interval", "relative", "p", "p (Holm)"]
+    assert lines[at + 2] == ["old", "0.0000"]
+    assert lines[at + 3] == ["new", "1.0000", "+1.0000", "+1.0000 to +1.0000", "-", "0.0010", "0.0020"]
+    assert ["1-5", "20", "new", "1.0000", "0.0000", "+1.0000"] in [line[:6] for line in lines]
+    assert "recall@10 by history length: difference from old" in outcome.out
     assert "two-sided paired randomization test over users, 999 resamples; Holm" in outcome.out
     assert "no slices by item popularity" in outcome.out
 
@@ -37,11 +38,11 @@ def test_markdown(cli, runs):
     outcome = cli("compare", *runs, "--resamples", "99", "--markdown", "--metrics", "recall@20,mrr")
     assert outcome.code == 0
     lines = outcome.out.splitlines()
-    at = lines.index("| metric | old | new |")
-    assert lines[at + 1] == "| --- | --- | --- |"
-    assert lines[at + 2] == "| recall@20 | 1.0000 | 1.0000 |"
-    assert "**differences from old**" in lines
-    assert any(line.startswith("| mrr | new | 0.0833 | 1.0000 | +0.9167 |") for line in lines)
+    at = lines.index("**mrr: difference from old**")
+    assert lines[at + 2] == "| run | mean | difference | 95 % interval | relative | p | p (Holm) |"
+    assert lines[at + 3] == "| --- | --- | --- | --- | --- | --- | --- |"
+    assert lines[at + 4] == "| old | 0.0833 |  |  |  |  |  |"
+    assert lines[at + 5].startswith("| new | 1.0000 | +0.9167 |")
 
 
 def test_markdown_escapes_what_would_end_a_cell(capsys):
@@ -51,7 +52,7 @@ def test_markdown_escapes_what_would_end_a_cell(capsys):
 
 def test_json_is_one_object(cli, runs):
     outcome = cli("compare", *runs, "--json", "--resamples", "99", "--baseline", "new", "--history-buckets", "4")
-    value = json.loads(outcome.out)
+    value = json.loads(outcome.out)["result"]
     assert (value["baseline"], value["method"]["resamples"]) == ("new", 99)
     assert {row["slice"] for row in value["slices"]} == {"1-4", "5+"}
     assert [row["p"] for row in value["differences"]] == [0.01, 0.01]
@@ -59,7 +60,7 @@ def test_json_is_one_object(cli, runs):
 
 def test_options_come_from_the_environment(cli, runs, monkeypatch):
     monkeypatch.setenv("COCOREC_COMPARE_METRICS", "mrr")
-    value = json.loads(cli("compare", *runs, "--json", "--resamples", "9").out)
+    value = json.loads(cli("compare", *runs, "--json", "--resamples", "9").out)["result"]
     assert [row["metric"] for row in value["differences"]] == ["mrr"]
 
 
@@ -76,5 +77,8 @@ def test_options_come_from_the_environment(cli, runs, monkeypatch):
 def test_errors(cli, runs, tmp_path, arguments, code, said):
     (tmp_path / "text.parquet").write_text("no table")
     outcome = cli("compare", *arguments)
-    assert (outcome.code, outcome.out) == (code, "")
-    assert said in outcome.err
+    assert (outcome.code, said in outcome.err) == (code, True)
+    if "--json" in arguments:
+        assert said in json.loads(outcome.out)["error"]["message"]
+    else:
+        assert outcome.out == ""

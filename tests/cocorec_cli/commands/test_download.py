@@ -59,7 +59,7 @@ def test_a_table_and_the_next_command_which_works(cli, games):
 
 def test_json_is_one_object(cli, games):
     outcome = cli("download", "amazon-2023", "Video_Games", "--to", "a folder", "--json")
-    value = json.loads(outcome.out)
+    value = json.loads(outcome.out)["result"]
     assert (value["category"], value["folder"], value["skipped"]) == ("Video_Games", "a folder", False)
     assert value["next"].startswith("cocorec preprocess 'a folder/Video_Games.train.csv.gz' --items 'a folder/meta_")
     assert [set(row) for row in value["files"]] == [{"file", "bytes", "sha256", "state"}] * 4
@@ -133,7 +133,7 @@ def test_scientific_from_the_server_to_the_catalogue(cli, mirror, scientific):
     mirror.add("Scientific", scientific)
     outcome = cli("download", "amazon-2023", "Scientific", "--base-url", mirror.url, "--json")
     assert outcome.code == 0, outcome.err
-    done = cli(*json.loads(outcome.out)["next"].split()[1:], "--json")
+    done = cli(*json.loads(outcome.out)["result"]["next"].split()[1:], "--json")
     assert done.code == 0, done.err
-    facts = json.loads(done.out)["facts"]
+    facts = json.loads(done.out)["result"]["facts"]
     assert (facts["users"], facts["items"]) == (8442, 4385)

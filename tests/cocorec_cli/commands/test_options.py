@@ -15,16 +15,20 @@ from typer.main import get_command
 
 from cocorec_cli.config import CONFIG_KEY, read_config
 from cocorec_cli.from_options import COMMON_PARAMETERS, OptionsCommand, given_values
+from cocorec_cli.help_page import FEW, Row, rows_of
 from cocorec_cli.main import COMMANDS, app
 from cocorec_cli.runner import stage_context
 from stages.compare import CompareOptions
 from stages.download import DownloadOptions
 from stages.embed import EmbedOptions
 from stages.evaluate import EvaluateOptions
+from stages.export import ExportOptions
 from stages.frame.options import Declared, Options, declarations, defaults
 from stages.preprocess import PreprocessOptions
 from stages.quantize import QuantizeOptions
 from stages.recommend import RecommendOptions, SimilarOptions
+from stages.report import ReportOptions
+from stages.serve import ServeOptions
 from stages.train import TrainOptions
 from stages.tune import TuneOptions
 
@@ -36,7 +40,10 @@ OPTIONS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "evaluate": EvaluateOptions,
     "recommend": RecommendOptions,
+    "export": ExportOptions,
+    "serve": ServeOptions,
     "compare": CompareOptions,
+    "report": ReportOptions,
     "tune": TuneOptions,
 }
 
@@ -46,10 +53,13 @@ OF_THE_COMMAND_ALONE = {
     "embed": {"memory_limit"},
     "quantize": set(),
     "train": {"preset"},
-    "evaluate": {"fail_under"},
+    "evaluate": {"fail_under", "verbose"},
     "recommend": set(),
+    "export": set(),
+    "serve": set(),
     "compare": {"markdown"},
-    "tune": {"search", "output", "device", "threads", "force"},
+    "report": set(),
+    "tune": {"search", "output", "device", "threads", "log", "log_to", "force"},
 }
 """Options that say how a command behaves, not what its stage does."""
 
@@ -60,9 +70,6 @@ ARGUMENTS = {
 }
 """What a command does not run without."""
 
-WIDTH = 700
-"""Columns of a terminal in which no line of the help is broken."""
-
 
 @pytest.fixture(scope="module")
 def group() -> TyperGroup:
@@ -72,45 +79,38 @@ def group() -> TyperGroup:
 
 
 @pytest.fixture
-def rows(cli, monkeypatch, request) -> dict[str, tuple[str, str]]:
-    """What the help of the command says of each option, by flag or metavar: its panel, and its line."""
-    monkeypatch.setenv("COLUMNS", str(WIDTH))
-    monkeypatch.setenv("TERMINAL_WIDTH", str(WIDTH))
-    found: dict[str, tuple[str, str]] = {}
-    panel = ""
-    for line in cli(request.getfixturevalue("name"), "--help").out.splitlines():
-        if line.startswith("╭─ "):
-            panel = line.strip("╭╮─ ")
-        elif line.startswith("│"):
-            text = " ".join(line.strip("│").removeprefix(" *").split())
-            found[text.partition(" ")[0]] = panel, text
-    return found
+def rows(group, request) -> dict[str, Row]:
+    """What the help of the command says of each option, by flag or metavar."""
+    command = group.commands[request.getfixturevalue("name")]
+    with command.make_context(command.name, [], parent=_root(group), resilient_parsing=True) as context:
+        return {row.names[0].split()[0].rstrip(","): row for row in rows_of(command, context)}
 
 
 def _default(declared: Declared) -> str:
     """How the help tells the default of an option."""
     value, option = declared.default, declared.option
     if declared.required:
-        return "[required]"
+        return "required"
     if option.unset is not None and value in (None, ()):
-        return f"[default: ({option.unset})]"
+        return f"default: {option.unset}"
     if declared.kind is bool:
         name = declared.name.replace("_", "-")
-        return "" if option.switch else f"[default: {name if value else f'no-{name}'}]"
-    return f"[default: {', '.join(map(str, value)) if declared.several else value}]"
+        return "" if option.switch else f"default: {name if value else f'no-{name}'}"
+    return f"default: {', '.join(map(str, value)) if declared.several else value}"
 
 
 def _bounds(declared: Declared) -> str:
     if declared.several or declared.option.min is None:
         return ""
     low, high = f"{declared.option.min:g}", declared.option.max
-    return f"[x>={low}]" if high is None else f"[{low}<=x<={high:g}]"
+    return f"x>={low}" if high is None else f"{low}<=x<={high:g}"
 
 
 def test_these_commands_are_made_from_options(group):
     made = {entry.name: getattr(group.commands[entry.name], "options", None) for entry in COMMANDS}
     assert {name: options for name, options in made.items() if options} == {
         **OPTIONS,
+        "init": PreprocessOptions,
         "similar": SimilarOptions,
     }
 
@@ -119,16 +119,17 @@ def test_these_commands_are_made_from_options(group):
 def test_the_help_shows_the_fields(name, rows):
     for declared in declarations(OPTIONS[name]):
         option = declared.option
-        panel, line = rows[option.metavar if option.argument and option.metavar else declared.flag]
-        assert panel == ("Arguments" if option.argument else option.panel), declared.name
-        assert option.help in line, declared.name
-        assert line.endswith(_default(declared)), (declared.name, line)
-        assert _bounds(declared) in line, (declared.name, line)
-        assert (option.metavar or "") in line, declared.name
-        if declared.choices and not option.metavar:
-            assert f"<{'|'.join(declared.choices)}>" in line, declared.name
+        row = rows[option.metavar if option.argument and option.metavar else declared.flag]
+        assert row.panel == ("Arguments" if option.argument else option.panel), declared.name
+        words = " ".join(row.help.replace("\n", " ").replace(";", "").split())
+        assert " ".join(option.help.replace(";", "").split()) in words, declared.name
+        assert _default(declared) in row.extra, (declared.name, row)
+        assert _bounds(declared) in row.extra, (declared.name, row)
+        assert option.argument or (option.metavar or "") in " ".join(row.names), declared.name
+        for choice in declared.choices:
+            assert choice in f"{row.help} {row.names}", declared.name
         if declared.kind is bool and not option.flags:
-            assert (f"--no-{declared.name.replace('_', '-')} " in line) is not option.switch, declared.name
+            assert (f"--no-{declared.name.replace('_', '-')}" in row.names) is not option.switch, declared.name
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -138,6 +139,13 @@ def test_the_help_shows_nothing_else(name, rows, group):
     own = {parameter.name for parameter in group.commands[name].params} - {one.name for one in fields}
     assert own - set(COMMON_PARAMETERS) == OF_THE_COMMAND_ALONE[name] - set(COMMON_PARAMETERS)
     assert set(rows) == flags | {"--" + parameter.replace("_", "-") for parameter in own}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_newcomer_sees_few_options(name, rows):
+    """At most about eight of a stage, beside the general ones; all of them where there are few."""
+    common = [row for row in rows.values() if row.common and row.panel not in ("General", "Options", "Presets")]
+    assert len(rows) <= FEW or 2 <= len(common) <= 11, [row.names for row in common]
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -190,7 +198,7 @@ def test_options_are_values(name):
 
 
 HEAVY = {"torch", "numpy", "polars", "pyarrow", "faiss", "sentence_transformers", "transformers", "safetensors"}
-HEAVY |= {"scipy", "sklearn", "optuna"}
+HEAVY |= {"scipy", "sklearn", "optuna", "fastapi", "uvicorn", "prometheus_client"}
 
 HELP = """
 import sys

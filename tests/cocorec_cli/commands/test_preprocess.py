@@ -28,7 +28,7 @@ def test_every_new_way_at_once(cli, tmp_path, files):
         *("--max-bad-rows", 1, "--since", "2020-09-14", "--sample-users", 3, "--seed", 1),
     )
     assert outcome.code == 0
-    facts = json.loads(outcome.out)["facts"]
+    facts = json.loads(outcome.out)["result"]["facts"]
     assert (facts["users"], facts["items"], facts["cold_items"], facts["split"]) == (3, 7, 2, "temporal")
     assert [facts[f"{part}_interactions"] for part in ("train", "valid", "test")] == [9, 3, 3]
     assert facts["bad_rows"] == {"texts.jsonl": [8]}

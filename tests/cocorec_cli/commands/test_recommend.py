@@ -44,7 +44,7 @@ def test_a_table_with_the_first_lists_within_80_columns(cli, workdir):
 
 
 def test_json_is_one_object(cli):
-    value = json.loads(cli("recommend", "--top", "3", "--device", "cpu", "--json").out)
+    value = json.loads(cli("recommend", "--top", "3", "--device", "cpu", "--json").out)["result"]
     assert (value["stage"], value["facts"]["top"], value["facts"]["users"]) == ("recommend", 3, 300)
 
 
@@ -54,13 +54,13 @@ def test_lists_on_standard_output_and_the_report_on_standard_error(cli):
     assert [line["user_id"] for line in lines] == ["user-001", "user-002"]
     assert "recommend: made standard output in" in outcome.err
     refused = cli("recommend", "--output", "-", "--json")
-    assert (refused.code, refused.out) == (2, "")
+    assert (refused.code, json.loads(refused.out)["error"]["kind"]) == (2, "usage")
     assert "both print on standard output" in refused.err
 
 
 def test_seen_items_are_left_out_or_in(cli):
     for flag, said in (("--exclude-seen", "left out, as asked"), ("--include-seen", "left in, as asked")):
-        found = json.loads(cli("recommend", flag, "--device", "cpu", "--json").out)
+        found = json.loads(cli("recommend", flag, "--device", "cpu", "--json").out)["result"]
         assert found["facts"]["seen_items"] == said
 
 
@@ -70,7 +70,7 @@ def test_similar_items_with_titles(cli, tmp_path):
     lines = outcome.out.splitlines()
     assert [lines[0], lines[4]] == ["item-001", "item-002"]
     assert lines[1].split() == ["item", "cosine", "title"]
-    found = json.loads(cli("similar", "--all", "--by", "text", "--top", "2", "--device", "cpu", "--json").out)
+    found = json.loads(cli("similar", "--all", "--by", "text", "--top", "2", "--device", "cpu", "--json").out)["result"]
     assert found["by"] == "text"
     assert [item["item_id"] for item in found["items"]] == [f"item-{i:03}" for i in range(60)]
     assert set(found["items"][0]["similar"][0]) == {"item", "cosine", "title"}

@@ -30,7 +30,9 @@ def workdir(tmp_path: Path) -> Path:
 def _found(cli, *args: str) -> dict[str, tuple[str, str]]:
     outcome = cli("status", "--json", *args)
     assert outcome.code == 0
-    return {found["file"]: (found["state"], found["reason"]) for found in json.loads(outcome.out)["artifacts"]}
+    return {
+        found["file"]: (found["state"], found["reason"]) for found in json.loads(outcome.out)["result"]["artifacts"]
+    }
 
 
 def test_table(cli, workdir):
@@ -42,7 +44,7 @@ def test_table(cli, workdir):
 
 
 def test_raw_inputs_are_compared_where_the_configuration_names_them(cli, workdir, tmp_path):
-    assert _found(cli)["items.parquet"] == ("fresh", "up to date; inputs from outside not compared: 1")
+    assert _found(cli)["items.parquet"] == ("fresh", "up to date; log.csv not compared")
     assert _found(cli, "--config", "c.toml")["items.parquet"] == ("fresh", "up to date")
     (tmp_path / "log.csv").write_text("user_id,item_id\nu,i\n")
     assert _found(cli, "--config", "c.toml")["items.parquet"] == ("stale", "log.csv has changed since")

@@ -53,7 +53,7 @@ def test_the_best_is_a_configuration_to_use(cli, config, structured, tmp_path):
     search = ["--search", "dropout=0.0:0.4", "--search", "quantize.levels=1,2"]
     outcome = cli("tune", "--config", config, *search, "--trials", "3", "--output", best, "--json")
     assert outcome.code == 0
-    value = json.loads(outcome.out)
+    value = json.loads(outcome.out)["result"]
     assert value["stage"] == "tune"
     assert value["facts"]["trials"]["complete"] == 3
     options = value["facts"]["best_options"]
@@ -74,8 +74,8 @@ def test_the_best_is_a_configuration_to_use(cli, config, structured, tmp_path):
     assert cli("quantize", "--config", best).code == 0
     assert read_lineage(structured / CODES).options["levels"] == options["quantize.levels"]
     outcome = cli("train", "--config", best, "--json")
-    trained = json.loads(outcome.out)["facts"]
-    assert trained["validation"]["ndcg@10"] == value["facts"]["best"]["validation ndcg@10"]
+    trained = json.loads(outcome.out)["result"]["facts"]
+    assert trained["validation"]["ndcg@10"] == value["facts"]["best"]["validation_ndcg@10"]
     assert read_lineage(structured / MODEL_CONFIG).options["fusion_ffn_dim"] == 32
 
 
@@ -98,6 +98,14 @@ def test_nothing_is_evaluated_and_tables_are_printed(cli, config, structured, mo
     assert {name for name in _rows(structured)[0] if "." in name} == {"train.learning_rate", "train.dropout"}
     assert tomllib.loads(Path("best.toml").read_text())["train"]["model"] == "sasrec"
     assert not {METRICS, Path(RANKS).name} & {path.name for path in structured.rglob("*")}
+
+
+def test_trials_are_logged_and_the_configuration_says_nothing_of_it(cli, config, structured, monkeypatch, tmp_path):
+    monkeypatch.setenv("COCOREC_TRAIN_MODEL", "sasrec")
+    given = ["--log", "tensorboard", "--log-to", "board", "--search", "dropout=0.1,0.2"]
+    assert cli("tune", "--config", config, "--trials", "1", "-q", *given).code == 0
+    assert [path.name for path in (tmp_path / "board").iterdir()] == ["trial-00000"]
+    assert not {"log", "log_to", "log_name"} & tomllib.loads(Path("best.toml").read_text())["train"].keys()
 
 
 def test_the_space_of_the_file_and_of_the_command_line(cli, config, structured, monkeypatch):
@@ -221,11 +229,11 @@ def test_a_missing_package_names_the_extra(cli, config, structured, monkeypatch,
     outcome = cli("tune", "--config", config)
     assert outcome.code == 2
     assert f"needs the package {package}" in outcome.err
-    assert "pip install 'cocorec[tune]'" in outcome.err
+    assert "pip install '.[tune]' in a checkout, else pip install 'cocorec[tune]'" in outcome.err
     assert not (structured / STUDY).exists()
 
 
 def test_help_names_the_tables_of_the_file(cli):
-    text = " ".join(cli("tune", "--help").out.replace("│", " ").split())
+    text = " ".join(cli("tune", "--help").out.split())
     assert "the tables train and quantize of the configuration file" in text
     assert "tables tune.space.train and tune.space.quantize" in text

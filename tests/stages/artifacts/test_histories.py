@@ -63,3 +63,9 @@ def test_columns_have_to_be_there(tmp_path: Path) -> None:
         read_histories(path)
     with pytest.raises(DataError, match="column 'items' has type"):
         read_histories(written(tmp_path, ["u"], [1], pa.int32()))
+
+
+def test_sequences_under_the_name_of_histories_are_refused(structured: Path) -> None:
+    path = (structured / "sequences.parquet").rename(structured / "histories.parquet")
+    with pytest.raises(DataError, match=r"histories\.parquet is a sequences\.parquet.*\nRun `cocorec preprocess`"):
+        read_histories(path)

@@ -5,7 +5,7 @@ import pytest
 
 from stages.artifacts import names
 from stages.artifacts.errors import CocorecError, DataError, QualityError, UsageError
-from stages.artifacts.pipeline import PIPELINE, STAGES, stage_of
+from stages.artifacts.pipeline import AFTERWARDS, MAKERS, PIPELINE, STAGES, stage_of
 from stages.frame.reporter import Reporter
 
 
@@ -16,6 +16,14 @@ def test_every_input_is_made_by_an_earlier_stage() -> None:
         assert not made & set(stage.outputs)
         made |= set(stage.outputs)
     assert list(STAGES) == ["preprocess", "embed", "quantize", "train", "evaluate", "recommend"]
+
+
+def test_what_is_made_afterwards_is_no_part_of_the_pipeline() -> None:
+    assert list(MAKERS) == [*STAGES, "export"]
+    made = {output for stage in PIPELINE for output in stage.outputs}
+    for stage in AFTERWARDS:
+        assert set(stage.inputs) <= made
+        assert not made & set(stage.outputs)
 
 
 def test_stage_of_a_file() -> None:

@@ -54,7 +54,7 @@ def test_a_folder_that_does_not_exist(tmp_path):
 def test_fresh_and_missing(workdir):
     states = _states(workdir)
     assert states[names.ITEMS].state == "fresh"
-    assert states[names.ITEMS].reason == "up to date; inputs from outside not compared: 1"
+    assert states[names.ITEMS].reason == "up to date; log.csv not compared"
     assert states[names.EMBEDDINGS].state == "fresh"
     assert states[names.EMBEDDINGS].reason == "up to date"
     assert states[names.EMBEDDINGS].size == (workdir / names.EMBEDDINGS).stat().st_size

@@ -20,10 +20,14 @@ def test_auto_takes_a_gpu_when_there_is_one():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("gpu", r"--device 'gpu' is unknown\nChoose auto, cpu, cuda or cuda:N\."),
+        ("gpu", r"--device 'gpu' is unknown\nChoose auto, cpu, cuda, cuda:N or mps\."),
         ("", "--device '' is unknown"),
         ("cuda:x", "--device 'cuda:x' is unknown"),
         ("meta", "--device 'meta' is not supported"),
+        pytest.param(
+            *("mps", r"--device mps: there is none on this machine\nChoose --device auto or cpu"),
+            marks=pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is one here"),
+        ),
         ("cuda:99", r"--device cuda:99: there is no such GPU that torch can use\n.*choose --device cpu"),
     ],
 )

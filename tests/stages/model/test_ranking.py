@@ -10,7 +10,7 @@ from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.cocorec import CoCoRec
 from stages.model.packing import Packing
 from stages.model.popularity import Popularity
-from stages.model.ranking import queries, rank, target_ranks
+from stages.model.ranking import Spans, best_lists, queries, rank, target_ranks
 
 
 @pytest.fixture
@@ -163,3 +163,37 @@ def test_autocast_does_not_coarsen_the_scores(model, sequences):
         scores = rank(model, items, wanted, top=60).scores
     assert scores.dtype == np.float32
     assert all(len(np.unique(row)) == 60 for row in scores)
+
+
+@pytest.mark.parametrize("dim", [16, 64])
+def test_a_history_alone_gets_the_bits_that_it_gets_among_others(structured, dim):
+    torch.manual_seed(0)
+    catalogue = read_catalogue(structured, CoCoRec.reads, 8)
+    model = CoCoRec.build(config_for("cocorec", catalogue, dim=dim, heads=2, layers=2), catalogue).eval()
+    rng = np.random.default_rng(1)
+    lengths = rng.integers(1, model.config.max_history + 1, 60)
+    ends = np.cumsum(lengths)
+    items = torch.from_numpy(rng.integers(1, 61, ends[-1]))
+    spans = Spans(ends - lengths, ends - lengths, ends)
+    score = model.scorer()
+    together, scores = best_lists(model, score, items, spans, top=10)
+    for size in (1, 2, 3, 7):
+        for low in range(0, 60, size):
+            few = slice(low, low + size)
+            found = best_lists(model, score, items, Spans(spans.first[few], spans.start[few], spans.end[few]), top=10)
+            assert (found[0] == together[few]).all()
+            assert found[1].tobytes() == scores[few].tobytes()
+
+
+def test_single_histories_may_have_more_hidden(model):
+    spans = Spans(np.array([0, 3]), np.array([0, 3]), np.array([3, 7]))
+    items = torch.arange(1, 8)
+
+    def hide_more(rows, scores):
+        for at, row in enumerate(rows.tolist()):
+            scores[at, : 56 if row else 1] = -torch.inf
+
+    found, _ = best_lists(model, model.scorer(), items, spans, top=10, hide_more=hide_more)
+    plain, _ = best_lists(model, model.scorer(), items, spans, top=10)
+    assert found[0].tolist() == plain[0].tolist()
+    assert sorted(found[1].tolist()) == [0] * 5 + [56, 57, 58, 59, 60]

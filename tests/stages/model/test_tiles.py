@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from stages.model.tiles import best, hide, ranks_of
+from stages.model.tiles import best, hide, product, ranks_of
 
 
 def test_the_best_of_many_ties_are_those_of_a_stable_sort():
@@ -23,3 +23,12 @@ def test_lists_end_where_nothing_is_left():
     assert items.tolist() == [[3, 2, 1], [2, 0, 0]]
     assert values[1].tolist() == [2, -torch.inf, -torch.inf]
     assert ranks_of(scores, torch.tensor([1, 3])).tolist() == [3, 4]
+
+
+def test_products_have_the_same_bits_for_few_rows_as_for_many():
+    torch.manual_seed(0)
+    users, candidates = torch.randn(64, 32), torch.randn(1001, 32)
+    whole = product(users, candidates)
+    assert (whole == users @ candidates.T).all()
+    for size in (1, 2, 5, 9):
+        assert torch.cat([product(part, candidates) for part in users.split(size)]).equal(whole)

@@ -118,3 +118,21 @@ def test_a_condition_on_typed_columns(tmp_path, kind):
         ids("brand < 3")
     with pytest.raises(UsageError, match="has no column 'Fender'"):
         ids('brand = "Fender"')
+
+
+@pytest.mark.parametrize("name", ["histories.parquet", "sequences.parquet"])
+def test_item_numbers_are_no_ids(read, tmp_path, name):
+    pl.DataFrame({"user_id": ["u"], "items": [[1, 2]], "train_end": [2]}).write_parquet(tmp_path / name)
+    with pytest.raises(DataError, match=f"{name} holds the item numbers of a work directory.*\nLeave --histories out"):
+        read(tmp_path / name)
+    pl.DataFrame({"user_id": ["u", "u"], "items": ["a", "b"]}).write_parquet(tmp_path / name)
+    assert read(tmp_path / name, item_column="items")[0] == {"u": ["a", "b"]}  # a log whose column has this name
+
+
+def test_half_characters_are_no_ids(read, tmp_path):
+    path = written(tmp_path / "lists.jsonl", json.dumps({"user_id": "u", "item_ids": ["a", "b\ud83d"]}))
+    with pytest.raises(DataError, match=r"row 1: .* is no id\nIds are texts of whole characters"):
+        read(path)
+    lines = [{"user_id": "u", "item_ids": ["a"]}, {"user_id": "\ud83d", "item_ids": ["a"]}]
+    found, dropped = read(written(path, *map(json.dumps, lines)))
+    assert (found, dropped["rows without a user"]) == ({"u": ["a"]}, 1)

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from reasons import counts_dropped
 
 from stages.artifacts.errors import DataError
 
@@ -143,7 +144,7 @@ def test_partitions_are_columns(run: Run, tmp_path: Path) -> None:
     pq.write_table(pa.table({"item_id": ["x"], "timestamp": [1]}), nobody / "0.parquet")
     made = run(tmp_path / "log", k_core=0)
     assert made.users == {"u": ["A b 2", "A b 1"], "v": ["c 2", "c 1"]}
-    assert made.facts["dropped"] == {"rows without a user or an item": 1}
+    assert counts_dropped(made.facts) == {"rows without a user or an item": 1}
     assert run(tmp_path / "log" / "*" / "*" / "*.parquet", k_core=0, item_column="shop").users == {
         "u": ["A b", "A b"],
         "v": ["c", "c"],
@@ -161,7 +162,7 @@ def test_words_for_nothing_are_counted(run: Run, tmp_path: Path, rows: list[Row]
     assert any("80 rows have user ids that may stand for nothing" in warning for warning in made.warnings)
     made = run(path, k_core=0, null_values=NULLS)
     assert made.users == histories([row for row in named if row[0] not in NULLS])
-    assert made.facts["dropped"] == {"rows without a user or an item": 80}
+    assert counts_dropped(made.facts) == {"rows without a user or an item": 80}
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -245,11 +246,11 @@ def test_keys_that_come_late(run: Run, tmp_path: Path, rows: list[Row]) -> None:
     log.write_text("".join(json.dumps(record) + "\n" for record in [*early, *late]))
     made = run(log, k_core=0)
     assert made.users == histories(rows)
-    assert made.facts["dropped"] == {"rows without a time": 110}
+    assert counts_dropped(made.facts) == {"rows without a time": 110}
     other.write_text(json.dumps(early[0]) + "\n")
     made = run(other, log, k_core=0)
     assert made.users == histories(rows)
-    assert made.facts["dropped"] == {"rows without a time": 111}
+    assert counts_dropped(made.facts) == {"rows without a time": 111}
     csv(tmp_path / "a.csv", [("u", "A")], "user_id,item_id")
     with pytest.raises(DataError, match=r"a\.csv: there is no column 'timestamp'"):
         run(tmp_path / "a.csv", csv(tmp_path / "b.csv", rows), k_core=0)
@@ -320,4 +321,4 @@ def test_repeats_of_a_user(run: Run, tmp_path: Path, which: str) -> None:
     made = run(log, k_core=0, repeats=which)
     assert made.users == {"u": {"all": list("ABABCA"), "first": list("ABC"), "last": list("BCA")}[which], "v": ["A"]}
     gone = 0 if which == "all" else 3
-    assert made.facts["dropped"] == ({"further interactions of a user with an item": 3} if gone else {})
+    assert counts_dropped(made.facts) == ({"further interactions of a user with an item": 3} if gone else {})

@@ -19,7 +19,7 @@ def ml_100k(data_root: Path) -> Path:
 
 
 def test_the_folder_as_published(ml_100k: Path, tmp_path: Path) -> None:
-    facts = preprocess(PreprocessOptions([ml_100k], items=[ml_100k], k_core=0), workdir=tmp_path).facts
+    facts = preprocess(PreprocessOptions([ml_100k], k_core=0), workdir=tmp_path).facts  # the texts lie beside
     assert (facts["format"], facts["items_format"], facts["time_unit"]) == ("recbole", "recbole", "s")
     assert (facts["users"], facts["items"], facts["interactions"]) == (943, 1682, 100_000)
     assert facts["users_with_times"] == 943

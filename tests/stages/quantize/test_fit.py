@@ -6,6 +6,7 @@ import pytest
 from stages.artifacts.errors import DataError
 from stages.quantize.fit import (
     codebook_rows,
+    exact_quantizer,
     fit_quantizer,
     fit_whitening,
     refitted_error,
@@ -26,11 +27,18 @@ def test_slices_are_of_one_width(vectors) -> None:
     np.testing.assert_array_equal(cut.explained, whole.explained[:6])
 
 
-def test_vectors_that_vary_in_too_few_directions_are_refused(vectors) -> None:
+def test_vectors_that_vary_in_few_directions_have_slices_that_say_nothing(vectors) -> None:
     flat = np.zeros((50, 8), np.float32)
     flat[:, :2] = vectors(50, 2)
-    with pytest.raises(DataError, match="'title' vary in 2 directions, too few for --levels 3"):
-        fit_whitening(flat, view="title", method="pq", levels=3, dimension=8, seed=0)
+    padded = fit_whitening(flat, view="title", method="pq", levels=3, dimension=8, seed=0)
+    assert padded.dimension == len(padded.explained) == 3
+    assert padded.explained.sum() == pytest.approx(1)
+    whitened = padded.apply(flat)
+    np.testing.assert_allclose(np.cov(whitened[:, :2].T), np.eye(2), atol=1e-4)
+    assert not whitened[:, 2].any()
+
+
+def test_vectors_that_do_not_vary_are_refused() -> None:
     with pytest.raises(DataError, match="vary in 0 directions"):
         fit_whitening(np.ones((50, 8), np.float32), view="title", method="rq", levels=1, dimension=8, seed=0)
 
@@ -60,6 +68,18 @@ def test_codebooks_find_the_centres_there_are(method: str) -> None:
     assert fitted.relative_error(whitened, fitted.encode(whitened)) < 0.05
     again = fit_quantizer(whitening, lambda _: matrix.copy(), method=method, **SIZED)
     np.testing.assert_array_equal(again.codebooks, fitted.codebooks)
+
+
+@pytest.mark.parametrize("method", ["pq", "rq"])
+def test_each_distinct_vector_is_a_centroid(vectors, method: str) -> None:
+    distinct = vectors(5, 8)
+    whitening = fit_whitening(np.repeat(distinct, 9, axis=0), view="t", method=method, levels=2, dimension=8, seed=0)
+    found = exact_quantizer(whitening, distinct, method=method, levels=2)
+    assert found.codebooks.shape == (2, 5, whitening.dimension // (2 if method == "pq" else 1))
+    whitened = whitening.apply(distinct)
+    codes = found.encode(whitened)
+    assert len(np.unique(codes, axis=0)) == 5
+    assert found.relative_error(whitened, codes) < 1e-9
 
 
 def test_rows_that_nothing_was_fitted_to_count_from_a_few_thousand() -> None:

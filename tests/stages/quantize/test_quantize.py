@@ -178,26 +178,51 @@ def test_any_codebook_size(make_embeddings: MakeEmbeddings, vectors: Vectors, si
         assert result.facts["views"][0]["held_out_error"] is None
 
 
-def test_few_items_are_warned_of_and_too_few_refused(
+def test_few_items_are_warned_of_once_for_all_views(
     make_embeddings: MakeEmbeddings, vectors: Vectors, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    workdir = make_embeddings({"title": vectors(300)})
+    workdir = make_embeddings({"title": vectors(300), "text": vectors(300, 24, 1)})
     result = quantize(QuantizeOptions(text_dim=16), workdir=workdir)
-    assert "300 items to fit 256 centroids to; 9,984 are wanted" in result.warnings[0]
+    [warning] = result.warnings
+    assert "few items to fit 256 centroids to, where 9,984 are wanted: 'title' (300), 'text' (300)" in warning
     assert "training points" not in capfd.readouterr().err
-    with pytest.raises(DataError, match=r"fewer than --codebook-size 512\n.*--codebook-size 256"):
-        quantize(QuantizeOptions(codebook_size=512), workdir=workdir)
     assert not quantize(QuantizeOptions(codebook_size=4, text_dim=16), workdir=workdir).warnings
 
 
-def test_few_distinct_vectors_are_warned_of(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
-    kinds = vectors(10, 24)[np.random.default_rng(0).integers(0, 10, 1000)]
-    result = quantize(QuantizeOptions(codebook_size=16, text_dim=8, levels=2), workdir=make_embeddings({"kind": kinds}))
-    assert any("10 distinct vectors" in warning for warning in result.warnings)
-    assert any("whitened to 8" in w for w in result.warnings) == (result.facts["views"][0]["dimension"] < 8)
-    assert result.facts["views"][0]["relative_error"] < 0.01
-    assert all(position["used"] <= 10 for position in result.facts["positions"])
-    assert result.facts["unique_share"] == result.facts["unique_ceiling"] == 0
+@pytest.mark.parametrize("method", ["pq", "rq"])
+@pytest.mark.parametrize("brands", [2, 6, 16])
+def test_few_distinct_vectors_have_a_code_each(
+    make_embeddings: MakeEmbeddings, vectors: Vectors, method: str, brands: int
+) -> None:
+    """Six brands need no smaller --codebook-size, which would be that of the titles as well."""
+    of = np.random.default_rng(0).integers(0, brands, 1000)
+    views = {"title": vectors(1000), "brand": vectors(brands, 24)[of]}
+    views["brand"][5] = np.nan
+    workdir = make_embeddings(views)
+    result = quantize(QuantizeOptions(method=method, **SMALL), workdir=workdir)
+    assert not result.warnings
+    title, brand = result.facts["views"]
+    assert (title["distinct_vectors"], brand["distinct_vectors"]) == (1000, brands)
+    assert brand["relative_error"] < 1e-6 < title["relative_error"]
+    assert brand["held_out_error"] is None
+    codes, size = read_codes(workdir / names.CODES)
+    assert size == result.facts["codebook_size"] == 16  # of the titles
+    assert load_file(workdir / names.QUANTIZER)["brand/codebooks"].shape[:2] == (4, brands)
+    has = np.arange(1000) != 5
+    pairs = np.unique(np.column_stack([of, codes[:, 4:]])[has], axis=0)
+    assert len(pairs) == len(np.unique(codes[has, 4:], axis=0)) == brands  # each brand has codes of its own
+    saved = quantize(QuantizeOptions(codebooks=workdir / names.QUANTIZER), workdir=workdir, force=True)
+    np.testing.assert_array_equal(read_codes(workdir / names.CODES)[0], codes)
+    assert saved.facts["codebook_size"] == 16
+
+
+def test_a_catalogue_smaller_than_the_codebook(make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    workdir = make_embeddings({"title": vectors(40)})
+    result = quantize(QuantizeOptions(text_dim=16), workdir=workdir)
+    codes, size = read_codes(workdir / names.CODES)
+    assert (size, result.facts["codebook_size"], result.facts["unique_share"]) == (40, 40, 1.0)
+    assert codes.max() < 40
+    assert quantize(QuantizeOptions(text_dim=16), workdir=workdir).skipped
 
 
 @pytest.mark.parametrize(("method", "kept"), [("pq", 4), ("rq", 5)])

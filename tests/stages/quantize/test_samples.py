@@ -31,6 +31,16 @@ def test_chunks_hold_the_vectors_there_are(make_embeddings: MakeEmbeddings, vect
     np.testing.assert_array_equal(np.concatenate(parts), matrix[~lacking])
 
 
+def test_finds_the_first_of_each_distinct_vector(make_embeddings: MakeEmbeddings, vectors) -> None:
+    matrix = vectors(4, 5)[[0, 0, 1, 2, 1, 3, 3]]
+    matrix[[0, 5]] = np.nan
+    view = ViewVectors(make_embeddings({"title": matrix}) / EMBEDDINGS, "title", 5)
+    found = view.distinct_rows(4)
+    assert found is not None
+    np.testing.assert_array_equal(found, [1, 2, 3, 6])
+    assert view.distinct_rows(3) is None
+
+
 def test_gathers_what_is_asked_for(make_embeddings: MakeEmbeddings, vectors) -> None:
     matrix = vectors(90, 5)
     matrix[10] = np.nan

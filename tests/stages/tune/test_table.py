@@ -74,7 +74,7 @@ def test_facts_name_the_best_and_rank_those_complete_first(study):
     found = facts(study)
     assert json.loads(json.dumps(found)) == found
     assert found["trials"] == {"complete": 2, "pruned": 1, "failed": 1, "unfinished": 1}
-    assert found["best"] == {"trial": 1, "validation ndcg@10": 0.3, "of each seed": [0.3], "best_epoch": [2]}
+    assert found["best"] == {"trial": 1, "validation_ndcg@10": 0.3, "each_seed": [0.3], "best_epoch": [2]}
     assert found["best_options"] == {"train.rate": 0.75}
     assert [row["trial"] for row in found["best_trials"]] == [1, 0, 2, 3]
     for _ in range(SHOWN):

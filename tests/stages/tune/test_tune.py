@@ -317,8 +317,8 @@ def test_several_seeds_count_as_their_mean(structured, training):
     )
     assert [call["seed"] for call in training.calls] == [5, 6, 7]
     assert len({call["workdir"] for call in training.calls}) == 3
-    assert result.facts["best"]["of each seed"] == [5.25, 6.25, 7.25]
-    assert result.facts["best"]["validation ndcg@10"] == 6.25
+    assert result.facts["best"]["each_seed"] == [5.25, 6.25, 7.25]
+    assert result.facts["best"]["validation_ndcg@10"] == 6.25
 
 
 def test_when_the_minutes_are_over_the_trial_waits_for_the_next_search(structured, training):
@@ -358,3 +358,19 @@ def test_a_trial_that_diverges_fails_and_the_search_goes_on(structured, small):
         assert "not finite" in row["reason"] and "step" in row["reason"]
         assert row["train.temperature"] == 1e-40 or row["train.learning_rate"] == 2e5
     assert all(row["train.learning_rate"] == 0.01 for row in rows(structured) if row["state"] == "complete")
+
+
+def test_trials_are_logged_beside_each_other(structured, small):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    fixed = {"train": {**sasrec(small)["train"], "log": "tensorboard"}}
+    tune(TuneOptions(trials=2, seeds=2), workdir=structured, stages=TRAIN, space=SASREC, fixed=fixed)
+    found = rows(structured)
+    folders = sorted(path.name for path in (structured / "tensorboard").iterdir())
+    assert folders == [f"trial-{trial:05}-seed-{seed}" for trial in (0, 1) for seed in (0, 1)]
+    for row in found:
+        events = EventAccumulator(str(structured / "tensorboard" / f"trial-{row['trial']:05}-seed-0"))
+        events.Reload()
+        curve = [event.value for event in events.Scalars("validation/ndcg@10")]
+        assert curve == pytest.approx(row["validation"])
+    assert not list((structured / TUNE_DIR).rglob("tensorboard"))

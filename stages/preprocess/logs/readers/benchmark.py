@@ -97,12 +97,17 @@ class BenchmarkLogReader:
         """Name the columns that will be read.
 
         Raises:
-            UsageError: when rows are to be filtered by rating, which would break histories.
+            UsageError: when rows are to be filtered, which would break histories.
             DataError: when a file lacks a column.
         """
         if columns.rating_min is not None:
             raise UsageError(
                 "--rating-min cannot be used with a published split, whose histories carry no ratings",
+                "Start from the raw reviews or the `rating_only` file instead.",
+            )
+        if columns.where is not None:
+            raise UsageError(
+                "--where cannot be used with a published split, whose histories hold all of a user's items",
                 "Start from the raw reviews or the `rating_only` file instead.",
             )
         user, item = columns.user or "user_id", columns.item or self.item_column
@@ -152,7 +157,7 @@ class BenchmarkLogReader:
             reporter.info(f"{sample.path.name}: gives the ids of the numbers in the log")
             items = _with_ids(items, sample, _MAPS[sample.path.suffix])
         found = {name: words for name in (USER, ITEM) if (words := doubtful(items[name]))}
-        return Log(items, bool(items[TIME].count()), True, dropped, scale, found)
+        return Log(items, bool(items[TIME].count()), True, dropped, scale, found, rows.height)
 
 
 def _map_sample(path: Path) -> Sample:

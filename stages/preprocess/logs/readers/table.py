@@ -1,5 +1,6 @@
 """Logs with one interaction per row: any table, and the data sets that are such tables under names of their own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -9,11 +10,15 @@ from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ITEM, RATING, TIME, USER
 from stages.preprocess.logs.log import Log, LogColumns
 from stages.preprocess.logs.times import finish_times, quick_time, refuse_texts
+from stages.preprocess.sources.conditions import Condition, read_condition
 from stages.preprocess.sources.ids import doubtful, id_text, one_spelling
+from stages.preprocess.sources.records import HALF
 from stages.preprocess.sources.sample import Sample
-from stages.preprocess.sources.scan import collect, require_rows, scan, types_of
+from stages.preprocess.sources.scan import collect, require_rows, scan, schema, types_of
 
 _NO_RATING = "no_rating"
+_OWN = "\1"
+"""Before the names of the stage, where columns of the file stand beside them."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class TableLogReader:
                 sample.require(time, "--time-column")
             if columns.rating_min is not None:
                 sample.require(str(resolved.rating), "--rating-column")
+            if columns.where is not None:
+                _condition(columns.where).require_columns(sample, "Text stands in single quotes, names in double ones.")
         return resolved
 
     def read(self, samples: list[Sample], columns: LogColumns, reporter: Reporter) -> Log:
@@ -81,14 +88,26 @@ class TableLogReader:
             DataError: when a file is malformed or a time or rating cannot be understood.
         """
         with reporter.track(f"reading {', '.join(sample.path.name for sample in samples)}", unit="rows") as advance:
-            frame = collect(pl.concat([_interactions(sample, columns) for sample in samples]), samples)
-            advance(frame.height)
-        require_rows(frame.height, samples)
-        if not frame.height:
+            if columns.where is None:
+                frame, others = collect(pl.concat([_interactions(sample, columns) for sample in samples]), samples), 0
+            else:
+                frame, others = _where(samples, columns, _condition(columns.where))
+            advance(frame.height + others)
+        require_rows(frame.height + others, samples)
+        if not frame.height and not others:
             raise DataError(
                 f"{samples[0].path} holds no interaction", "Check that the file was downloaded or exported in full."
             )
-        dropped = {}
+        dropped = {f"rows outside --where {columns.where}": others} if columns.where is not None else {}
+        if not frame.height:
+            raise DataError(
+                f"{samples[0].path}: --where {columns.where!r} holds for none of the {others:,} rows",
+                "Compare with a value that the column has; texts are compared letter by letter.",
+            )
+        rows = frame.height + others
+        if any(sample.has_records for sample in samples):
+            half = pl.any_horizontal(pl.col(USER, ITEM).str.contains(HALF, literal=True).fill_null(False))
+            frame, dropped["rows with half a character in an id"] = _drop(frame, half)
         frame, dropped["rows that repeat the header"] = _without_headers(frame, samples, columns)
         frame = frame.with_columns(one_spelling(frame[USER]), one_spelling(frame[ITEM]))
         nameless = pl.any_horizontal(pl.col(USER, ITEM).is_null() | (pl.col(USER, ITEM) == ""))
@@ -102,26 +121,54 @@ class TableLogReader:
         if has_times:
             frame, dropped["rows without a time"] = _drop(frame, pl.col(TIME).is_null())
         found = {name: words for name in (USER, ITEM) if (words := doubtful(frame[name]))}
-        return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped, scale, found)
+        return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped, scale, found, rows)
+
+
+def _condition(where: str) -> Condition:
+    return read_condition(where, "event = 'purchase' AND price > 0")
 
 
 def _interactions(sample: Sample, columns: LogColumns) -> pl.LazyFrame:
     """The columns of one file under the stage's names; a value that is there but cannot be read is kept as text."""
-    rated = columns.rating_min is not None
-    wanted = [name for name in (columns.user, columns.item, columns.time, columns.rating if rated else None) if name]
-    frame = scan(sample, list(dict.fromkeys(wanted)))
-    types = types_of(frame, sample)
+    frame = scan(sample, list(dict.fromkeys(_wanted(columns))))
+    return frame.select(_own(columns, types_of(frame, sample)))
+
+
+def _where(samples: list[Sample], columns: LogColumns, condition: Condition) -> tuple[pl.DataFrame, int]:
+    """The same of all files, of the rows for which a condition holds; and how many other rows there are."""
+    chosen, others = [], 0
+    for sample in samples:
+        types = schema(sample)
+        frame = scan(sample, list(dict.fromkeys([*_wanted(columns), *condition.columns])))
+        scanned = types_of(frame, sample)
+        own = _own(columns, scanned)
+        named = [expression.alias(f"{_OWN}{expression.meta.output_name()}") for expression in own]
+        rows = collect(frame.select(*named, *condition.inputs(scanned, types)), [sample])
+        holds = condition.holds(rows, types)
+        kept = rows.filter(holds)
+        chosen.append(kept.select(pl.col(f"{_OWN}{name}").alias(name) for name in (e.meta.output_name() for e in own)))
+        others += rows.height - kept.height
+    return pl.concat(chosen), others
+
+
+def _wanted(columns: LogColumns) -> list[str]:
+    rating = columns.rating if columns.rating_min is not None else None
+    return [name for name in (columns.user, columns.item, columns.time, rating) if name]
+
+
+def _own(columns: LogColumns, types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    """What is read of a file, from its columns."""
     selected = [
         id_text(str(columns.user), types[str(columns.user)]).alias(USER),
         id_text(str(columns.item), types[str(columns.item)]).alias(ITEM),
     ]
     selected += quick_time(columns.time, types[columns.time] if columns.time else None, columns.time_format)
-    if rated:
+    if columns.rating_min is not None:
         text = pl.col(str(columns.rating)).cast(pl.String, strict=False).str.strip_chars().replace("", None)
         text = text.replace("NaN", None) if types[str(columns.rating)].is_float() else text
         rating = text.cast(pl.Float64, strict=False)
         selected += [rating.alias(RATING), pl.when(rating.is_null()).then(text).alias(_NO_RATING)]
-    return frame.select(selected)
+    return selected
 
 
 def _without_headers(frame: pl.DataFrame, samples: list[Sample], columns: LogColumns) -> tuple[pl.DataFrame, int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reasons import counts_dropped
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import SEQUENCES
@@ -53,7 +54,7 @@ def test_drawn_items_leave_training_and_stay_targets(run: Run, log: Path, tmp_pa
         "test_targets": sum(item in cold for item in held[1]),
         "users_without_other_items": 0,
     }
-    assert made.facts["dropped"] == {"training interactions of cold items": counts["training_interactions"]}
+    assert counts_dropped(made.facts) == {"training interactions of cold items": counts["training_interactions"]}
 
 
 def test_the_seed_decides_which(run: Run, log: Path, tmp_path: Path) -> None:

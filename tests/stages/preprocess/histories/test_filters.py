@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reasons import counts_dropped
 
 from stages.artifacts.errors import DataError, UsageError
 
@@ -38,7 +39,7 @@ def publish(write: Write, history: bool = True) -> Path:
 def test_since_and_until(run: Run, log: Path) -> None:
     made = run(log, k_core=0, since=START + DAY, until="2020-09-23T12:26:40Z")
     assert made.users == {"u": ["b"], "v": ["a", "c"]}
-    assert made.facts["dropped"] == {
+    assert counts_dropped(made.facts) == {
         f"interactions outside --since {START + DAY}": 1,
         "interactions outside --until 2020-09-23T12:26:40Z": 8,
     }
@@ -61,7 +62,7 @@ def test_sample_of_users(run: Run, write: Write) -> None:
     assert [len(made.users) for made in drawn] == [10, 10, 10]
     assert drawn[0].users == drawn[1].users != drawn[2].users
     assert all(whole[user] == items for made in drawn for user, items in made.users.items())
-    assert drawn[0].facts["dropped"] == {"interactions of users outside the sample": 200}
+    assert counts_dropped(drawn[0].facts) == {"interactions of users outside the sample": 200}
     assert run(path, sample_users=500).users == whole
     shuffled = write("other.csv", [HEADER, *np.random.default_rng(0).permutation(rows).tolist()])
     assert run(shuffled, sample_users=10).users == drawn[0].users
@@ -83,4 +84,16 @@ def test_k_core_is_five_by_default_and_reported(run: Run, write: Write) -> None:
     assert set(made.users) == {f"u{u}" for u in range(5)}
     assert "rare" not in made.items
     assert made.facts["k_core"] == 5
-    assert made.facts["dropped"] == {"interactions outside the 5-core": 2}
+    assert counts_dropped(made.facts) == {"interactions outside the 5-core": 2}
+    assert made.facts["outside_k_core"] == {"users": 1, "items": 1}
+    assert not any("5-core" in warning for warning in made.warnings)
+
+
+def test_a_k_core_that_leaves_out_most_users_is_warned_of(run: Run, write: Write) -> None:
+    rows = [f"u{u},i{i},{i}" for u in range(5) for i in range(5)] + [f"short{n},i0,1" for n in range(6)]
+    made = run(write("log.csv", [HEADER, *rows]))
+    assert made.facts["outside_k_core"] == {"users": 6, "items": 0}
+    assert any(
+        "the 5-core leaves out 6 of 11 users and 0 of 5 items; a lower --k-core" in told for told in made.warnings
+    )
+    assert "outside_k_core" not in run(write("log.csv", [HEADER, *rows]), k_core=0).facts

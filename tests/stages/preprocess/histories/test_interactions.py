@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from reasons import counts_dropped
+
 Write = Callable[..., Path]
 Run = Callable[..., Any]
 
@@ -21,7 +23,7 @@ def test_repeated_rows_count_once(run: Run, write: Write) -> None:
     rows = [review("u", "A", 1), review("u", "B", 2), review("u", "A", 1), review("u", "A", 3), review("u", "B", 2)]
     made = run(write("r.jsonl", rows), k_core=0)
     assert made.users == {"u": ["A", "B", "A"]}
-    assert made.facts["dropped"] == {"repeated rows (user, item and time)": 2}
+    assert counts_dropped(made.facts) == {"repeated rows (user, item and time)": 2}
 
 
 def test_the_first_of_repeated_rows_stays_in_its_place(run: Run, write: Write) -> None:
@@ -34,5 +36,5 @@ def test_rows_without_user_item_or_time_are_dropped_and_counted(run: Run, write:
     rows = [whole, {**whole, "user_id": None}, {**whole, "parent_asin": ""}, {**whole, "timestamp": None}]
     made = run(write("r.jsonl", rows), k_core=0)
     assert made.users == {"u": ["A"]}
-    assert made.facts["dropped"] == {"rows without a user or an item": 2, "rows without a time": 1}
+    assert counts_dropped(made.facts) == {"rows without a user or an item": 2, "rows without a time": 1}
     assert any("2 rows without a user or an item" in warning for warning in made.warnings)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reasons import counts_dropped
 
 from stages.artifacts.errors import UsageError
 from stages.artifacts.names import SEQUENCES
@@ -41,7 +42,7 @@ def test_all_targets_keep_every_interaction(run: Run, log: Path) -> None:
     assert (facts["valid_targets_without_history"], facts["test_targets_without_history"]) == (1, 2)
     assert facts["users_without_training_items"] == 2
     assert facts["test_items_not_in_training"] == 4  # e, f, g, h
-    assert facts["dropped"] == {}
+    assert counts_dropped(facts) == {}
     assert any("2 of 5 test targets belong to users without earlier items" in warning for warning in made.warnings)
 
 
@@ -54,7 +55,7 @@ def test_one_target_a_user(run: Run, log: Path, targets: str, u: list[str], x: l
     assert made.users == {"u": u, "v": ["a", "c"], "w": ["b", "g"], "x": x}
     assert made.parts == {"u": (2, 3), "v": (2, 2), "w": (0, 1), "x": (0, 0)}
     assert "".join(made.items) == items  # items that only were left out have no number
-    assert made.facts["dropped"] == {f"interactions that are not the {targets} target": 3}
+    assert counts_dropped(made.facts) == {f"interactions that are not the {targets} target": 3}
 
 
 def test_first_is_the_default(run: Run, log: Path) -> None:
@@ -118,7 +119,7 @@ def test_no_part_reaches_into_another(run: Run, write: Write, rows: list[tuple[s
     if times[0] >= 10 or times[-1] < 20:
         return
     made = run(path, split="temporal", targets=targets, k_core=0, valid_from=10, test_from=20, force=True)
-    assert made.facts["interactions"] + sum(made.facts["dropped"].values()) == len(rows)
+    assert made.facts["interactions"] + sum(counts_dropped(made.facts).values()) == len(rows)
     for user, (train_end, valid_end) in made.parts.items():
         parts = made.times[user][:train_end], made.times[user][train_end:valid_end], made.times[user][valid_end:]
         assert all(time < 10 for time in parts[0])

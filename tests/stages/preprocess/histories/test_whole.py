@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reasons import counts_dropped
 
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.histories import read_histories
@@ -65,7 +66,7 @@ def test_a_sample_of_users_and_since_choose_what_is_learnt_from_alone(run: Run, 
     }
     made = run(log, k_core=0, since="5", workdir=tmp_path / "since")
     assert sorted(made.users) == ["a", "b", "d", "e"]
-    assert made.facts["dropped"]["interactions outside --since 5"] == 9
+    assert counts_dropped(made.facts)["interactions outside --since 5"] == 9
     # y was taken before alone, so it is no item of the catalogue.
     found = histories(tmp_path / "since")
     assert found == {"a": ["x1", "x3", "x5"], "b": ["x9"], "c": ["x2"], "d": ["x2", "z4", "x6"], "e": ["z7"]}

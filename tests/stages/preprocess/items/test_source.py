@@ -106,3 +106,25 @@ def test_texts_of_the_wanted_items(find: Find, table: Path, preparation: Prepara
     assert found.frame.rows() == [("A", "Acme", "Saw"), ("B", None, "Nail")]
     assert (found.views, found.unused) == (["brand", "name"], 1)
     assert source.read([], WANTED, bad_rows, Reporter()) is None
+
+
+def test_metadata_in_the_folder_of_the_log_is_found(run: Callable[..., Any], write: Write, tmp_path: Path) -> None:
+    header = "user_id,item_id,timestamp"
+    rows = [f"u{n},{item},{time}" for n in range(3) for time, item in enumerate("ABC")]
+    log = write("log.csv", [header, *rows])
+    write("meta_shop.jsonl.gz", [{"item_id": item, "title": f"Item {item}"} for item in "ABC"])
+    write("notes.md", ["what this is"])
+    made = run(log.parent, k_core=0)
+    assert made.items["A"] == {"title": "Item A"}
+    assert made.facts["items_format"] == "table"
+    assert made.facts["passed_over"] == [
+        f"{log.parent}: passed over notes.md: no known kind of file; name it to have it read"
+    ]
+    assert run(log.parent, k_core=0).facts == made.facts  # nothing to do
+    alone = run(log, k_core=0, workdir=tmp_path / "alone")
+    assert alone.items["A"] == {}  # the log alone was named
+    write("meta_shop.jsonl.gz", [{"item_id": "Z", "title": "Another shop's"}])
+    with pytest.raises(
+        DataError, match=r"none of the 1 rows describes .*\n.* found in the folder of the log; name the files"
+    ):
+        run(log.parent, k_core=0)

@@ -95,3 +95,23 @@ def test_a_file_is_named_once(find: Find, write: Write) -> None:
     log = write("log.csv", [HEADER, "u,A,1,5"])
     with pytest.raises(UsageError, match=r"log\.csv"):
         find(log, log)
+
+
+def test_columns_that_look_like_those_that_are_missing_are_named(find: Find, write: Write) -> None:
+    log = write("log.csv", ["customer,sku,bought_at", "u,A,2024-05-31"])
+    with pytest.raises(DataError) as caught:
+        find(log)
+    assert "there is no column 'user_id'; there are 'customer', 'sku', 'bought_at'" in caught.value.message
+    looks = "It looks like --user-column customer --item-column sku --time-column bought_at; or else: Name the column"
+    assert str(caught.value.hint).startswith(looks)
+    with pytest.raises(DataError, match="It looks like --item-column sku --time-column bought_at; or"):
+        find(log, user_column="customer", time_column="when")
+    with pytest.raises(DataError, match="'x', 'y'\nName the column"):
+        find(write("other.csv", ["x,y", "1,2"]))
+
+
+def test_a_time_that_is_not_read_is_noticed(find: Find, write: Write) -> None:
+    source = find(write("log.csv", ["user_id,item_id,bought_at", "u,A,2024-05-31"]))
+    assert (source.columns.time, source.time_like) == (None, "bought_at")
+    assert find(write("bare.csv", ["user_id,item_id,note", "u,A,x"])).time_like is None
+    assert find(write("timed.csv", [HEADER, "u,A,1,5"])).time_like is None

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.preprocess.sources.paths import find_files
+from stages.preprocess.sources.paths import PassedOver, find_files, items_beside
 
 
 def found(*named: Path, workdir: Path) -> list[Path]:
@@ -147,3 +147,30 @@ def test_a_file_named_twice_is_refused(run: Run, write: Write) -> None:
     log = write("log.csv", ["user_id,item_id", "u,a"])
     with pytest.raises(UsageError, match=r"log\.csv is named twice"):
         run(log, log.parent / "*.csv", k_core=0)
+
+
+def test_what_describes_the_items_is_known_by_its_name(tmp_path: Path) -> None:
+    folder, below = tmp_path / "shop", tmp_path / "shop" / "artifacts"
+    below.mkdir(parents=True)
+    for name in ("log.csv", "meta_a.jsonl.gz", "meta_b.jsonl", "meta_b.jsonl.gz", ".meta_c.jsonl", "catalog.csv"):
+        (folder / name).write_text("")
+    (below / "items.parquet").write_text("")
+    passed_over = PassedOver()
+    passed_over.note(str(folder), ["meta_a.jsonl.gz", "notes.md"], "describes the items")
+    passed_over.note("elsewhere", ["meta_a.jsonl.gz"], "another folder")
+    assert items_beside([folder], passed_over) == [folder / "meta_a.jsonl.gz", folder / "meta_b.jsonl"]
+    assert passed_over.messages == [
+        f"{folder}: passed over notes.md: describes the items",
+        "elsewhere: passed over meta_a.jsonl.gz: another folder",
+    ]
+    assert items_beside([folder / "log.csv", below.parent / "nothing", "s3://bucket/shop"], passed_over) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["meta.jsonl.gz", "products.csv", "items.parquet", "metadata.tsv.gz", "catalogue.jsonl"]
+)
+def test_metadata_is_no_part_of_the_log_beside_it(tmp_path: Path, name: str) -> None:
+    for file in (name, "interactions.csv.gz"):
+        (tmp_path / file).write_text("")
+    assert [each.path.name for each in found(tmp_path, workdir=tmp_path / "work")] == ["interactions.csv.gz"]
+    assert items_beside([tmp_path], PassedOver()) == [tmp_path / name]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from amazon_files import review
+from reasons import counts_dropped
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
@@ -26,7 +27,7 @@ def test_rating_filter(run: Run, write: Write) -> None:
     rows.append(review("u", "D", 4, rating="4.0"))
     made = run(write("r.jsonl", rows), k_core=0, rating_min=4)
     assert made.users == {"u": ["A", "D"]}
-    assert made.facts["dropped"] == {"rows rated below 4 or not rated": 2}
+    assert counts_dropped(made.facts) == {"rows rated below 4 or not rated": 2}
 
 
 def test_ids_that_are_numbers_and_times_that_are_texts(run: Run, write: Write) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from published import HEADER, last_out, rows_of
+from reasons import counts_dropped
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.preprocess.logs.readers import LOG_READERS
@@ -80,7 +81,7 @@ def test_k_core_on_a_published_split_keeps_the_parts(run: Run, publish: Callable
     made = run(publish(*parts), k_core=2)
     assert made.users == {user: list("abcde") for user in users}
     assert made.parts == dict.fromkeys(users, (4, 4))  # the validation item fell to the filter
-    assert made.facts["dropped"] == {"interactions outside the 2-core": 3}
+    assert counts_dropped(made.facts) == {"interactions outside the 2-core": 3}
 
 
 def test_time_that_is_no_time_is_refused(run: Run, publish: Callable[..., Path]) -> None:
@@ -105,6 +106,8 @@ def test_files_of_two_splits_are_refused(run: Run, publish: Callable[..., Path])
 def test_ratings_cannot_filter_histories(run: Run, publish: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="--rating-min"):
         run(publish(*last_out(SEQUENCE, range(5))), rating_min=3)
+    with pytest.raises(UsageError, match="--where cannot be used with a published split"):
+        run(publish(*last_out(SEQUENCE, range(5))), where="rating > 3")
 
 
 def test_one_part_alone_can_be_read_as_a_table(run: Run, publish: Callable[..., Path]) -> None:

@@ -1,0 +1,39 @@
+"""How long training will take, told after its first epoch."""
+
+from stages.frame.options import defaults
+from stages.train.options import TrainOptions
+
+SHORTEST = 30.0
+"""Seconds below which nobody has to be told."""
+
+LONG = 600.0
+"""Seconds above which there should be a quicker way."""
+
+
+def forecast(seconds: float, epoch: int, options: TrainOptions) -> str | None:
+    """What is left of a run, in words; ``None`` where it is hardly anything.
+
+    Args:
+        seconds: that an epoch took, with its validation.
+        epoch: how many are done.
+        options: how many there may be, and when training stops before.
+    """
+    most = (options.epochs - epoch) * seconds
+    if most < SHORTEST:
+        return None
+    least = min(options.epochs - epoch, options.patience) * seconds
+    told = (
+        f"an epoch takes {_words(seconds)}: {_words(least)} to {_words(most)} left, for {options.patience} more epochs "
+        f"without a better validation to {options.epochs} in all"
+    )
+    if most > LONG and options.model == defaults(TrainOptions)["model"]:
+        told += "; `cocorec train --preset light` does without codes, --epochs ends it sooner"
+    return told
+
+
+def _words(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
