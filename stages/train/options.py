@@ -302,6 +302,8 @@ class TrainOptions(Options):
     def recorded(self) -> dict[str, Any]:
         """What the lineage records; options of later versions are left out where they change nothing."""
         found = super().recorded()
+        if not self.cooccurrence_bias:
+            del found["cooccurrence_items"], found["cooccurrence_partners"]
         for name, value in _AS_BEFORE.items():
             if found[name] == value:
                 del found[name]

@@ -35,7 +35,17 @@ DATA = Path(__file__).resolve().parents[2] / "data" / "v1"
 PREPROCESS = PreprocessOptions([DATA / "log.csv"], items=[DATA / "texts.jsonl"], k_core=2)
 QUANTIZE = QuantizeOptions(text_dim=8, levels=2, codebook_size=4)
 SIZES = {"dim": 8, "heads": 2, "ffn_dim": 8, "fusion_ffn_dim": 8, "text_dim": 4, "layers": 1}
-TRAIN = TrainOptions(**SIZES, epochs=2, batch_size=32, unseen_negatives=True, device="cpu", threads=1)
+FORMER_DEFAULTS = {
+    "cooccurrence_bias": False,
+    "fusion_layers": 1,
+    "mcm_weight": 0.1,
+    "msa_weight": 0.1,
+    "new_item_rate": 0.0,
+    "patience": 10,
+    "unseen_negatives": True,
+    "with_ids": False,
+}
+TRAIN = TrainOptions(**(FORMER_DEFAULTS | SIZES), epochs=2, batch_size=32, device="cpu", threads=1)
 EVALUATE = EvaluateOptions(resamples=20, device="cpu", threads=1)
 
 RUNS = {
