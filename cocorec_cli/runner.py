@@ -119,9 +119,10 @@ def run_call(
             warn(warning)
     if series:
         series.reports.append(report)
-    aside = contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext()
     first = next(iter(result.outputs.values()), workdir)
-    with facts_of_a_file(name, first) if result.skipped else contextlib.nullcontext(), aside:
+    believed = facts_of_a_file(name, first) if result.skipped else contextlib.nullcontext()
+    aside = contextlib.redirect_stdout(sys.stderr) if report_on_stderr else contextlib.nullcontext()
+    with believed, aside:
         if not ctx.params["json"]:
             (print_line if series and not series.verbose else show)(report)
         elif not series:

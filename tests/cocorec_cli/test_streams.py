@@ -60,7 +60,7 @@ def test_a_terminal_that_knows_no_letters_beyond_ascii(tmp_path):
     assert (ended.returncode, ended.stderr) == (0, b"")
     table, _, text = ended.stdout.decode("ascii").partition("{")
     assert "work directory n\\xf6where" in table
-    assert json.loads("{" + text)["workdir"] == "n\u00f6where"
+    assert json.loads("{" + text)["result"]["workdir"] == "n\u00f6where"
 
 
 def test_a_name_that_is_no_text_is_refused_and_shown(tmp_path):

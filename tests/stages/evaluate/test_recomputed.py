@@ -48,7 +48,7 @@ def _attention(x, weights, name, heads):
 
 
 def _scores(weights, config, history):
-    """Of items 1..N after a history: cosines, shifted for items that it holds."""
+    """Of items 1..N after a history: cosines, shifted for items that it holds and for what stood near its last ones."""
     read = history[-config["max_history"] :]
     table = weights["encoder.table"]
     x = _norm(table[read] + weights["backbone.position"][: len(read)], weights, "backbone.norm")
@@ -66,7 +66,25 @@ def _scores(weights, config, history):
     for age, item in enumerate(reversed(read)):
         if item not in read[len(read) - age :]:
             scores[item - 1] += weights["repeats.by_age"][age]
-    return scores
+    return scores + _cooccurrence(weights, read)
+
+
+def _cooccurrence(weights, read):
+    """What candidates gain that stood near the last items in training, by buckets of the logarithm of counts."""
+    pairs = {name.removeprefix("pairs."): tensor for name, tensor in weights.items() if name.startswith("pairs.")}
+
+    def bucket(count, width, first, buckets):
+        return min(max(round(math.log2(max(count, 2.0**-20)) / width) - first, 0), buckets - 1)
+
+    gained = np.where(pairs["occurrences"][1:] == 0, pairs["unknown"], 0.0)
+    for age, item in enumerate(reversed(read[-len(pairs["by_times"]) :])):
+        for place in range(int(pairs["starts"][item]), int(pairs["starts"][item + 1])):
+            partner = int(pairs["partners"][place])
+            if partner not in read:
+                gained[partner - 1] += pairs["by_times"][age][bucket(pairs["times"][place], 0.5, -3, 16)]
+                gained[partner - 1] += pairs["by_item"][age][bucket(pairs["occurrences"][item], 1, 0, 10)]
+                gained[partner - 1] += pairs["by_candidate"][age][bucket(pairs["occurrences"][partner], 1, 0, 10)]
+    return gained
 
 
 def _of_user(ranked, targets):

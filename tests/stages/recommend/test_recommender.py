@@ -209,4 +209,4 @@ def test_an_item_that_came_after_training_is_recommended_and_has_neighbours(trai
     assert not alone.fallback
     [similar] = loaded.similar(["new-a"], 3)  # its texts and codes are those of item-000
     assert similar.item_ids[0] == "item-000"
-    np.testing.assert_allclose(similar.scores[0], 1, atol=1e-5)
+    np.testing.assert_allclose(similar.scores[0], 1, atol=1e-2)  # but for the free vector of the one that was trained
