@@ -33,7 +33,7 @@ class Entry:
 
 
 MODELS = {
-    "cocorec": Entry("stages.model.cocorec:CoCoRec", "the full model: codes that read texts"),
+    "cocorec": Entry("stages.model.cocorec:CoCoRec", "the full model: texts and codes"),
     "text": Entry("stages.model.text:TextModel", "texts alone"),
     "codes": Entry("stages.model.codes:CodesModel", "codes alone"),
     "unisrec": Entry("stages.model.unisrec:UniSRec", "texts through a mixture of experts"),
