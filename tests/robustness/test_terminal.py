@@ -115,7 +115,7 @@ COMMANDS: dict[str, tuple[list[str], set[int]]] = {
     "a condition": (["recommend", "-w", "trained", "--where", HOSTILE, "--device", "cpu"], {2, 3}),
     "similar items": (["similar", "-w", "trained", f"i1{HOSTILE}", "--with", "title", "--device", "cpu"], {0}),
     "similar items as JSON": (["similar", "-w", "trained", f"i1{HOSTILE}", "--json", "--device", "cpu"], {0}),
-    "an item that is not there": (["similar", "-w", "trained", f"none{HOSTILE}", "--device", "cpu"], {3}),
+    "an item that is not there": (["similar", "-w", "trained", f"none{HOSTILE}", "--device", "cpu"], {2}),
     "runs that cannot be compared": (["compare", f"{HOSTILE}=artifacts", "items.csv"], {3}),
 }
 
