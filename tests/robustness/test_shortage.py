@@ -23,7 +23,7 @@ MEMORY = [
     ("train", 700_000),
     ("evaluate", 700_000),
     ("recommend", 700_000),
-    ("status", 350_000),
+    ("status", 250_000),
 ]
 """Commands and KiB (``ulimit -v``) at which a library aborts, exits by itself or tells no Python error of memory."""
 
