@@ -81,7 +81,7 @@ def measure(shape_name: str, seed: int, steps: int, fusion_layers: int = TrainOp
     def step() -> None:
         loss = model.losses(batch, objective)["loss"]
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         average.update(model)
 

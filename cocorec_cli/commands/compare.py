@@ -13,7 +13,8 @@ from cocorec_cli.options import option
 from cocorec_cli.report import print_markdown, print_table
 from cocorec_cli.runner import check_paths, warn_of_unknown_variables
 from stages.artifacts.errors import UsageError
-from stages.compare.options import COMPARISON, CompareOptions
+from stages.compare.options import CompareOptions
+from stages.frame.comparison import COMPARISON
 
 
 @with_options(CompareOptions, common=("json", "quiet"))

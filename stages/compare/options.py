@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from stages.artifacts.errors import UsageError
+from stages.frame.comparison import COMPARISON, HistoryBuckets, Seed, require_metrics_and_buckets
 from stages.frame.options import Option, Options
-
-COMPARISON = "Comparison"
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,7 @@ class CompareOptions(Options):
             unset="as the baseline was evaluated",
         ),
     ] = None
-    history_buckets: Annotated[
-        tuple[int, ...],
-        Option(
-            "Longest history of each slice by history length, in items; the last slice is open.",
-            COMPARISON,
-            metavar="N,N",
-        ),
-    ] = (5, 10, 20, 50)
+    history_buckets: HistoryBuckets = (5, 10, 20, 50)
     resamples: Annotated[
         int,
         Option(
@@ -61,7 +52,7 @@ class CompareOptions(Options):
             former=("samples",),
         ),
     ] = 10_000
-    seed: Annotated[int, Option("Decides the resamples and swaps.", COMPARISON, min=0, metavar="N")] = 0
+    seed: Seed = 0
 
     def check(self) -> None:
         """Refuse no metrics, and buckets that do not ascend.
@@ -69,10 +60,4 @@ class CompareOptions(Options):
         Raises:
             UsageError: naming the option.
         """
-        if not any(name.strip() for name in self.metrics):
-            raise UsageError("--metrics names no metric", "For example --metrics ndcg@10,recall@10.")
-        bounds = list(self.history_buckets)
-        if bounds != sorted(set(bounds)) or bounds[:1] < [1]:
-            raise UsageError(
-                "--history-buckets must be ascending whole numbers from 1", "For example --history-buckets 5,10."
-            )
+        require_metrics_and_buckets(self.metrics, self.history_buckets)

@@ -67,7 +67,8 @@ class FrequencyFilter(nn.Module):
         """(R, d) in and out; ``matrix`` (L, L) from :func:`low_pass`."""
         low = packing.pack(matrix.to(x.dtype) @ packing.unpack(x))
         filtered = low + self.beta.square() * (x - low)
-        return self.norm(x + self.dropout(filtered))  # type: ignore[no-any-return]
+        kept: Tensor = self.norm(x + self.dropout(filtered))
+        return kept
 
 
 class BSARecLayer(nn.Module):
@@ -87,7 +88,8 @@ class BSARecLayer(nn.Module):
         query, key, value = packing.unpack(self.qkv(x)).chunk(3, -1)
         attended = self.out(packing.pack(self.attend(query, key, value, causal=True)), x)
         mixed = ALPHA * self.filter(x, packing, matrix) + (1 - ALPHA) * attended
-        return self.feed_forward(mixed)  # type: ignore[no-any-return]
+        out: Tensor = self.feed_forward(mixed)
+        return out
 
 
 class BSARec(Backbone):

@@ -68,7 +68,8 @@ class FusionLayer(nn.Module):
         if self.reads_texts:
             key, value = self.cross_kv(texts).chunk(2, -1)
             codes = self.cross_out(self.cross_attend(self.cross_q(codes), key, value, allowed=present), codes)
-        return self.feed_forward(codes)  # type: ignore[no-any-return]
+        fused: Tensor = self.feed_forward(codes)
+        return fused
 
 
 class CodeFusion(ItemEncoder):

@@ -50,7 +50,8 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         if x.device.type == "cpu":
-            return _ByteDropout.apply(x, self._threshold)  # type: ignore[no-any-return, no-untyped-call]
+            dropped: Tensor = _ByteDropout.apply(x, self._threshold)  # type: ignore[no-untyped-call]
+            return dropped
         return F.dropout(x, self.p)
 
 
@@ -133,7 +134,8 @@ class AddNorm(nn.Module):
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
         """(..., inputs) and (..., dim) in, (..., dim) out."""
-        return self.norm(residual + self.dropout(self.linear(x)))  # type: ignore[no-any-return]
+        out: Tensor = self.norm(residual + self.dropout(self.linear(x)))
+        return out
 
 
 class FeedForward(nn.Module):
@@ -146,7 +148,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., dim) in and out."""
-        return self.outer(F.gelu(self.inner(x)), x)  # type: ignore[no-any-return]
+        out: Tensor = self.outer(F.gelu(self.inner(x)), x)
+        return out
 
 
 def free_vectors(config: ModelConfig) -> nn.Parameter:
@@ -205,4 +208,5 @@ class TextPerceptron(nn.Module):
         """(n, M, t) whitened view vectors, zero where missing, and free vectors (n, d), if any, to (n, d)."""
         hidden = F.gelu(self.inner(self.dropout(texts.flatten(1))))
         read = self.outer(self.dropout(hidden))
-        return self.norm(read if ids is None else read + ids)  # type: ignore[no-any-return]
+        out: Tensor = self.norm(read if ids is None else read + ids)
+        return out

@@ -129,8 +129,8 @@ class Recommender(LearnedModel):
             histories: (R,) packed item numbers.
             packing: where they lie.
         """
-        outputs = self.backbone(history_table[histories], packing)
-        return outputs.index_select(0, packing.last)  # type: ignore[no-any-return]
+        outputs: Tensor = self.backbone(history_table[histories], packing)
+        return outputs.index_select(0, packing.last)
 
     def losses(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         """See :meth:`LearnedModel.losses`: each item that the batch needs is encoded once, then L_rec."""

@@ -37,7 +37,8 @@ class TextEncoder(ItemEncoder):
     def forward(self, items: Tensor) -> Tensor:
         """(n,) item numbers to (n, d)."""
         ids = self.read_own_vectors(items)
-        return self.perceptron(self.texts[items], ids)  # type: ignore[no-any-return]
+        vectors: Tensor = self.perceptron(self.texts[items], ids)
+        return vectors
 
 
 class TextModel(Recommender):

@@ -28,7 +28,8 @@ class TransformerLayer(nn.Module):
         """(R, d) in and out; only attention sees the rectangle, so padding costs nothing elsewhere."""
         query, key, value = packing.unpack(self.qkv(x)).chunk(3, -1)
         x = self.out(packing.pack(self.attend(query, key, value, causal=True)), x)
-        return self.feed_forward(x)  # type: ignore[no-any-return]
+        out: Tensor = self.feed_forward(x)
+        return out
 
 
 class Transformer(Backbone):

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from stages.artifacts.errors import UsageError
+from stages.frame.comparison import COMPARISON, HistoryBuckets, Seed, require_metrics_and_buckets
 from stages.frame.options import Option, Options
 
 CONTENT = "Content"
-COMPARISON = "Comparison"
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,7 @@ class ReportOptions(Options):
             metavar="METRIC,...",
         ),
     ] = ("ndcg@10", "recall@10")
-    history_buckets: Annotated[
-        tuple[int, ...],
-        Option(
-            "Longest history of each slice by history length, in items; the last slice is open.",
-            COMPARISON,
-            metavar="N,N",
-        ),
-    ] = (5, 10, 20, 50)
+    history_buckets: HistoryBuckets = (5, 10, 20, 50)
     resamples: Annotated[
         int,
         Option(
@@ -70,7 +63,7 @@ class ReportOptions(Options):
             metavar="N",
         ),
     ] = 1000
-    seed: Annotated[int, Option("Decides the resamples and swaps.", COMPARISON, min=0, metavar="N")] = 0
+    seed: Seed = 0
 
     def check(self) -> None:
         """Refuse no metrics, buckets that do not ascend, and a name that ``NAME=PATH`` could not have.
@@ -78,14 +71,8 @@ class ReportOptions(Options):
         Raises:
             UsageError: naming the option.
         """
+        require_metrics_and_buckets(self.metrics, self.history_buckets)
         names = tuple(dict.fromkeys(name.strip().lower() for name in self.metrics if name.strip()))
-        if not names:
-            raise UsageError("--metrics names no metric", "For example --metrics ndcg@10,recall@10.")
         object.__setattr__(self, "metrics", names)
-        bounds = list(self.history_buckets)
-        if bounds != sorted(set(bounds)) or bounds[:1] < [1]:
-            raise UsageError(
-                "--history-buckets must be ascending whole numbers from 1", "For example --history-buckets 5,10."
-            )
         if self.name is not None and (not self.name.strip() or "=" in self.name):
             raise UsageError(f"--name {self.name!r} is no name for a run", "Choose one without = that is not empty.")

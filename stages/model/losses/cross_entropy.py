@@ -110,12 +110,13 @@ def linear_cross_entropy(
         temperature: divides the inner products.
         row_groups: (R, G) integers, of G kinds; a column of the same group as the row in any kind is no negative of it.
         column_groups: (n, G) integers; give both or neither.
-        shift_at: (P,) rows, ascending, and (P,) columns of inner products to shift, each pair once.
+        shift_at: (P,) rows, ascending, and (P,) columns of inner products to shift; a pair may be there several times.
         shifts: (P,) what is added there, before the division by the temperature; give both or neither.
 
     Returns:
         A scalar; gradients flow into ``queries``, ``table`` and ``shifts``.
     """
-    return _LinearCrossEntropy.apply(  # type: ignore[no-any-return, no-untyped-call]
+    total: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
         queries, table, targets, temperature, row_groups, column_groups, shift_at, shifts
     )
+    return total

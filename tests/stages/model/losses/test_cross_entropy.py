@@ -55,15 +55,16 @@ def test_columns_of_the_row_s_group_are_no_negatives(problem):
 
 def test_gradcheck_with_shifts(problem):
     queries, table, targets = problem
-    rows = torch.tensor([0, 0, 3, 4, 4, 4, 10])
-    columns = torch.tensor([1, 6, 2, 0, 1, 5, int(targets[10])])
-    shifts = torch.randn(7, dtype=torch.float64, requires_grad=True)
+    # One pair is there twice: both entries count.
+    rows = torch.tensor([0, 0, 3, 4, 4, 4, 4, 10])
+    columns = torch.tensor([1, 6, 2, 0, 1, 5, 1, int(targets[10])])
+    shifts = torch.randn(8, dtype=torch.float64, requires_grad=True)
 
     def shifted(q, t, s):
         return linear_cross_entropy(q, t, targets, 0.5, shift_at=(rows, columns), shifts=s)
 
     dense = torch.zeros(11, 7, dtype=torch.float64)
-    dense[rows, columns] = shifts.detach()
+    dense.index_put_((rows, columns), shifts.detach(), accumulate=True)
     expected = F.cross_entropy((queries @ table.T + dense) / 0.5, targets, reduction="sum")
     torch.testing.assert_close(shifted(queries, table, shifts), expected)
     assert torch.autograd.gradcheck(shifted, (queries, table, shifts))

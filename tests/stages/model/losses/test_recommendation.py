@@ -26,6 +26,16 @@ def test_shifts_are_added_to_the_cosines():
     torch.testing.assert_close(loss, F.cross_entropy(scores / 0.07, targets))
 
 
+def test_a_candidate_may_be_shifted_for_everybody():
+    users, candidates, targets = problem()
+    shifts = torch.randn(9, requires_grad=True)
+    scores = F.normalize(users, dim=-1) @ F.normalize(candidates, dim=-1).T + shifts
+    expected = F.cross_entropy(scores / 0.07, targets)
+    loss = recommendation(users, candidates, targets, 0.07, column_shifts=shifts)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(one, shifts)[0] for one in (loss, expected)))
+
+
 def test_gradients_reach_both_sides():
     users, candidates, targets = problem()
     users.requires_grad_()
