@@ -39,6 +39,10 @@ class NotFiniteError(DataError):
     """Losses or scores that are NaN or infinite (exit code 3)."""
 
 
+class ProcessError(CocorecError):
+    """One of several processes that work together ended or does not answer (exit code 1)."""
+
+
 class QualityError(CocorecError):
     """A metric below the bar that the user set (exit code 4)."""
 

@@ -1,0 +1,134 @@
+"""Processes that share work: their result, their end, and what is said of one that ends too early."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from shared_work import WorkOptions
+
+from stages.artifacts.errors import DataError, ProcessError
+from stages.frame.processes.launch import Ending, launch
+from stages.frame.reporter import Reporter
+from stages.frame.result import Result
+
+SUPPORT = Path(__file__).resolve().parents[3] / "support"
+RESULT = {"stage": "train", "outputs": {"a": "w/a"}, "facts": {}, "skipped": False, "warnings": ["b"], "timings": {}}
+
+
+class Impatient(Reporter):
+    """Ends a run at its first epoch."""
+
+    def __init__(self):
+        self.messages = []
+
+    def info(self, message):
+        self.messages.append(message)
+
+    def on_epoch(self, number, metric):
+        raise InterruptedError(f"epoch {number}: {metric}")
+
+
+class Patient(Impatient):
+    def on_epoch(self, number, metric):
+        self.messages.append((number, metric))
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Starts two processes that share the work of ``shared_work``."""
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def start(reporter, **options):
+        given = WorkOptions(folder=tmp_path, **options)
+        return launch("shared_work:work", given, workdir=tmp_path, force=True, reporter=reporter, count=2)
+
+    return start
+
+
+def test_the_first_process_reports_and_gives_the_result(call, tmp_path):
+    reporter = Patient()
+    result = call(reporter, names=("é", "b"))
+    threads = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    facts = {"names": ["é", "b"], "force": True, "threads": threads}
+    assert result == Result("work", {"work": tmp_path / "work"}, facts, warnings=("mind this",), timings={"total": 1.0})
+    assert reporter.messages == ["process 0 of 2", (1, 0.5)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+
+
+def test_what_the_reporter_raises_ends_the_processes(call, tmp_path):
+    began = time.monotonic()
+    with pytest.raises(InterruptedError, match=r"epoch 1: 0\.5"):
+        call(Impatient(), sleep=300)
+    assert time.monotonic() - began < 100
+    for path in tmp_path.iterdir():
+        assert not _runs(int(path.read_text()))
+
+
+def _runs(process):
+    """Whether a process is there and works; one that nobody has waited for does not."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def ending(*events, count=3):
+    found = Ending(count)
+    for event in events:
+        found.hear(event)
+    return found
+
+
+LOST = {"rank": 0, "error": "ProcessError", "message": "process 0 of 3 lost the others", "hint": "again"}
+
+
+def test_a_result_is_given():
+    given = ending({"rank": 0, "result": RESULT}).result("")
+    assert given == Result("train", {"a": Path("w/a")}, {}, warnings=("b",))
+
+
+@pytest.mark.parametrize("before", [[], [LOST]])
+def test_a_process_that_was_killed_is_named(before):
+    found = ending(*before, {"ended": {"0": 1, "2": -signal.SIGKILL} if before else {"2": -signal.SIGKILL}})
+    with pytest.raises(ProcessError, match="process 2 of 3 was ended by SIGKILL") as raised:
+        found.result("\n  what torch says of it")
+    assert raised.value.exit_code == 1
+    assert raised.value.message == "process 2 of 3 was ended by SIGKILL"
+    assert "memory is short" in raised.value.hint and "another number" in raised.value.hint
+
+
+def test_one_that_ends_by_itself_is_told_with_what_it_printed():
+    with pytest.raises(ProcessError, match="process 1 of 3 ended with exit code 7\n  last words"):
+        ending({"ended": {"1": 7}}).result("\n  last words")
+    with pytest.raises(ProcessError, match="process 1 of 3 was ended by SIGABRT\n  last words"):
+        ending({"ended": {"1": -signal.SIGABRT}}).result("\n  last words")
+
+
+def test_what_a_process_raises_is_raised_here():
+    told = {"rank": 1, "error": "DataError", "message": "a file", "hint": "mend it"}
+    with pytest.raises(DataError) as raised:
+        ending(LOST, told, {"ended": {"1": 3}}).result("")
+    assert (raised.value.message, raised.value.hint) == ("a file", "mend it")
+
+
+def test_a_bug_is_raised_with_its_traceback():
+    told = {"rank": 1, "bug": "KeyError", "message": "'x'", "trace": "Traceback of the other process"}
+    with pytest.raises(RuntimeError, match="process 1 of 3: KeyError: 'x'") as raised:
+        ending(told, {"ended": {"1": 1}}).result("")
+    assert "Traceback of the other process" in str(raised.value.__cause__)
+    with pytest.raises(MemoryError):
+        ending({**told, "bug": "MemoryError"}).result("")
+
+
+def test_one_that_waited_in_vain_is_told_where_nobody_else_is():
+    with pytest.raises(ProcessError, match="lost the others"):
+        ending(LOST, {"ended": {"0": 1}}).result("")
+
+
+def test_none_that_could_be_started_is_told():
+    with pytest.raises(ProcessError, match="could not be started\n  why"):
+        ending().result("\n  why")
