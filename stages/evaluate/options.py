@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from stages.artifacts.errors import UsageError
-from stages.frame.machine import MACHINE, Device, Threads
+from stages.frame.machine import MACHINE, Device, Processes, ProcessTimeout, Threads
 from stages.frame.options import Option, Options
 
 SPLITS = ("test", "valid")
@@ -71,6 +71,8 @@ class EvaluateOptions(Options):
         str, Option("Of matrix products; auto is bfloat16 on a GPU, else float32.", MACHINE, choices=PRECISIONS)
     ] = "float32"
     threads: Threads = None
+    processes: Processes = None
+    process_timeout: ProcessTimeout = 600.0
 
     def check(self) -> None:
         """Refuse no cutoffs; put them in order, each once.

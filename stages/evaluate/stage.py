@@ -25,16 +25,19 @@ from stages.evaluate.facts import evaluation_facts
 from stages.evaluate.files import write_ranks, write_user_lists
 from stages.evaluate.options import EvaluateOptions
 from stages.frame.allocator import keep_freed_memory
+from stages.frame.processes.launch import launch
+from stages.frame.processes.place import to_launch
 from stages.frame.processor import slow_bfloat16
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
-from stages.model.device import autocast, resolve_device
+from stages.model.device import autocast, share_device
 from stages.model.files import added_items, grown_note, load_model, read_config
 from stages.model.popularity import TRAINING, occurrences
 from stages.model.ranking import queries, rank
 from stages.model.registry import needed_files
+from stages.model.team import joined_processes
 
 _LATER = (
     "the histories are later than those it was trained on: mind that what it learnt from is no target of this split"
@@ -63,7 +66,8 @@ def evaluate(
         DataError: for artifacts that are missing, damaged, or do not belong together.
     """
     options = options or EvaluateOptions()
-    device = resolve_device(options.device)
+    count = to_launch(options.processes)
+    device = share_device(options.device, count)
     run = StageRun("evaluate", options, workdir, reporter)
     config = read_config(run.workdir)
     run.read(*_files(run, config.model, options.top))
@@ -71,6 +75,10 @@ def evaluate(
     run.read(MODEL_CONFIG, MODEL_WEIGHTS, earlier=added > 0)
     if (done := run.fresh()) and not force:
         return done
+    if count:
+        return launch(
+            "stages.evaluate:evaluate", options, workdir=run.workdir, force=force, reporter=run.reporter, count=count
+        )
 
     if said := grown_note(config, added):
         run.warn(said)
@@ -78,9 +86,10 @@ def evaluate(
     if slow := slow_bfloat16(options.precision, device.type):
         run.warn(slow)
     keep_freed_memory()
-    with threads(options.threads):
+    with threads(options.threads), joined_processes(device, options.process_timeout) as team:
         with run.measure("loading"):
             trained = load_model(run.workdir, device)
+            trained.model.team = team
             n = trained.catalogue.items
             sequences = read_sequences(run.path(SEQUENCES), items=n, user_ids=True)
             wanted = queries(sequences, options.split, trained.model.config.max_history)
@@ -106,6 +115,8 @@ def evaluate(
                 batch_size=options.batch_size,
                 progress=advance,
             )
+        if not team.first:
+            return run.result({})
         with run.measure("metrics"):
             counts = occurrences(sequences, n, TRAINING)
             grown = {"items_added_since_training": added} if added else {}
@@ -115,6 +126,7 @@ def evaluate(
                 **grown,
                 **evaluation_facts(run, options, sequences, wanted, ranking, counts),
                 "threads": torch.get_num_threads(),
+                **({"processes": team.count} if team.count > 1 else {}),
             }
     lineage = run.lineage(facts)
     write_user_lists(run.path(BACKTEST), sequences, wanted, ranking, item_ids, lineage)

@@ -31,3 +31,30 @@ Threads = Annotated[
         searched=False,
     ),
 ]
+
+Processes = Annotated[
+    int | None,
+    Option(
+        "Processes of this machine that share the work, one a GPU; torchrun starts those of several machines.",
+        MACHINE,
+        min=1,
+        limit=1024,
+        metavar="N",
+        unset="1, or those of torchrun",
+        recorded=False,
+        searched=False,
+    ),
+]
+
+ProcessTimeout = Annotated[
+    float,
+    Option(
+        "Seconds after which a process that does not answer the others ends the run.",
+        MACHINE,
+        above=0,
+        limit=1e6,
+        metavar="S",
+        recorded=False,
+        searched=False,
+    ),
+]

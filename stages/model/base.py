@@ -15,6 +15,7 @@ from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
 from stages.model.objective import Objective
 from stages.model.packing import Packing
+from stages.model.team import ALONE, Team
 
 Tiles = Callable[[slice], Tensor]
 """Gives the scores (q, N + 1) of some of the histories, by item number; column 0, no item, means nothing."""
@@ -48,9 +49,11 @@ class Model(nn.Module, ABC):
             model that has nothing to tune.
         config: its sizes.
         origin: what errors call it: the file of its weights, once it comes from one.
+        team: the processes that share its work.
     """
 
     origin = "the model"
+    team: Team = ALONE
     reads: ClassVar[tuple[str, ...]]
     takes_ids: ClassVar[bool] = False
     ranks_new_items: ClassVar[bool] = False

@@ -1,5 +1,7 @@
 """What a model learns from in one step."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -18,6 +20,7 @@ class Batch:
         targets: (R',) the next items at these positions.
         candidates: (S,) items to rank against, ascending, the others of this batch among them; ``None`` for the whole
             catalogue.
+        part: what the histories are a part of, where several processes share a step.
     """
 
     items: Tensor
@@ -25,3 +28,27 @@ class Batch:
     counted: Tensor
     targets: Tensor
     candidates: Tensor | None = None
+    part: Part | None = None
+
+    @property
+    def step(self) -> Batch:
+        """What all processes together learn from in this step."""
+        return self if self.part is None else self.part.step
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where the histories of a process stand among those of a step.
+
+    Attributes:
+        step: all histories of the step.
+        positions: which of the items read there are read here.
+        targets: how many targets each process has; none where there are fewer histories than processes, which then
+            read one that is another's.
+        first: the number of the first target here among all.
+    """
+
+    step: Batch
+    positions: slice
+    targets: tuple[int, ...]
+    first: int

@@ -47,7 +47,9 @@ def in_chunks(encode: Callable[..., Encoded], items: Tensor, *others: Tensor, wi
         chunk = [tensor[start:end] for tensor in (items, *others)]
         done.append(encode(*chunk) if start < first else recomputed(encode, *chunk))
     one, two = zip(*done, strict=True)
-    return torch.cat(one), torch.cat(two)
+    joined = torch.cat(one)
+    # An item that has but one vector has it once.
+    return joined, joined if all(first is second for first, second in done) else torch.cat(two)
 
 
 def _kept_bytes(device: torch.device) -> int:

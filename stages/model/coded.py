@@ -66,7 +66,7 @@ class CodedRecommender(Recommender):
 
     def _masked_losses(self, batch: Batch, outputs: Tensor, objective: Objective) -> dict[str, Tensor]:
         rows = self.encoder.rows[batch.items]
-        masked_rows, chosen = objective.masking(rows, self.encoder.codebook_size)
+        masked_rows, chosen, count = self._mask(batch, rows, objective)
         codes, history = in_chunks(
             self.encode_masked, batch.items, masked_rows, width=self.width, layers=self.config.fusion_layers
         )
@@ -79,12 +79,36 @@ class CodedRecommender(Recommender):
                 chosen,
                 objective.temperature,
                 mcm_softmax=objective.mcm_softmax,
+                count=count,
             )
         if objective.msa_weight:
             masked_outputs = self.backbone(history, batch.packing).index_select(0, batch.counted)
             # Neighbouring positions of one history are nearly the same sequence, never negatives of each other.
-            groups = [batch.packing.rows[batch.counted]] + ([] if objective.msa_same_target else [batch.targets])
+            step = batch.step
+            groups = [step.packing.rows[step.counted]] + ([] if objective.msa_same_target else [step.targets])
+            users, masked_users, own = self._of_all(batch, outputs.float(), masked_outputs.float())
             losses["msa"] = masked_sequence_alignment(
-                outputs.float(), masked_outputs.float(), objective.temperature, groups=torch.stack(groups, 1)
+                users, masked_users, objective.temperature, groups=torch.stack(groups, 1), own=own
             )
         return losses
+
+    def _mask(self, batch: Batch, rows: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Masked rows, which codes were chosen, and how many in the whole step, where others share it."""
+        size, part = self.encoder.codebook_size, batch.part
+        if part is None:
+            return *objective.masking(rows, size), None
+        step_rows = self.encoder.rows[part.step.items]
+        masked, chosen = objective.masking(step_rows, size, self.team.generator)
+        own = chosen[part.positions]
+        if not len(batch.targets):  # another process' history, which counts there
+            own = torch.zeros_like(own)
+        return masked[part.positions], own, chosen.sum().clamp(min=1)
+
+    def _of_all(self, batch: Batch, users: Tensor, masked_users: Tensor) -> tuple[Tensor, Tensor, slice | None]:
+        """The outputs u and u~ of the whole step, and which of them are of this batch."""
+        part = batch.part
+        if part is None:
+            return users, masked_users, None
+        whole = self.team.joined(torch.cat([users, masked_users], 1), part.targets)
+        own = slice(part.first, part.first + len(users))
+        return whole[:, : users.shape[1]], whole[:, users.shape[1] :], own

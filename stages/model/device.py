@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 import torch
 
 from stages.artifacts.errors import UsageError
+from stages.frame.processes.place import own_place
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -34,6 +35,30 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: there is none on this machine", "Choose --device auto or cpu.")
     return device
+
+
+def share_device(name: str, processes: int | None) -> torch.device:
+    """The device of a process of several: each has a GPU of its own, by its number on its machine.
+
+    Args:
+        name: as of :func:`resolve_device`.
+        processes: that are to be started here; ``None`` where this is one of them, or works alone.
+
+    Raises:
+        UsageError: also when there are fewer GPUs than processes, or the name is of one of them.
+    """
+    device, place = resolve_device(name), own_place()
+    if (processes is None and place is None) or device.type == "cpu":
+        return device
+    if device.type != "cuda" or ":" in name:
+        raise UsageError(f"--device {name} is one for several processes", "Choose cuda, auto or cpu.")
+    wanted = processes if place is None else place.local + 1
+    if wanted is not None and wanted > (found := torch.cuda.device_count()):
+        raise UsageError(
+            f"{wanted} processes need as many GPUs, and this machine has {found}",
+            "Start fewer with --processes, or choose --device cpu.",
+        )
+    return device if place is None else torch.device("cuda", place.local)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

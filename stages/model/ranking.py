@@ -12,6 +12,7 @@ from stages.artifacts.errors import NotFiniteError
 from stages.artifacts.sequences import Sequences
 from stages.model.base import Model, Scorer
 from stages.model.packing import pack
+from stages.model.team import ALONE, Team
 from stages.model.tiles import LEAST_ROWS, all_finite, best, hide, ranks_of, ties_of, without_seen
 
 _SCORES = 1 << 21
@@ -141,25 +142,38 @@ def rank(
         batch_size: histories read at a time; users x items is never held whole.
         progress: called with how many more rows are done.
 
+    Where several processes share the work, each ranks a part of the histories, and all get the whole.
+
     Raises:
         NotFiniteError: when a score is NaN or infinite, which no rank could be read from.
     """
-    count, device = len(wanted.target), items.device
+    count, device, team = len(wanted.target), items.device, model.team
     target = torch.from_numpy(wanted.target).to(device)
-    ranks, ranks_without_seen, ties, ties_without_seen = torch.empty(4, count, dtype=torch.int32, device=device)
+    numbers = torch.zeros(4, count, dtype=torch.int32, device=device)
+    ranks, ranks_without_seen, ties, ties_without_seen = numbers
     lists = _Lists(count, top, device)
-    for rows, scores, seen in _tiles(
-        model, model.scorer(), items, wanted.spans, seen=both or exclude_seen, batch_size=batch_size, progress=progress
-    ):
-        ranks[rows] = ranks_of(scores, target[rows])
-        if both and seen:
-            ties[rows] = ties_of(scores, target[rows])
-            ranks_without_seen[rows], ties_without_seen[rows] = without_seen(
-                scores, target[rows], ranks[rows], ties[rows], seen
-            )
-        if top:
-            hide(scores, seen if exclude_seen else None)
-            lists.keep(rows, scores)
+    with team.failing_together(NotFiniteError):
+        for rows, scores, seen in _tiles(
+            model,
+            model.scorer(),
+            items,
+            wanted.spans,
+            seen=both or exclude_seen,
+            batch_size=batch_size,
+            progress=progress,
+            team=team,
+        ):
+            ranks[rows] = ranks_of(scores, target[rows])
+            if both and seen:
+                ties[rows] = ties_of(scores, target[rows])
+                ranks_without_seen[rows], ties_without_seen[rows] = without_seen(
+                    scores, target[rows], ranks[rows], ties[rows], seen
+                )
+            if top:
+                hide(scores, seen if exclude_seen else None)
+                lists.keep(rows, scores)
+    team.sum(numbers)
+    lists.share(team)
     also = [part if both else part[:0] for part in (ranks_without_seen, ties, ties_without_seen)]
     found = [part.cpu().numpy().astype(np.int64) for part in (ranks, *also)]
     return Ranking(found[0], found[1], found[2], found[3], *lists.arrays())
@@ -232,6 +246,12 @@ class _Lists:
         items, values = best(scores, self._top)
         self._items[rows], self._scores[rows] = items.int(), values.float()
 
+    def share(self, team: Team) -> None:
+        """Take the lists of the others, each of which has kept some of the rows."""
+        if self._top:
+            team.sum(self._items)
+            team.sum(self._scores)
+
     def arrays(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Item numbers and scores, each (R, k)."""
         return self._items.cpu().numpy(), self._scores.cpu().numpy()
@@ -246,11 +266,13 @@ def _tiles(
     seen: bool,
     batch_size: int,
     progress: Callable[[int], None],
+    team: Team = ALONE,
 ) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]]:
     """Rows (b,) of the histories, their scores (b, N + 1) but for item 0, and what has been seen, a tile at a time.
 
     Args:
         seen: whether it is wanted, as of :func:`hide`; else ``None``.
+        team: the processes, each of which takes every so manieth history.
 
     Raises:
         NotFiniteError: when a score is NaN or infinite.
@@ -259,7 +281,7 @@ def _tiles(
     budget = _SCORES if device.type == "cpu" else _ON_DEVICE * _SCORES
     step = min(batch_size, max(_AT_LEAST, budget // (model.config.items + 1)))
     # Histories of like length go together, so that little of the attention's rectangle is padding.
-    order = np.argsort(spans.start - spans.end, kind="stable")
+    order = np.argsort(spans.start - spans.end, kind="stable")[team.rank :: team.count]
     for low in range(0, len(order), batch_size):
         chosen = order[low : low + batch_size]
         rows, first, end = (
@@ -283,7 +305,7 @@ def _tiles(
             raise NotFiniteError(
                 f"{model.origin}: scores are not finite", "Train again, with a lower --learning-rate if it diverged."
             )
-        progress(len(rows))
+        progress(len(rows) * team.count)
 
 
 def _seen(items: Tensor, first: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:

@@ -110,7 +110,9 @@ class Recommender(LearnedModel):
         """
         device, items = next(self.parameters()).device, self.config.items
         tables: list[Tensor] = []
-        for start in range(1, items + 1, _CHUNK_ITEMS):
+        own = self.team.own_rows(items, _CHUNK_ITEMS)
+        # A process without a share learns from the first items what a vector is.
+        for start in range(own.start + 1, own.stop + 1, _CHUNK_ITEMS) or [1]:
             stop = min(start + _CHUNK_ITEMS, items + 1)
             history, candidate = self.encode(torch.arange(start, stop, device=device))
             vectors = [history] if candidate is history else [history, candidate]
@@ -118,6 +120,8 @@ class Recommender(LearnedModel):
             tables = tables or [one.new_zeros(items + 1, one.shape[1]) for one in vectors]
             for table, part in zip(tables, vectors, strict=True):
                 table[start:stop] = part
+        for table in tables:
+            self.team.fill(table[1:], _CHUNK_ITEMS)
         return tables[0], tables[-1]
 
     @torch.inference_mode()
@@ -134,10 +138,12 @@ class Recommender(LearnedModel):
 
     def losses(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         """See :meth:`LearnedModel.losses`: each item that the batch needs is encoded once, then L_rec."""
-        items, candidates, goals = _items_needed(batch, self.config.items, objective.negatives)
+        items, candidates, goals = _items_needed(batch, self.config.items, objective.negatives, self.team.generator)
         as_new = self._as_new(batch.items.device)
         self.encoder.as_new = as_new
-        history, candidate = in_chunks(self.encode, items, width=self.width, layers=self.config.fusion_layers)
+        own = self.team.own_items(items)
+        encoded = in_chunks(self.encode, own, width=self.width, layers=self.config.fusion_layers)
+        history, candidate = self.team.all_items(encoded, len(items))
         rows = torch.searchsorted(items, batch.items)
         outputs = self.backbone(history.index_select(0, rows), batch.packing).index_select(0, batch.counted)
         if candidates is not None:
@@ -152,6 +158,7 @@ class Recommender(LearnedModel):
             shift_at=shift_at,
             shifts=shifts,
             column_shifts=None if as_new is None or self.pairs is None else as_new[ranked] * self.pairs.unknown,
+            count=len(batch.step.targets),
         )
         return self.weigh({"rec": rec}, batch, outputs, objective)
 
@@ -171,7 +178,9 @@ class Recommender(LearnedModel):
     def _as_new(self, device: torch.device) -> Tensor | None:
         """Which items this step treats as if they came later, (N + 1,) bool; ``None`` for none."""
         rate = self.config.new_item_rate if self.ranks_new_items else 0.0
-        return torch.rand(self.config.items + 1, device=device) < rate if rate else None
+        if not rate:
+            return None
+        return torch.rand(self.config.items + 1, device=device, generator=self.team.generator) < rate
 
     def _batch_shifts(
         self, batch: Batch, candidates: Tensor, as_new: Tensor | None
@@ -212,23 +221,30 @@ class Recommender(LearnedModel):
         return self.item_tables()[1].float()
 
 
-def _items_needed(batch: Batch, n: int, negatives: int) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Sorted items to encode, rows of them that are candidates (``None`` for all), each target's candidate."""
-    device, known = batch.items.device, batch.candidates
+def _items_needed(
+    batch: Batch, n: int, negatives: int, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Sorted items to encode, rows of them that are candidates (``None`` for all), each target's candidate.
+
+    Items and candidates are those of the whole step, whoever shares it.
+    """
+    device, known, step = batch.items.device, batch.candidates, batch.step
     if not negatives or negatives >= (n if known is None else len(known)):
         everything = torch.arange(1, n + 1, device=device) if known is None else known
         return everything, None, torch.searchsorted(everything, batch.targets)
     if known is None:
-        drawn = torch.randint(1, n + 1, (negatives,), device=device)
+        drawn = torch.randint(1, n + 1, (negatives,), device=device, generator=generator)
     else:
-        drawn = known[torch.randint(len(known), (negatives,), device=device)]
-    candidates = torch.unique(torch.cat([drawn, batch.targets]), sorted=True)
-    items = torch.unique(torch.cat([candidates, batch.items]), sorted=True)
+        drawn = known[torch.randint(len(known), (negatives,), device=device, generator=generator)]
+    candidates = torch.unique(torch.cat([drawn, step.targets]), sorted=True)
+    items = torch.unique(torch.cat([candidates, step.items]), sorted=True)
     return items, torch.searchsorted(items, candidates), torch.searchsorted(candidates, batch.targets)
 
 
 def _following(batch: Batch) -> Tensor:
-    """(B,) the item after each history; its last position has a target always."""
+    """(B,) the item after each history; its last position has a target always, if the batch has any."""
+    if not len(batch.targets):
+        return batch.items.new_zeros(batch.packing.batch)
     return batch.targets[torch.searchsorted(batch.counted, batch.packing.last)]
 
 

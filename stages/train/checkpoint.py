@@ -42,6 +42,7 @@ class Progress:
         best_metric: that metric.
         history: one row of losses and metrics per epoch.
         versions: of cocorec and torch, which decide how it goes on as well.
+        processes: how many shared the work of each epoch, which decides the last digits; empty where it was always one.
     """
 
     key: str
@@ -51,6 +52,12 @@ class Progress:
     best_metric: float = -1.0
     history: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=lambda: {"cocorec": __version__, "torch": torch.__version__})
+    processes: list[int] = field(default_factory=list)
+
+    def note_processes(self, count: int) -> None:
+        """Note how many processes shared the work of the epoch that has just ended."""
+        if count > 1 or self.processes:
+            self.processes += [1] * (self.epoch - 1 - len(self.processes)) + [count]
 
     @property
     def foreign(self) -> str:
@@ -92,7 +99,8 @@ class Checkpoints:
         Raises:
             DataError: when the disk is full or the folder cannot be written.
         """
-        meta = {_META: json_text({**asdict(progress), **OPEN_DIGEST})}
+        told = {name: value for name, value in asdict(progress).items() if name != "processes" or value}
+        meta = {_META: json_text({**told, **OPEN_DIGEST})}
         if progress.best_epoch == progress.epoch:
             save_tensors(self._best(progress), dict(average.model.state_dict()), meta)
         state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -15,12 +17,13 @@ from stages.model.base import CountingModel, LearnedModel, training_items
 from stages.model.masking import CodeMasking
 from stages.model.objective import Objective
 from stages.model.ranking import Queries
+from stages.model.team import ALONE, Team
 from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
 from stages.train.checkpoint import Checkpoints, Progress, run_key
 from stages.train.loop import Loop
 from stages.train.options import TrainOptions
-from stages.train.run_log import open_log
+from stages.train.run_log import RunLog, open_log
 from stages.train.validation import VALIDATION_METRICS, validate
 from stages.train.windows import Sampler, Windows
 
@@ -52,6 +55,7 @@ class TrainingRun:
         validation: targets of the validation split.
         device: where to compute.
         restart: start afresh, whatever checkpoint there is.
+        team: the processes that share the work.
     """
 
     run: StageRun
@@ -61,24 +65,26 @@ class TrainingRun:
     validation: Queries
     device: torch.device
     restart: bool
+    team: Team = ALONE
 
     def learn(self, model: LearnedModel) -> Fitted:
         """Train a model, from its checkpoint if there is one, and give it the weights of the best epoch."""
         model.count(self.sequences)
         model.to(self.device)
+        model.team = self.team
         options, checkpoints = self.options, Checkpoints(self.run.workdir)
         items = torch.from_numpy(self.sequences.items.astype("int64")).to(self.device)
         optimizer = AdamW(model.parameters(), options.learning_rate, options.weight_decay)
         average = WeightAverage(model, options.ema)
-        progress = self._resume_or_start(checkpoints, model, average, optimizer)
-        sampler = Sampler(items, self.windows, options.batch_size, options.seed, self._candidates(model))
+        progress = self._begin(checkpoints, model, average, optimizer)
+        sampler = Sampler(items, self.windows, options.batch_size, options.seed, self._candidates(model), self.team)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         self.run.reporter.info(
             f"{model.config.model} with {parameters:,} weights on {self.device}: {len(self.windows):,} histories, "
             f"{self.windows.targets:,} targets, {len(sampler)} steps an epoch"
         )
         resumed_at = progress.epoch
-        with open_log(options, self.run, progress.key, progress.history) as log:
+        with self._log(progress) as log:
             loop = Loop(
                 model,
                 average,
@@ -92,13 +98,14 @@ class TrainingRun:
                 log,
             )
             seconds = loop.run(progress, optimizer)
-        model.load_state_dict(checkpoints.best_weights(progress))
+        if self.team.first:
+            model.load_state_dict(checkpoints.best_weights(progress))
         self.run.seconds |= seconds
         rates = {}
         if epochs_run := progress.epoch - resumed_at:
             rates["epoch"] = seconds["training"] / epochs_run
             rates["targets_per_second"] = self.windows.targets * epochs_run / seconds["training"]
-        facts = self._facts(model, parameters, progress)
+        facts = {**self._facts(model, parameters, progress), **_shared(loop, progress)}
         return Fitted({**facts, **({"diverged": loop.diverged} if loop.diverged else {})}, progress.history, rates)
 
     def count(self, model: CountingModel) -> Fitted:
@@ -130,6 +137,27 @@ class TrainingRun:
             return None
         seen = torch.unique(training_items(self.sequences)[0], sorted=True)
         return None if len(seen) == model.config.items else seen.to(self.device)
+
+    def _log(self, progress: Progress) -> AbstractContextManager[RunLog]:
+        if not self.team.first:
+            return nullcontext(RunLog())
+        return open_log(self.options, self.run, progress.key, progress.history)
+
+    def _begin(
+        self, checkpoints: Checkpoints, model: LearnedModel, average: WeightAverage, optimizer: AdamW
+    ) -> Progress:
+        """Resume or start; where several processes share the work, the first one decides for all."""
+        self.team.require_same(
+            run_key(self.run),
+            "the processes read different files or have different options; is the work directory the same for all?",
+        )
+        if self.team.first:
+            progress = self._resume_or_start(checkpoints, model, average, optimizer)
+            self.team.tell(progress.epoch)
+            return progress
+        if self.team.tell(0):
+            return checkpoints.restore(model, average, optimizer)
+        return Progress(run_key(self.run))
 
     def _resume_or_start(
         self, checkpoints: Checkpoints, model: LearnedModel, average: WeightAverage, optimizer: AdamW
@@ -182,6 +210,15 @@ class TrainingRun:
             "validation": _shown(best),
             "losses": {name: best[name] for name in model.loss_names if name in best},
         }
+
+
+def _shared(loop: Loop, progress: Progress) -> dict[str, Any]:
+    """What there is to say of processes that shared the work; nothing where it was always one."""
+    if not progress.processes:
+        return {}
+    stretches = [(number, len(list(epochs))) for number, epochs in groupby(progress.processes)]
+    told = [f"{number} for {epochs} epoch{'s' if epochs > 1 else ''}" for number, epochs in stretches]
+    return {"processes": progress.processes[-1], "processes_by_epoch": ", then ".join(told), **loop.traffic}
 
 
 def _objective(options: TrainOptions) -> Objective:

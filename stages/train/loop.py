@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from stages.artifacts.errors import NotFiniteError
@@ -43,6 +42,8 @@ class Loop:
         checkpoints: where the state goes after every epoch.
         reporter: is told about each epoch.
         log: keeps the curves of each epoch.
+        steps: that this process has taken.
+        sent: bytes that it has handed to others in them.
         diverged: where losses or scores ceased to be finite: ``epoch``, ``step`` and ``reason``; empty where they
             did not.
     """
@@ -57,7 +58,16 @@ class Loop:
     checkpoints: Checkpoints
     reporter: Reporter
     log: RunLog = field(default_factory=RunLog)
+    steps: int = 0
+    sent: int = 0
     diverged: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """What a step has cost this process on average: items that it encoded, and bytes that it sent to others."""
+        steps = max(1, self.steps)
+        items, sent = self.model.team.encoded / steps, self.sent / steps
+        return {"items_encoded_per_step": round(items), "bytes_sent_per_step": round(sent)}
 
     def run(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:
         """Train from ``progress`` on until the epochs are over, validation stops improving, or training diverges.
@@ -88,7 +98,9 @@ class Loop:
             if metrics[SELECTION_METRIC] > progress.best_metric:
                 progress.best_metric, progress.best_epoch = metrics[SELECTION_METRIC], progress.epoch
             progress.history.append({"epoch": progress.epoch, "step": progress.step, **row, **metrics})
-            self.checkpoints.save(self.model, self.average, optimizer, progress)
+            progress.note_processes(self.model.team.count)
+            if self.model.team.first:
+                self.checkpoints.save(self.model, self.average, optimizer, progress)
             self.log.epoch(progress.history[-1], time.perf_counter() - began)
             losses = ", ".join(f"{name} {row[name]:.3f}" for name in self.model.loss_names if name in row)
             self.reporter.info(
@@ -104,24 +116,30 @@ class Loop:
 
     def _epoch(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:
         self.model.train()
+        team = self.model.team
         order = self.sampler.order(progress.epoch)
         sums: dict[str, Tensor] = {}
         rate = 0.0
         finite = FiniteLosses(self.items.device)
+        parameters = list(self.model.parameters())
         with self.reporter.track(f"epoch {progress.epoch + 1}", len(self.sampler), "steps") as advance:
             for index in range(len(self.sampler)):
                 rate = self._learning_rate(progress.step)
                 optimizer.learning_rate = rate
-                torch.manual_seed(_step_seed(self.options.seed, progress.step))
+                before = team.sent
+                team.seed(_step_seed(self.options.seed, progress.step))
                 batch = self.sampler.batch(order, index)
                 with autocast(self.items.device, self.options.precision):
-                    losses = self.model.losses(batch, self.objective)
+                    own = self.model.losses(batch, self.objective)
+                losses = team.sum_losses(own)
                 finite.watch(progress.step + 1, losses)
                 optimizer.zero_grad()
-                losses["loss"].backward()  # type: ignore[no-untyped-call]
+                own["loss"].backward()  # type: ignore[no-untyped-call]
+                team.sum_gradients(parameters)
                 optimizer.step()
                 self.average.update(self.model)
                 progress.step += 1
+                self.steps, self.sent = self.steps + 1, self.sent + team.sent - before
                 if progress.step % _TRIM_STEPS == 0:
                     return_freed_memory()
                 for name, value in losses.items():

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
 from stages.frame.log_place import LOGS
-from stages.frame.machine import MACHINE, Device, Threads
+from stages.frame.machine import MACHINE, Device, Processes, ProcessTimeout, Threads
 from stages.frame.options import Option, Options
 from stages.model.registry import BACKBONES, MODELS, choices_help
 
@@ -278,6 +278,8 @@ class TrainOptions(Options):
         ),
     ] = "auto"
     threads: Threads = None
+    processes: Processes = None
+    process_timeout: ProcessTimeout = 600.0
 
     def check(self) -> None:
         """Refuse options that do not fit each other.

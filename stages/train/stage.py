@@ -8,23 +8,27 @@ from typing import Any
 
 import torch
 
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.history import history_table
 from stages.artifacts.names import HISTORY, ITEMS, SEQUENCES
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
 from stages.frame.allocator import keep_freed_memory
+from stages.frame.processes.launch import launch
+from stages.frame.processes.place import own_place, to_launch
 from stages.frame.processor import slow_bfloat16
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
+from stages.model.base import LearnedModel
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
-from stages.model.device import resolve_device
+from stages.model.device import share_device
 from stages.model.files import model_tensors, save_model
 from stages.model.ranking import queries
 from stages.model.registry import model_class
+from stages.model.team import joined_processes
 from stages.model.trained_items import TrainedItems, items_now
 from stages.train.fitting import Fitted, TrainingRun
 from stages.train.initial import Initial, note_initial
@@ -54,16 +58,27 @@ def train(
     options = options or TrainOptions()
     known = model_class(options.model)
     known.check(_config(options, Catalogue(1)))  # refuses wrong options before anything is read
-    device = resolve_device(options.device)
+    count = to_launch(options.processes)
+    if (count or own_place()) and not issubclass(known, LearnedModel):
+        raise UsageError(f"{options.model} counts, which is the work of one process", "Leave --processes out.")
+    device = share_device(options.device, count)
     run = StageRun("train", options, workdir, reporter)
     run.read(SEQUENCES, *known.reads)
     start = note_initial(options.init_from, run, options.model) if options.init_from else None
     if (done := run.fresh()) and not force:
         return done
+    if count:
+        return launch(
+            "stages.train:train", options, workdir=run.workdir, force=force, reporter=run.reporter, count=count
+        )
 
     if slow := slow_bfloat16(options.precision, device.type):
         run.warn(slow)
-    with threads(options.threads), _torch_state(device):
+    with (
+        threads(options.threads),
+        joined_processes(device, options.process_timeout) as team,
+        _torch_state(device),
+    ):
         torch.manual_seed(options.seed)
         with run.measure("preparation"):
             items = TrainedItems.read(run.workdir, known.reads, items_now(run.workdir, known.reads))
@@ -83,7 +98,7 @@ def train(
             model = known.build(config, catalogue)
             matched = initial.into(model, run.path(ITEMS)) if initial else None
         training = TrainingRun(
-            run, options, sequences, windows, validation, device, restart=force and not options.resume
+            run, options, sequences, windows, validation, device, restart=force and not options.resume, team=team
         )
         fitted: Fitted = model.fit(training)
         with run.measure("write"):
@@ -92,9 +107,10 @@ def train(
                 **({"items_of_initial_model": matched} if matched else {}),
                 "threads": torch.get_num_threads(),
             }
-            lineage = run.lineage(facts)
-            write_table(run.path(HISTORY), history_table(fitted.history), lineage)
-            save_model(run.workdir, config, model_tensors(model, catalogue), lineage, items)
+            if team.first:
+                lineage = run.lineage(facts)
+                write_table(run.path(HISTORY), history_table(fitted.history), lineage)
+                save_model(run.workdir, config, model_tensors(model, catalogue), lineage, items)
     return run.result(facts, rates=fitted.rates)
 
 

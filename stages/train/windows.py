@@ -10,6 +10,8 @@ from torch import Tensor
 from stages.artifacts.sequences import Sequences
 from stages.model.batch import Batch
 from stages.model.packing import Packing
+from stages.model.team import ALONE, Team
+from stages.train.shares import share_of
 
 Integers = npt.NDArray[np.int64]
 
@@ -77,11 +79,19 @@ class Sampler:
         batch_size: windows per batch.
         seed: decides the order.
         candidates: (S,) items that each batch is to be ranked against; ``None`` for the whole catalogue.
+        team: the processes that share each batch.
     """
 
     def __init__(
-        self, items: Tensor, windows: Windows, batch_size: int, seed: int, candidates: Tensor | None = None
+        self,
+        items: Tensor,
+        windows: Windows,
+        batch_size: int,
+        seed: int,
+        candidates: Tensor | None = None,
+        team: Team = ALONE,
     ) -> None:
+        self._team = team
         self._items, self._windows, self._candidates = items, windows, candidates
         self._batch_size, self._seed = batch_size, seed
 
@@ -94,7 +104,7 @@ class Sampler:
         return np.random.default_rng((self._seed, epoch)).permutation(len(self._windows))
 
     def batch(self, order: Integers, index: int) -> Batch:
-        """Batch number ``index`` of an epoch's order."""
+        """Batch number ``index`` of an epoch's order, or the part of it that is this process' share."""
         chosen = order[index * self._batch_size : (index + 1) * self._batch_size]
         length = self._windows.length[chosen]
         # The lengths are known on the host: build the packing there and spare the device a synchronisation.
@@ -108,4 +118,7 @@ class Sampler:
         )
         packing = Packing(rows, columns, len(chosen), int(length.max()))
         targets = self._items[positions[counted_rows] + 1]
-        return Batch(self._items[positions], packing, counted_rows, targets, self._candidates)
+        batch = Batch(self._items[positions], packing, counted_rows, targets, self._candidates)
+        if self._team.count == 1:
+            return batch
+        return share_of(batch, length, counted, self._team.rank, self._team.count)

@@ -8,7 +8,7 @@ from stages.model.losses.cross_entropy import linear_cross_entropy
 
 
 def masked_sequence_alignment(
-    users: Tensor, masked_users: Tensor, temperature: float, *, groups: Tensor | None = None
+    users: Tensor, masked_users: Tensor, temperature: float, *, groups: Tensor | None = None, own: slice | None = None
 ) -> Tensor:
     """Symmetric InfoNCE, the mean of the two directions.
 
@@ -18,9 +18,16 @@ def masked_sequence_alignment(
         temperature: 0.07 in the paper.
         groups: (R, G) integers of G kinds, for example users and next items; rows with the same group of any kind are
             no negatives of each other.
+        own: which of the rows have to find themselves here; by default all.
     """
     users, masked_users = F.normalize(users, dim=-1), F.normalize(masked_users, dim=-1)
-    own = torch.arange(len(users), device=users.device)
-    forward = linear_cross_entropy(users, masked_users, own, temperature, row_groups=groups, column_groups=groups)
-    backward = linear_cross_entropy(masked_users, users, own, temperature, row_groups=groups, column_groups=groups)
+    goals = torch.arange(len(users), device=users.device)
+    rows = slice(None) if own is None else own
+    kinds = None if groups is None else groups[rows]
+    forward = linear_cross_entropy(
+        users[rows], masked_users, goals[rows], temperature, row_groups=kinds, column_groups=groups
+    )
+    backward = linear_cross_entropy(
+        masked_users[rows], users, goals[rows], temperature, row_groups=kinds, column_groups=groups
+    )
     return (forward + backward) / (2 * max(1, len(users)))

@@ -8,7 +8,14 @@ from stages.model.losses.cross_entropy import linear_cross_entropy
 
 
 def masked_code_modelling(
-    fused: Tensor, table: Tensor, rows: Tensor, chosen: Tensor, temperature: float, *, mcm_softmax: str
+    fused: Tensor,
+    table: Tensor,
+    rows: Tensor,
+    chosen: Tensor,
+    temperature: float,
+    *,
+    mcm_softmax: str,
+    count: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the true codes at the chosen positions.
 
@@ -20,11 +27,12 @@ def masked_code_modelling(
         temperature: 0.07 in the paper.
         mcm_softmax: ``position`` ranks a code against the K codes of its own position, the only ones that can stand
             there; ``table`` against the whole table, [MASK] included, as the authors do, which costs C times as much.
+        count: () by what the sum is divided; by default how many are chosen.
     """
     table = F.normalize(table, dim=-1)
     if mcm_softmax == "table":
-        count = max(1, int(chosen.sum()))
-        return linear_cross_entropy(F.normalize(fused[chosen], dim=-1), table, rows[chosen].long(), temperature) / count
+        total = linear_cross_entropy(F.normalize(fused[chosen], dim=-1), table, rows[chosen].long(), temperature)
+        return total / (max(1, int(chosen.sum())) if count is None else count)
     size = (len(table) - 1) // fused.shape[1]
     # Ordered by position, so that one look at the device tells where each position's codes begin.
     position, item = chosen.T.nonzero(as_tuple=True)
@@ -37,4 +45,4 @@ def masked_code_modelling(
         codes = table[1 + j * size : 1 + (j + 1) * size]
         total = total + linear_cross_entropy(queries[part], codes, goals[part], temperature)
         start += here
-    return total / max(1, start)
+    return total / (max(1, start) if count is None else count)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from stages.artifacts.errors import UsageError
-from stages.model.device import PRECISIONS, autocast, resolve_device
+from stages.model.device import PRECISIONS, autocast, resolve_device, share_device
 
 CPU = torch.device("cpu")
 
@@ -34,6 +34,35 @@ def test_auto_takes_a_gpu_when_there_is_one():
 def test_other_devices_are_refused(name, message):
     with pytest.raises(UsageError, match=message):
         resolve_device(name)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """Torch says that there are two, and that this is the second process."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    return monkeypatch
+
+
+def test_each_process_has_a_gpu_of_its_own(two_gpus):
+    assert share_device("auto", 2) == torch.device("cuda")
+    assert share_device("cuda:1", None) == torch.device("cuda:1")
+    assert share_device("cpu", 5) == CPU
+    for name, value in {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "a"}.items():
+        two_gpus.setenv(name, value)
+    assert share_device("auto", None) == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "processes", "message"),
+    [
+        ("auto", 3, r"3 processes need as many GPUs, and this machine has 2\nStart fewer"),
+        ("cuda:0", 2, "--device cuda:0 is one for several processes"),
+    ],
+)
+def test_processes_without_a_gpu_of_their_own_are_refused(two_gpus, name, processes, message):
+    with pytest.raises(UsageError, match=message):
+        share_device(name, processes)
 
 
 def test_precision_of_products_on_a_cpu():

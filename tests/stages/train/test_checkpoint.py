@@ -95,3 +95,16 @@ def test_best_weights_of_a_killed_save_do_not_stay(structured, short):
     killed_before_the_end(structured)
     train(TrainOptions(**short), workdir=structured)
     assert sorted(path.name for path in (structured / CHECKPOINT_DIR).iterdir()) == before
+
+
+def test_it_says_how_many_processes_shared_an_epoch():
+    alone, mixed = Progress("key"), Progress("key")
+    for alone.epoch, mixed.epoch, count in ((1, 1, 1), (2, 2, 2), (3, 3, 1)):
+        alone.note_processes(1)
+        mixed.note_processes(count)
+    assert (alone.processes, mixed.processes) == ([], [1, 2, 1])
+
+
+def test_one_process_says_nothing_of_others(structured, short):
+    train(TrainOptions(**short), workdir=structured)
+    assert "processes" not in progress(structured / LAST)

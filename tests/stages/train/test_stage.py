@@ -230,3 +230,8 @@ def test_sasrec_needs_no_texts(structured, small):
 def test_training_needs_no_items_file(structured, small):
     (structured / ITEMS).unlink()
     assert train(TrainOptions(epochs=1, **small), workdir=structured).facts["model"] == "cocorec"
+
+
+def test_a_model_that_counts_is_the_work_of_one_process(structured):
+    with pytest.raises(UsageError, match="popularity counts, which is the work of one process"):
+        train(TrainOptions(model="popularity", processes=2), workdir=structured)

@@ -41,3 +41,14 @@ def test_rows_of_a_group_are_no_negatives_of_each_other():
 
 def test_an_empty_batch_costs_nothing():
     assert masked_sequence_alignment(torch.zeros(0, 4), torch.zeros(0, 4), 0.2).item() == 0
+
+
+def test_parts_of_the_rows_add_up_to_all():
+    torch.manual_seed(0)
+    users, masked, groups = torch.randn(7, 4), torch.randn(7, 4), torch.tensor([0, 0, 1, 2, 3, 3, 4])[:, None]
+    whole = masked_sequence_alignment(users, masked, 0.2, groups=groups)
+    parts = [
+        masked_sequence_alignment(users, masked, 0.2, groups=groups, own=own)
+        for own in (slice(0, 3), slice(3, 3), slice(3, 7))
+    ]
+    torch.testing.assert_close(sum(parts), whole)

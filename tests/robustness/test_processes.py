@@ -1,0 +1,132 @@
+"""Several processes that share the work of ``train`` and ``evaluate``: one that dies, and the run that goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from safetensors import safe_open
+
+from cocorec_cli.main import main
+from stages.artifacts.names import CHECKPOINT_DIR, METRICS, RANKS
+
+TRAIN = (
+    *("train", "--device", "cpu", "--threads", "1", "--dim", "16", "--text-dim", "8", "--fusion-layers", "1"),
+    *("--fusion-ffn-dim", "32", "--ffn-dim", "32", "--layers", "1", "--max-history", "6", "--batch-size", "64"),
+    *("--dropout", "0", "--fusion-dropout", "0", "--warmup-steps", "5", "--msa-weight", "0.1", "--mcm-weight", "0.1"),
+)
+EVALUATE = ("evaluate", "--device", "cpu", "--threads", "1", "--resamples", "20", "--json")
+
+
+def workers(rank=None):
+    """The processes that this one has started and that share work, or that of one rank."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "stages.frame.processes.worker" in child.cmdline() and (
+                rank is None or child.environ().get("RANK") == str(rank)
+            ):
+                found.append(child)
+        except psutil.Error:  # it has ended
+            continue
+    return found
+
+
+def kill_once(path, rank):
+    """Kill the process of a rank as soon as a file is there."""
+
+    def wait():
+        end = time.monotonic() + 120
+        while not path.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        for found in workers(rank):
+            found.send_signal(signal.SIGKILL)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture(scope="module")
+def workdir(make_structured, tmp_path_factory):
+    return make_structured(tmp_path_factory.mktemp("processes") / "artifacts")
+
+
+def test_a_process_that_is_killed_ends_the_run_and_one_alone_goes_on(workdir, capsys):
+    last = workdir / CHECKPOINT_DIR / "last.safetensors"
+    killer = kill_once(last, 1)
+    code = main([*TRAIN, "--workdir", str(workdir), "--processes", "2", "--epochs", "500", "--patience", "500"])
+    killer.join()
+    told = capsys.readouterr()
+    assert code == 1, told.err
+    assert "error: process 1 of 2 was ended by SIGKILL\nhint: The same command goes on" in told.err
+    assert "Traceback" not in told.err and told.out == ""
+    assert workers() == []
+
+    done = _epoch(last)
+    more = ["--epochs", str(done + 1), "--patience", "500", "--json"]
+    code = main([*TRAIN, "--workdir", str(workdir), *more])
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    assert f"continuing the run that came to epoch {done}" in told.err
+    facts = json.loads(told.out)["result"]["facts"]
+    plural = "s" if done > 1 else ""
+    assert facts["processes_by_epoch"] == f"2 for {done} epoch{plural}, then 1 for 1 epoch"
+    assert facts["processes"] == 1 and facts["epochs"] == done + 1
+    shared = facts["losses"]
+
+    # What two processes began and one ended is what one alone comes to, to rounding.
+    assert main([*TRAIN, "--workdir", str(workdir), *more, "--force"]) == 0
+    facts = json.loads(capsys.readouterr().out)["result"]["facts"]
+    assert "processes" not in facts and "processes_by_epoch" not in facts
+    assert shared == pytest.approx(facts["losses"], rel=1e-3)
+
+
+def test_torchrun_gives_the_same_metrics_once(workdir, capsys):
+    assert main([*EVALUATE, "--workdir", str(workdir)]) == 0
+    alone = _metrics(workdir, json.loads(capsys.readouterr().out))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    ran = subprocess.run(
+        [
+            *command,
+            sys.executable,
+            "-m",
+            "cocorec_cli",
+            *EVALUATE,
+            "--force",
+            "--fail-under",
+            "mrr=0",
+            "--workdir",
+            str(workdir),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)  # one object, of the first process
+    assert report["result"]["facts"]["processes"] == 2
+    assert _metrics(workdir, report) == alone
+    assert ran.stderr.count("no embeddings") <= 1
+
+
+def _epoch(path):
+    with safe_open(path, framework="pt") as file:
+        progress = json.loads(file.metadata()["progress"])
+    assert progress["processes"] == [2] * progress["epoch"]
+    return progress["epoch"]
+
+
+def _metrics(workdir, report):
+    ranks = pq.read_table(workdir / RANKS).to_pydict()
+    assert (workdir / METRICS).is_file()
+    return ranks, report["result"]["facts"]["metrics"]
