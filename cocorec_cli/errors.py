@@ -1,7 +1,8 @@
 """What the user sees when a command fails, and the exit code.
 
-0 done, 1 a bug, too little memory or no thread, 2 wrong usage, 3 data or artifacts that cannot be used, 4 a quality bar
-missed, 128 + signal when interrupted (130 Ctrl-C, 143 SIGTERM), 141 when whoever read the output has gone.
+0 done, 1 a bug, too little memory, no thread or a process that ended too early, 2 wrong usage, 3 data or artifacts that
+cannot be used, 4 a quality bar missed, 128 + signal when interrupted (130 Ctrl-C, 143 SIGTERM), 141 when whoever read
+the output has gone.
 """
 
 import errno
@@ -14,7 +15,15 @@ import typer
 from cocorec_cli import limits
 from cocorec_cli.console import printable, say
 from cocorec_cli.envelope import envelope
-from stages.artifacts.errors import CocorecError, DataError, QualityError, UsageError, is_out_of_memory, shortage
+from stages.artifacts.errors import (
+    CocorecError,
+    DataError,
+    ProcessError,
+    QualityError,
+    UsageError,
+    is_out_of_memory,
+    shortage,
+)
 
 BUG = 1
 BROKEN_PIPE = 128 + signal.SIGPIPE
@@ -30,7 +39,7 @@ def report_error(error: BaseException) -> int:
     if short := shortage(error):
         return _report_shortage(short)
     if isinstance(error, CocorecError):
-        kinds = {UsageError.exit_code: "usage", QualityError.exit_code: "quality"}
+        kinds = {UsageError.exit_code: "usage", QualityError.exit_code: "quality", ProcessError.exit_code: "process"}
         _explain(kinds.get(error.exit_code, "data"), error.message, error.hint)
         return error.exit_code
     if isinstance(error, typer.TyperException):

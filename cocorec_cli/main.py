@@ -15,6 +15,7 @@ from cocorec_cli.interrupts import interrupts
 from cocorec_cli.lazy import Entry, lazy_group
 from cocorec_cli.report import print_json
 from cocorec_cli.streams import abandon, claim_streams
+from cocorec_cli.together import fall_silent, is_silent, note_failure
 from stages import __version__
 from stages.artifacts.errors import UsageError, shortage
 
@@ -111,6 +112,8 @@ def main(args: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if args is None else args)
     try:
         claim_streams()
+        if args is None and is_silent():
+            fall_silent()
         if args is None and guard.needed():
             return guard.guarded(lambda: _run(words, note_interrupt))
         return _run(words, report_interrupt)
@@ -124,6 +127,8 @@ def _run(words: list[str], on_interrupt: Callable[[int], int]) -> int:
         code = _command(words, received)
         if code in _INTERRUPTED:
             code = on_interrupt(code - 128)
+        if code and is_silent():
+            note_failure(envelope)
         if not envelope.wanted or not envelope.says_something or code == BROKEN_PIPE:
             return code
         return _print_envelope(envelope, code)

@@ -11,9 +11,11 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cocorec_cli.console import say
 from cocorec_cli.guard import tell
@@ -30,6 +32,12 @@ _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)
 
 
 _LARGEST = 1 << 60
+
+_LOOK_FOR_CHILDREN = 0.5
+"""Seconds between two looks for processes that this one has started."""
+
+_LESS_TEXT = "fewer text views with --views, for embed fewer --batch-tokens"
+_LESS = {"train": "a smaller --batch-size, --negatives, a shorter --max-history, fewer --processes"}
 
 
 def read_size(text: str) -> int:
@@ -61,27 +69,74 @@ def held() -> int:
         import psutil
     except ImportError as error:
         raise UsageError("--memory-limit needs psutil, which is not installed", "pip install psutil") from error
-    memory = psutil.Process().memory_info()
+    return _own(psutil.Process())
+
+
+def _own(process: Any) -> int:
+    memory = process.memory_info()
     return int(memory.rss - getattr(memory, "shared", 0))  # which macOS does not tell
+
+
+class Family:
+    """This process and those that it has started, which are looked for now and then."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._gone = psutil.NoSuchProcess
+        self._process = psutil.Process()
+        self._children: list[Any] = []
+        self._looked = -_LOOK_FOR_CHILDREN
+
+    def held(self) -> int:
+        """Bytes of memory that they keep from others, see :func:`held`."""
+        if time.monotonic() - self._looked > _LOOK_FOR_CHILDREN:
+            self._looked = time.monotonic()
+            self._children = self._process.children(recursive=True)
+        total = held()
+        for child in self._children:
+            with contextlib.suppress(self._gone):
+                total += _own(child)
+        return total
+
+    def end(self) -> None:
+        """End those that this process has started."""
+        for child in self._process.children(recursive=True):
+            with contextlib.suppress(self._gone):
+                child.kill()
+
+
+_children_before = 0.0
 
 
 def reset_peak() -> None:
     """Let :func:`peak_mib` count from now on, where the system allows it."""
+    global _children_before
+    _children_before = _peak_mib_of(children=True)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_mib() -> float:
-    """The most memory that this process has held at once, mapped files included, in MiB."""
+    """The most memory that this process, or one that it started, has held at once, mapped files included, in MiB."""
+    children = _peak_mib_of(children=True)  # of those that have ended; it never falls
+    return max(_own_peak_mib(), children if children > _children_before else 0.0)
+
+
+def _own_peak_mib() -> float:
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
+    return _peak_mib_of(children=False)
+
+
+def _peak_mib_of(*, children: bool) -> float:
     try:
         import resource
     except ImportError:  # on Windows
         return 0.0
     unit = 2**20 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 @contextmanager
@@ -114,10 +169,12 @@ def limited(limit: int | None, workdir: Path, command: str) -> Iterator[None]:
 
 
 def _watch(limit: int, workdir: Path, command: str, ended: threading.Event) -> None:
+    family = Family()
     while not ended.wait(INTERVAL):
-        if held() > limit:
+        if family.held() > limit:
             _return_unused()
-            if (found := held()) > limit:
+            if (found := family.held()) > limit:
+                family.end()
                 _end(limit, found, workdir, command)
 
 
@@ -135,11 +192,7 @@ def _end(limit: int, found: int, workdir: Path, command: str) -> None:
     if sys.stderr.isatty():
         print("\x1b[?25h", file=sys.stderr)  # a progress bar hides the cursor
     say(f"{command} holds {_shown(found)}, more than --memory-limit {_shown(limit)}", "error: ")
-    say(
-        "Raise the limit, or take less at once: fewer text views with --views, for embed fewer --batch-tokens. "
-        "Finished work is kept.",
-        "hint: ",
-    )
+    say(f"Raise the limit, or take less at once: {_LESS.get(command, _LESS_TEXT)}. Finished work is kept.", "hint: ")
     with contextlib.suppress(OSError):
         clear_leftovers(workdir)
     # Not an exception: the main thread may be inside a library for minutes, and would hold ever more.

@@ -88,7 +88,8 @@ def _size_in_bytes(text: str | None) -> int | None:
 MemoryLimit = Annotated[
     str | None,
     option(
-        "End with exit code 1 when the process holds more memory than this, such as 4GiB; mapped files do not count.",
+        "End with exit code 1 when the process, or all that share the work, hold more memory than this, such as 4GiB; "
+        "mapped files do not count.",
         MACHINE,
         metavar="SIZE",
         callback=_size_in_bytes,

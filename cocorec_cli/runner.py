@@ -20,6 +20,7 @@ from cocorec_cli.envelope import envelope
 from cocorec_cli.from_options import former_names, given_values, spelt
 from cocorec_cli.memory import limited, peak_mib, reset_peak
 from cocorec_cli.report import Report, print_line, print_next, print_report
+from cocorec_cli.together import is_silent, require_sharing
 from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
 from stages.frame.reporter import Reporter
@@ -102,10 +103,11 @@ def run_call(
     workdir: Path = ctx.params["workdir"]
     series = ctx.find_object(Series)
     check_paths(ctx)
+    require_sharing(ctx)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"], brief=series is not None and not series.verbose)
     warn_of_unknown_variables(ctx, reporter)
     started = time.perf_counter()
-    lock = contextlib.nullcontext() if series else locked(workdir, name)
+    lock = contextlib.nullcontext() if series or is_silent() else locked(workdir, name)
     # Threads that spin while they wait slow each other down several times over as soon as another program computes
     # on the same cores; sleeping ones cost little when alone. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -113,6 +115,8 @@ def run_call(
     reset_peak()
     with lock, limited(ctx.params.get("memory_limit"), workdir, name), contextlib.redirect_stdout(sys.stderr):
         result = call(reporter)
+    if is_silent():  # the first process has the result
+        return
     report = Report(result, workdir, time.perf_counter() - started, peak_mib(), ctx.params.get("config"))
     for warning in result.warnings:
         if warning not in reporter.warned:

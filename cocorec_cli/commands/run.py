@@ -16,6 +16,7 @@ from cocorec_cli.headlines import headline
 from cocorec_cli.options import DEFAULT_WORKDIR, GENERAL, Config, Force, Json, Quiet, Verbose, Workdir, option
 from cocorec_cli.report import print_next
 from cocorec_cli.runner import Series, check_paths, stage_context
+from cocorec_cli.together import require_sharing
 from stages.artifacts.errors import UsageError
 from stages.artifacts.pipeline import STAGES
 
@@ -56,6 +57,7 @@ def run(
     from stages.artifacts.lock import locked
 
     check_paths(ctx)
+    require_sharing(ctx)
     if CONFIG_KEY not in ctx.meta:
         raise UsageError(
             f"there is no {DEFAULT_CONFIG} in this folder", "Name the configuration file with --config FILE."

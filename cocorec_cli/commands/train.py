@@ -7,7 +7,7 @@ import typer
 from cocorec_cli.config import load_preset, presets_help
 from cocorec_cli.from_options import with_options
 from cocorec_cli.help_page import PRESETS
-from cocorec_cli.options import option
+from cocorec_cli.options import MemoryLimit, option
 from cocorec_cli.runner import run_stage
 from stages.train.options import TrainOptions
 
@@ -25,6 +25,7 @@ def train(
             show_default="none of them",
         ),
     ] = None,
+    memory_limit: MemoryLimit = None,
 ) -> None:
     """Train the recommender.
 

@@ -24,7 +24,7 @@ DEFAULT_OUTPUT = Path("best.toml")
 
 STAGE_OPTIONS = {"quantize": QuantizeOptions, "train": TrainOptions}
 
-FROM_THE_SURROUNDINGS = {"device", "threads", "resume", "log", "log_to", "log_name"}
+FROM_THE_SURROUNDINGS = {"device", "threads", "processes", "process_timeout", "resume", "log", "log_to", "log_name"}
 """Options of ``train`` that say how this machine works; they go into no configuration file."""
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from cocorec_cli.memory import read_size
@@ -109,3 +110,26 @@ def test_a_process_that_stays_below_is_let_be(tmp_path):
     run = [sys.executable, "-c", HOLDS_TOO_MUCH, "5"]
     ended = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
+
+
+CHILD_HOLDS_TOO_MUCH = """
+import subprocess, sys, threading
+from pathlib import Path
+from cocorec_cli.memory import held, limited
+
+Path("artifacts").mkdir()
+code = "import time; kept = bytearray(b'x') * (300 * 2**20); print('holds', flush=True); time.sleep(300)"
+with limited(held() + 150 * 2**20, Path("artifacts"), "train"):
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    print(child.pid, flush=True)
+    threading.Event().wait()
+"""
+
+
+def test_what_a_process_has_started_counts_and_ends_with_it(tmp_path):
+    run = [sys.executable, "-c", CHILD_HOLDS_TOO_MUCH]
+    ended = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: train holds ") and "fewer --processes" in ended.stderr
+    child = int(ended.stdout)
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE

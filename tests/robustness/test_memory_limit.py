@@ -3,7 +3,7 @@
 import pytest
 
 
-@pytest.mark.parametrize("stage", ["preprocess", "embed"])
+@pytest.mark.parametrize("stage", ["preprocess", "embed", "train"])
 def test_a_limit(stage, shop, warm, arguments, tmp_path, leftover_files):
     folder = shop.before(stage, tmp_path / "limited")
     ended = warm(*arguments[stage], "--memory-limit", "1MiB", cwd=folder)

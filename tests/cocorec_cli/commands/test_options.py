@@ -52,7 +52,7 @@ OF_THE_COMMAND_ALONE = {
     "preprocess": {"memory_limit"},
     "embed": {"memory_limit"},
     "quantize": set(),
-    "train": {"preset"},
+    "train": {"preset", "memory_limit"},
     "evaluate": {"fail_under", "verbose"},
     "recommend": set(),
     "export": set(),
