@@ -121,7 +121,8 @@ def measured(workdir: Path, processes: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for name in (ITEMS, EMBEDDINGS, CODES, SEQUENCES):
             (Path(folder) / name).symlink_to((workdir / name).resolve())
-        options = TrainOptions(epochs=1, device="cpu", threads=1, processes=processes)
+        # Large batches, so that there are few steps: what is counted does not depend on them.
+        options = TrainOptions(epochs=1, batch_size=8_192, device="cpu", threads=1, processes=processes)
         facts = train(options, workdir=Path(folder)).facts
     names = ("items_encoded_per_step", "bytes_sent_per_step")
     return {"processes": processes, "weights": facts["parameters"], **{name: facts[name] for name in names}}
