@@ -10,9 +10,10 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,13 +163,13 @@ class Cluster:
         kind = self.ray.remote(_Actor).options(**options)
         # What an actor is made of is sent once, and held here for one that has to be started again.
         held = self.put(tuple(arguments))
-        actors = [kind.remote(make, [held]) for _ in range(count)]
+        actors = [kind.remote() for _ in range(count)]
         under_way: deque[tuple[Any, int]] = deque()
         with explained(self.ray):
             for job in jobs:
                 if len(under_way) >= _AHEAD * count:
                     yield self.ray.get(under_way.popleft()[0])
-                under_way.append(self._given(actors, under_way, job))
+                under_way.append(self._given(actors, under_way, (make, [held], *job)))
             while under_way:
                 yield self.ray.get(under_way.popleft()[0])
 
@@ -246,15 +247,14 @@ class Cluster:
 class _Actor:
     """Makes once what does its jobs, when the first one comes: what goes wrong then is told with that job."""
 
-    def __init__(self, make: Callable[..., Callable[..., Any]], held: Sequence[Any]) -> None:
-        self._make, self._held = make, held
+    def __init__(self) -> None:
         self._made: Callable[..., Any] | None = None
 
-    def work(self, *job: Any) -> Any:
+    def work(self, make: Callable[..., Callable[..., Any]], held: Sequence[Any], *job: Any) -> Any:
         if self._made is None:
             import ray
 
-            self._made = self._make(*ray.get(self._held[0]))
+            self._made = make(*ray.get(held[0]))
         return self._made(*job)
 
 
@@ -317,7 +317,8 @@ def cluster(address: str | None, reporter: Reporter) -> Iterator[Cluster]:
         where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
         gpus = f", {found.gpus} GPUs" if found.gpus else ""
         reporter.info(f"computing on {where}: {found.processors} CPUs{gpus}")
-        yield found
+        with redirect_stdout(sys.stderr):  # where Ray would tell of workers that died
+            yield found
     finally:
         ray.shutdown()
 

@@ -136,7 +136,8 @@ from stages.frame.cluster import cluster
 from stages.frame.reporter import Reporter
 try:
     with cluster(sys.argv[1], Reporter()) as shared:
-        print(shared.processors)
+        found = shared.processors
+    print(found)
 except CocorecError as error:
     print(error.message)
     sys.exit(error.exit_code)
@@ -165,7 +166,7 @@ def test_that_ray_is_missing_is_told() -> None:
 
 
 def test_termination_is_left_to_those_who_had_it(ray_cluster: Any) -> None:
-    code = CONNECT.replace("print(shared", "import signal; assert signal.getsignal(15) == 1; print(shared")
+    code = CONNECT.replace("found =", "import signal; assert signal.getsignal(15) == 1; found =")
     address = ray_cluster.get_runtime_context().gcs_address
     done = connect(address, f"import signal; signal.signal({int(signal.SIGTERM)}, signal.SIG_IGN)" + code)
     assert (done.returncode, done.stderr) == (0, "")
