@@ -15,7 +15,7 @@ UV ?= $(shell command -v uv)
 TORCH_BACKEND ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart tools test crash-test lowest-test lint audit format wheel-test release-check quality clean
+.PHONY: help install quickstart tools test scale-test crash-test lowest-test lint audit format wheel-test release-check quality clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -44,6 +44,9 @@ tools:  ## install strace and Chromium, which some tests need, where that is pos
 
 test: $(INSTALLED) tools  ## run the tests
 	$(BIN)/python -m pytest
+
+scale-test: $(INSTALLED)  ## compare a Ray cluster of three nodes on this machine with one process (REVIEWS=N: on an invented log)
+	$(BIN)/python examples/cluster/compare.py $(if $(REVIEWS),--reviews $(REVIEWS))
 
 crash-test: $(INSTALLED) tools  ## kill every command at every file-system call and at random; takes an hour or more
 	$(BIN)/python -m pytest -m crash

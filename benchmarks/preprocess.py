@@ -105,10 +105,18 @@ def _parts(train: Path) -> list[Path]:
     return [train.with_name(train.name.replace("train", part)) for part in ("train", "valid", "test")]
 
 
-def write_reviews(path: Path, reviews: int, seed: int) -> None:
-    """Reviews as Amazon Reviews 2023 has them: 8 a user, 20 an item, about 250 bytes each."""
+def write_reviews(path: Path, reviews: int, seed: int, *, first: int = 0, of: int | None = None) -> None:
+    """Reviews as Amazon Reviews 2023 has them: 8 a user, 20 an item, about 250 bytes each.
+
+    Args:
+        path: of the file.
+        reviews: that it holds.
+        seed: of users and items.
+        first: reviews of the same log in the files before.
+        of: reviews of the whole log, where it has several files.
+    """
     rng = np.random.default_rng(seed)
-    users, items = max(1, reviews // 8), max(1, reviews // 20)
+    users, items = max(1, (of or reviews) // 8), max(1, (of or reviews) // 20)
     with gzip.open(path, "wt", compresslevel=1) as file:
         for start in range(0, reviews, _AT_ONCE):
             count = min(_AT_ONCE, reviews - start)
@@ -118,7 +126,7 @@ def write_reviews(path: Path, reviews: int, seed: int) -> None:
             file.writelines(
                 f'{{"rating": {1 + n % 5}.0, "title": "{_WORDS[n % len(_WORDS)]}", "text": {texts[n % 1000]}, '
                 f'"images": [], "asin": "B{i:09}", "parent_asin": "B{i:09}", "user_id": "AE{u:026}", '
-                f'"timestamp": {1_500_000_000_000 + (start + n) * 1000}, "helpful_vote": {n % 7}, '
+                f'"timestamp": {1_500_000_000_000 + (first + start + n) * 1000}, "helpful_vote": {n % 7}, '
                 f'"verified_purchase": true}}\n'
                 for n, (u, i) in enumerate(zip(user, item, strict=True))
             )

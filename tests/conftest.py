@@ -1,8 +1,10 @@
 """Fixtures shared by all tests: real data sets from outside the repository, and a small catalogue with structure."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,7 @@ from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS, SEQUENCES, Columns
 from stages.artifacts.sequences import SEQUENCES_SCHEMA
 from stages.artifacts.tables import write_table
 from stages.artifacts.vectors import codes_schema, embeddings_schema, to_fixed_size_list
+from stages.frame.cluster import SETTINGS, WORKERS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -50,6 +53,26 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """A Ray cluster of two workers with little shared memory, to which this process is connected."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=2,
+        object_store_memory=100_000_000,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": WORKERS},
+    )
+    yield ray
+    ray.shutdown()
 
 
 ITEM_COUNT, GROUPS, USERS, LEVELS, CODEBOOK = 60, 6, 300, 2, 8

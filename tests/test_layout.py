@@ -98,7 +98,7 @@ def test_every_part_has_its_rule():
 
 def test_the_command_line_imports_heavy_libraries_only_inside_functions():
     heavy = {"torch", "numpy", "polars", "pyarrow", "faiss", "sentence_transformers", "transformers", "safetensors"}
-    heavy |= {"optuna", "sklearn", "fastapi", "uvicorn", "prometheus_client"}
+    heavy |= {"optuna", "ray", "sklearn", "fastapi", "uvicorn", "prometheus_client"}
     for path in python_files("cocorec_cli"):
         for name in imports(path):
             assert name.partition(".")[0] not in heavy, f"{path} imports {name}; let a stage do it"
@@ -183,7 +183,7 @@ sys.exit(code or [name for name in ("torch._dynamo", "torch._inductor") if name 
 def test_help_needs_no_heavy_library(command):
     blocked = (*NEVER_IN_TRAINING, "torch", "numpy", "pyarrow", "safetensors", "sklearn", "optuna", "tomlkit", "jinja2")
     blocked += ("filelock", "fsspec", "httpx2", "psutil", "tenacity", "threadpoolctl")
-    blocked += ("fastapi", "uvicorn", "prometheus_client")
+    blocked += ("fastapi", "uvicorn", "prometheus_client", "ray")
     code = "from cocorec_cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = _without(blocked, code, command, "--help")
     assert (done.returncode, done.stderr) == (0, "")

@@ -83,6 +83,13 @@ class Encoder:
         found = tokenizer(prompted, return_attention_mask=False, truncation=False, verbose=False)["input_ids"]
         return [max(1, len(ids)) for ids in found]
 
+    def stand_for(self, device: str, precision: str) -> None:
+        """Say that others encode, on a device of this name and in this precision; this one counts tokens alone."""
+        import torch
+
+        self.device = torch.device(device)
+        self.precision = choose_precision(precision, self.device)
+
     @property
     def counts_tokens(self) -> bool:
         """Whether :meth:`count_tokens` counts the model's own tokens rather than guesses."""

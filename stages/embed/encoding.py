@@ -2,18 +2,25 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
 
 from stages import __version__
 from stages.embed.batches import BatchPlan, Index
-from stages.embed.chunks import ChunkStore
+from stages.embed.chunks import ChunkStore, Matrix
 from stages.embed.encoder import Encoder
 from stages.embed.source import Source
 from stages.embed.texts import DistinctTexts
 from stages.frame.reporter import Reporter
 from stages.frame.run import StageRun
+
+Batches = list[list[str]]
+"""The texts of a chunk, batch by batch."""
+
+Encode = Callable[[Iterator[Batches], Callable[[int], None]], Iterator[Matrix]]
+"""Gives the vectors of chunks in their order, and tells how many texts are done."""
 
 _TOKENIZED_AT_ONCE = 4_096
 
@@ -49,28 +56,52 @@ def count_tokens(encoder: Encoder, texts: DistinctTexts, numbers: Index, reporte
     return counts
 
 
+def encode_here(encoder: Encoder) -> Encode:
+    """Encode in this process."""
+
+    def encode(chunks: Iterator[Batches], advance: Callable[[int], None]) -> Iterator[Matrix]:
+        for batches in chunks:
+            parts = []
+            for batch in batches:
+                parts.append(encoder.encode(batch))
+                advance(len(batch))
+            yield np.concatenate(parts)
+
+    return encode
+
+
 def encode(
-    encoder: Encoder, plan: BatchPlan, texts: DistinctTexts, store: ChunkStore, reporter: Reporter
+    do: Encode, plan: BatchPlan, texts: DistinctTexts, store: ChunkStore, reporter: Reporter
 ) -> tuple[int, bool]:
     """Fill the store with the vectors of the planned texts.
+
+    Args:
+        do: encodes.
+        plan: batches and chunks.
+        texts: that are encoded.
+        store: may hold what an interrupted run has finished.
+        reporter: is told about progress.
 
     Returns:
         How many were encoded now, and whether all vectors are equal.
     """
     encoded, kept, count = 0, 0, len(plan.order)
     low = high = None
+
+    def missing() -> Iterator[Batches]:
+        for chunk in range(len(store)):
+            if store.read(chunk) is None:
+                bounds = plan.batches[plan.chunks[chunk] : plan.chunks[chunk + 1] + 1]
+                yield [texts.take(plan.order[start:end]) for start, end in pairwise(bounds)]
+
     with reporter.track("encoding", count, "texts") as advance:
+        made = do(missing(), advance)
         for chunk in range(len(store)):
             vectors = store.read(chunk)
             if vectors is None:
                 if kept and not encoded:
                     reporter.info(f"continuing an interrupted run: {kept:,} of {count:,} texts are kept")
-                bounds = plan.batches[plan.chunks[chunk] : plan.chunks[chunk + 1] + 1]
-                parts = []
-                for start, end in pairwise(bounds):
-                    parts.append(encoder.encode(texts.take(plan.order[start:end])))
-                    advance(int(end - start))
-                vectors = np.concatenate(parts)
+                vectors = next(made)
                 store.write(chunk, vectors)
                 encoded += len(vectors)
             else:

@@ -1,5 +1,7 @@
 """The embed stage: ``items.parquet`` to ``embeddings.parquet``."""
 
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,9 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.names import EMBEDDINGS, ITEMS
 from stages.embed.batches import plan_batches
 from stages.embed.chunks import ChunkStore, remove_chunks
+from stages.embed.cluster import encode_on
 from stages.embed.encoder import BATCH_TOKENS, Encoder
-from stages.embed.encoding import chunks_key, count_tokens, encode
+from stages.embed.encoding import chunks_key, count_tokens, encode, encode_here
 from stages.embed.facts import embedding_facts
 from stages.embed.file import write_embeddings
 from stages.embed.options import EmbedOptions
@@ -17,6 +20,8 @@ from stages.embed.reuse import find_earlier, forget_others, keep_digests, text_v
 from stages.embed.source import OFFLINE_SHA256, Source, find_source
 from stages.embed.text_file import TextFile
 from stages.embed.texts import DistinctTexts, choose_views, collect
+from stages.frame.cluster import Cluster, cluster
+from stages.frame.machine import RAY
 from stages.frame.processor import slow_bfloat16
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -62,13 +67,16 @@ def embed(
         return done
 
     _announce(source, run)
-    with threads(options.threads), TextFile(run.workdir / ".cocorec") as text_file:
+    # An actor of a cluster has one thread unless more are asked for.
+    count = options.threads or (1 if options.engine == RAY else None)
+    with ExitStack() as stack, threads(count), TextFile(run.workdir / ".cocorec") as text_file:
         with run.measure("read"):
             texts = collect(items, views, text_file)
             kept = _views_with_text(texts, views, asked=options.views is not None, run=run)
         run.reporter.announce(f"loading {source.name}, which may take half a minute")
         with run.measure("load"):
-            encoder = Encoder(source.folder, source.name, options)
+            shared = stack.enter_context(cluster(options.address, run.reporter)) if options.engine == RAY else None
+            encoder = _load(source, options, shared)
             # OpenVINO takes float32 by itself where it would have to emulate.
             if encoder.backend == "torch" and (slow := slow_bfloat16(encoder.precision, encoder.device.type)):
                 run.warn(slow)
@@ -91,7 +99,8 @@ def embed(
         if earlier:
             run.reporter.info(f"{len(texts) - len(new):,} of {len(texts):,} texts have their vectors already")
         with run.measure("encode"):
-            encoded, constant = encode(encoder, plan, texts, store, run.reporter)
+            do = encode_on(shared, source, options) if shared else encode_here(encoder)
+            encoded, constant = encode(do, plan, texts, store, run.reporter)
         if constant and len(new) == len(texts):
             run.warn(f"{source.name} gives all {len(texts):,} texts the same vector; nothing can be learnt from it")
         with run.measure("write"):
@@ -101,6 +110,15 @@ def embed(
                 write_embeddings(run.path(EMBEDDINGS), texts, kept, gather, run.lineage(facts))
             _forget(run)
     return run.result(facts, rates={"texts_per_second": encoded / max(run.seconds["encode"], 1e-9)})
+
+
+def _load(source: Source, options: EmbedOptions, shared: Cluster | None) -> Encoder:
+    """The model in this process, where it encodes or, on a cluster, only counts tokens and says how workers encode."""
+    if shared is None:
+        return Encoder(source.folder, source.name, options)
+    encoder = Encoder(source.folder, source.name, replace(options, device="cpu"))
+    encoder.stand_for(shared.device(options.device), options.precision)
+    return encoder
 
 
 def _forget(run: StageRun) -> None:

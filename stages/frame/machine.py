@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from stages.artifacts.errors import UsageError
 from stages.frame.options import Option
 
 MACHINE = "Machine"
@@ -58,3 +59,47 @@ ProcessTimeout = Annotated[
         searched=False,
     ),
 ]
+
+LOCAL, RAY = "local", "ray"
+
+Engine = Annotated[
+    str,
+    Option(
+        "What computes: local, this process; ray, the workers of a Ray cluster, with the same results (needs an "
+        "extra).",
+        MACHINE,
+        choices=(LOCAL, RAY),
+        recorded=False,
+        searched=False,
+    ),
+]
+
+Address = Annotated[
+    str | None,
+    Option(
+        "With --engine ray, the cluster: HOST:PORT of its head, or auto for the one that this machine belongs to.",
+        MACHINE,
+        metavar="ADDRESS",
+        unset="one on this machine for this run",
+        recorded=False,
+        searched=False,
+    ),
+]
+
+
+def check_engine(engine: str, address: str | None) -> None:
+    """Refuse an address that nothing would use, and one of another protocol.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    if address is None:
+        return
+    if engine != RAY:
+        raise UsageError("--address is that of a Ray cluster", "Add --engine ray, or leave it out.")
+    host, colon, port = address.rpartition(":")
+    if address != "auto" and not (colon and host and port.isdecimal() and "/" not in host):
+        raise UsageError(
+            f"--address {address} is no address of a Ray cluster",
+            "Give HOST:PORT, as `ray start --head` prints it, or auto.",
+        )

@@ -4,14 +4,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from stages.preprocess.histories.interactions import Interactions
-from stages.preprocess.histories.order import rows_of
-from stages.preprocess.histories.split import MINIMUM, Split
+from stages.preprocess.histories.counts import SequenceCounts
+from stages.preprocess.histories.split import MINIMUM
 from stages.preprocess.items.file import Described
 from stages.preprocess.items.item_table import ItemTable
-from stages.preprocess.logs.log import Log
 from stages.preprocess.options import LEAVE_ONE_OUT
 from stages.preprocess.sources.bad_rows import listed
 from stages.preprocess.sources.ids import BLANKS, ROUNDED, doubtful
@@ -19,57 +15,35 @@ from stages.preprocess.sources.ids import BLANKS, ROUNDED, doubtful
 TEXTLESS = "cooccurrence, sasrec, transitions, popularity"
 """The models that read no texts; a test holds them against the registry, which this stage may not import."""
 
-_QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
 
+def sequence_facts(
+    counts: SequenceCounts, items: int, *, ties: int, newest_first: bool, dropped: Mapping[str, int]
+) -> dict[str, Any]:
+    """Counts of users, items and interactions, lengths, the parts of the split, and what was dropped.
 
-def sequence_facts(interactions: Interactions, split: Split) -> dict[str, Any]:
-    """Counts of users, items and interactions, lengths, the parts of the split, and what was dropped."""
-    users, items = interactions.user_ids.len(), interactions.item_ids.len()
-    total, lengths = len(interactions.items), split.lengths
-    # Most interactions are for training: items that only the others have are found by looking at the others.
-    held, tested = (
-        interactions.items[rows_of(split.offsets[:-1] + end, lengths - end)]
-        for end in (split.train_end, split.valid_end)
-    )
-    trained = np.bincount(interactions.items, minlength=items + 1) - np.bincount(held, minlength=items + 1)
-    unseen = np.unique(tested[trained[tested] == 0])
-    held_out = split.train_end < lengths
-    # No type name may vary with the platform: the facts are written as JSON.
-    quantiles = np.quantile(lengths, list(_QUANTILES.values()), method="inverted_cdf")
+    Args:
+        counts: of all histories.
+        items: of the catalogue.
+        ties, newest_first, dropped: see :class:`stages.preprocess.histories.interactions.Interactions`.
+    """
     return {
-        "users": users,
-        "items": items,
-        "interactions": total,
-        "density": round(total / (users * items), 8),
-        "history_length": {
-            "mean": round(total / users, 4),
-            **{name: int(value) for name, value in zip(_QUANTILES, quantiles, strict=True)},
-        },
-        "train_interactions": total - len(held),
-        "valid_interactions": len(held) - len(tested),
-        "test_interactions": len(tested),
-        "users_for_training_only": users - int(held_out.sum()),
-        "users_without_training_items": int((split.train_end == 0).sum()),
-        "test_items_not_in_training": len(unseen),
-        "users_with_times": int(users - np.unique(interactions.users[_unknown(interactions)]).size),
-        "interactions_at_equal_times": interactions.ties,
-        **({"newest_first_ties": interactions.ties} if interactions.newest_first and interactions.ties else {}),
-        "dropped": [{"reason": reason, "count": count} for reason, count in interactions.dropped.items() if count],
+        **counts.facts(items),
+        "interactions_at_equal_times": ties,
+        **({"newest_first_ties": ties} if newest_first and ties else {}),
+        "dropped": [{"reason": reason, "count": count} for reason, count in dropped.items() if count],
     }
 
 
-def item_facts(
-    described: Described, items: ItemTable | None, interactions: Interactions | None = None
-) -> dict[str, Any]:
+def item_facts(described: Described, items: ItemTable | None, taken: int | None = None) -> dict[str, Any]:
     """The share of items with each view, and how well item metadata and log fit together.
 
     Args:
         described: what goes into ``items.parquet``.
         items: the item metadata; ``None`` when there is none.
-        interactions: given when items without any of them are kept, to count these.
+        taken: how many items have interactions; given when items without any are kept, to count these.
     """
     frame = described.frame
-    cold = {} if interactions is None else {"cold_items": frame.height - np.unique(interactions.items).size}
+    cold = {} if taken is None else {"cold_items": frame.height - taken}
     views = {view: round(1 - frame[view].null_count() / frame.height, 6) for view in frame.columns[2:]}
     if items is None:
         return {**cold, "views": views}
@@ -86,11 +60,11 @@ def item_facts(
     }
 
 
-def reading_facts(log: Log, passed_over: list[str]) -> dict[str, Any]:
+def reading_facts(rows: int, doubtful_ids: Mapping[str, Any], passed_over: list[str]) -> dict[str, Any]:
     """What reading found that the user should know: doubtful ids, and files that were not read."""
     return {
-        "rows_read": log.rows,
-        **({"doubtful_ids": log.doubtful} if log.doubtful else {}),
+        "rows_read": rows,
+        **({"doubtful_ids": doubtful_ids} if doubtful_ids else {}),
         **({"passed_over": passed_over} if passed_over else {}),
     }
 
@@ -173,7 +147,3 @@ def _about_doubtful(kind: str, words: Mapping[str, int]) -> list[str]:
 
 def _counted(words: Mapping[str, int]) -> str:
     return ", ".join(f"{word} ({count:,})" for word, count in words.items())
-
-
-def _unknown(interactions: Interactions) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    return interactions.times.is_null().to_numpy()

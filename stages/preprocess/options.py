@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.artifacts.errors import UsageError
-from stages.frame.machine import Threads
+from stages.frame.machine import LOCAL, Address, Engine, Threads, check_engine
 from stages.frame.options import Option, Options, defaults
 from stages.preprocess import text_tables
 
@@ -317,6 +317,8 @@ class PreprocessOptions(Options):
         float, Option("Most gigabytes that a remote file may have.", FILES, min=0, metavar="GB", recorded=False)
     ] = 20.0
     threads: Threads = None
+    engine: Engine = LOCAL
+    address: Address = None
 
     def __post_init__(self) -> None:
         """Take moments that are numbers as the command line does, then check."""
@@ -331,6 +333,7 @@ class PreprocessOptions(Options):
         Raises:
             UsageError: naming the options.
         """
+        check_engine(self.engine, self.address)
         if not self.inputs:
             raise UsageError(
                 "no input file is named", "Name the log, for example `cocorec preprocess reviews.jsonl.gz`."

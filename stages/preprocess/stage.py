@@ -1,5 +1,6 @@
 """The preprocess stage: a log and item metadata to ``items.parquet``, ``sequences.parquet``, ``histories.parquet``."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,28 +11,27 @@ from stages.artifacts.errors import DataError
 from stages.artifacts.items import EXTENDED
 from stages.artifacts.names import HISTORIES, ITEMS, SEQUENCES
 from stages.frame.allocator import keep_freed_memory
+from stages.frame.cluster import cluster
+from stages.frame.machine import LOCAL, RAY
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result, facts_of_a_file
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
+from stages.preprocess.cluster.work import ClusterWork, refuse
 from stages.preprocess.columns import ID
 from stages.preprocess.facts import item_facts, reading_facts, sequence_facts, warnings_about
-from stages.preprocess.histories.file import write_histories, write_sequences
-from stages.preprocess.histories.filters import chosen_k, filtered
-from stages.preprocess.histories.interactions import with_catalogue
-from stages.preprocess.histories.split import divided, with_split_of
 from stages.preprocess.items.file import describe, write_items
 from stages.preprocess.items.item_table import ItemTable, Wanted
 from stages.preprocess.items.known import KnownItems, read_known
 from stages.preprocess.items.source import find_items
 from stages.preprocess.items.views import select_views
-from stages.preprocess.logs.clock import read_clock
-from stages.preprocess.logs.source import find_log
+from stages.preprocess.logs.source import LogSource, find_log
 from stages.preprocess.options import PreprocessOptions
 from stages.preprocess.sources.bad_rows import BadRows
 from stages.preprocess.sources.finder import Finder
 from stages.preprocess.sources.paths import require_utf8
 from stages.preprocess.sources.preparation import Preparation
+from stages.preprocess.work import LocalWork, Work
 
 
 def preprocess(
@@ -69,6 +69,8 @@ def preprocess(
         UsageError: when an option does not fit the data.
         DataError: when a file is missing, malformed, or nothing is left of it.
     """
+    if options.engine == RAY:
+        refuse(options)
     run = StageRun("preprocess", options, workdir, reporter)
     selection = select_views(options.views or None, options.view_template)
     _make_folder(run.workdir)
@@ -90,60 +92,67 @@ def preprocess(
     keep_freed_memory()
     _check_threads(options, run)
     bad_rows = BadRows(options.max_bad_rows, preparation)
-    with threads(options.threads), run.measure("read_log"):
-        # The items' columns are checked before the log is read: a wrong name should not cost minutes.
-        selection, columns = item_source.choose_views(selection, options.keep_cold_items, bad_rows)
-        log = log_source.read(bad_rows, run.reporter)
-    with run.measure("filter"):
-        reading = reading_facts(log, finder.passed_over.messages)
-        clock = read_clock(log.frame, log.scale)
-        k = chosen_k(options, log)
-        log = with_split_of(options, log)
-        interactions, whole = filtered(options, log, k, clock)
-        del log
-        interactions, parts, split_facts = divided(options, interactions, clock)
-    with threads(options.threads), run.measure("read_items"):
-        wanted = interactions.item_ids if known is None else pl.concat([interactions.item_ids, known.ids]).unique()
-        texts = item_source.read(columns, Wanted(wanted, options.keep_cold_items), bad_rows, run.reporter)
-        item_ids, growth = _catalogue(interactions.item_ids, texts if options.keep_cold_items else None, known)
-        interactions = with_catalogue(interactions, item_ids)
-        described = describe(item_ids, texts, selection.select(), known)
-    with run.measure("histories"):
-        histories = whole.histories(item_ids)
-        del whole
-    preparation.close()
+    with ExitStack() as stack:
+        with threads(options.threads), run.measure("read_log"):
+            # The items' columns are checked before the log is read: a wrong name should not cost minutes.
+            selection, columns = item_source.choose_views(selection, options.keep_cold_items, bad_rows)
+        with threads(options.threads):
+            work = _work(options, log_source, bad_rows, run, stack)
+        found = work.found
+        with threads(options.threads), run.measure("read_items"):
+            wanted = found.item_ids if known is None else pl.concat([found.item_ids, known.ids]).unique()
+            texts = item_source.read(columns, Wanted(wanted, options.keep_cold_items), bad_rows, run.reporter)
+            item_ids, growth = _catalogue(found.item_ids, texts if options.keep_cold_items else None, known)
+            described = describe(item_ids, texts, selection.select(), known)
+        with run.measure("histories"):
+            histories = work.histories(item_ids)
+        preparation.close()
 
-    facts: dict[str, Any] = {
-        "format": log_source.reader.name,
-        "items_format": item_source.format,
-        **split_facts,
-        **reading,
-        **({"time_like_column": log_source.time_like} if log_source.time_like else {}),
-        "time_unit": clock.unit,
-        "implausible_times": clock.implausible,
-        "k_core": k,
-        "k_core_rounds": interactions.rounds,
-        **({"outside_k_core": interactions.outside_core} if any(interactions.outside_core.values()) else {}),
-        **sequence_facts(interactions, parts),
-        "histories": histories.facts,
-        **growth,
-        **item_facts(described, texts, interactions if options.keep_cold_items else None),
-        **({"bad_rows": bad_rows.found} if bad_rows.found else {}),
-    }
-    for warning in warnings_about(facts):
-        run.warn(warning)
-    if gone := [view for view in known.views if view not in described.frame.columns] if known else []:
-        run.warn(f"the catalogue that is extended also has {', '.join(map(repr, gone))}; see --views to keep its texts")
-    # Files of a version that had no histories stay as they are, and with them all that was made from them.
-    with run.measure("write"):
-        if not earlier:
-            write_items(run.path(ITEMS), described.frame, run.lineage(facts))
-        # Sequences and histories name the very items.parquet whose numbers they use.
-        run.inputs[ITEMS] = run.fingerprints.of_contents(run.path(ITEMS))
-        write_histories(run.path(HISTORIES), histories, run.lineage(facts))
-        if not earlier:
-            write_sequences(run.path(SEQUENCES), interactions, parts, run.lineage(facts))
+        facts: dict[str, Any] = {
+            "format": log_source.reader.name,
+            "items_format": item_source.format,
+            **found.split,
+            **reading_facts(found.rows, found.doubtful, finder.passed_over.messages),
+            **({"time_like_column": log_source.time_like} if log_source.time_like else {}),
+            "time_unit": found.clock.unit,
+            "implausible_times": found.clock.implausible,
+            "k_core": found.k,
+            "k_core_rounds": found.rounds,
+            **({"outside_k_core": found.outside_core} if any(found.outside_core.values()) else {}),
+            **sequence_facts(
+                histories.counts,
+                item_ids.len(),
+                ties=found.ties,
+                newest_first=found.newest_first,
+                dropped=found.dropped,
+            ),
+            "histories": histories.whole_facts,
+            **growth,
+            **item_facts(described, texts, histories.counts.taken if options.keep_cold_items else None),
+            **({"bad_rows": bad_rows.found} if bad_rows.found else {}),
+        }
+        for warning in warnings_about(facts):
+            run.warn(warning)
+        if gone := [view for view in known.views if view not in described.frame.columns] if known else []:
+            named = ", ".join(map(repr, gone))
+            run.warn(f"the catalogue that is extended also has {named}; see --views to keep its texts")
+        # Files of a version that had no histories stay as they are, and with them all that was made from them.
+        with run.measure("write"):
+            if not earlier:
+                write_items(run.path(ITEMS), described.frame, run.lineage(facts))
+            # Sequences and histories name the very items.parquet whose numbers they use.
+            run.inputs[ITEMS] = run.fingerprints.of_contents(run.path(ITEMS))
+            histories.write_histories(run.path(HISTORIES), run.lineage(facts))
+            if not earlier:
+                histories.write_sequences(run.path(SEQUENCES), run.lineage(facts))
     return run.result(facts)
+
+
+def _work(options: PreprocessOptions, source: LogSource, bad_rows: BadRows, run: StageRun, stack: ExitStack) -> Work:
+    """Read, filter and split the log, here or on a cluster that is there until the stack is left."""
+    if options.engine == LOCAL:
+        return LocalWork(options, source, bad_rows, run)
+    return ClusterWork(options, source, stack.enter_context(cluster(options.address, run.reporter)), run)
 
 
 def _catalogue(taken: pl.Series, texts: ItemTable | None, known: KnownItems | None) -> tuple[pl.Series, dict[str, Any]]:

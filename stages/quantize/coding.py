@@ -1,5 +1,7 @@
 """Codes view after view; of the vectors only samples for training are held, the others pass by in chunks."""
 
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.frame.run import StageRun
-from stages.quantize.codebooks import Codes, Mask, ViewQuantizer
+from stages.quantize.codebooks import Codes, Mask, Matrix, ViewQuantizer
 from stages.quantize.diagnostics import RowKeys, position_facts, row_numbers, tuple_facts
 from stages.quantize.file import FITTED_ITEMS, HELD_OUT_ERROR, SavedQuantizer
 from stages.quantize.fit import (
@@ -59,19 +61,46 @@ class _Coded:
     error_of_others: float
 
 
-def _code(quantizer: ViewQuantizer, vectors: ViewVectors, marked: Mask | None) -> _Coded:
+Chunk = tuple[Codes, npt.NDArray[np.uint64], npt.NDArray[np.float64]]
+"""Of the vectors (R, D) of a chunk the codes (R, levels), keys of their whitened rows (R, 2) and errors (R, 2)."""
+
+Map = Callable[[Callable[[ViewQuantizer, Matrix], Chunk], ViewQuantizer, Iterator[tuple[Matrix]]], Iterator[Chunk]]
+"""Calls a function for each chunk, and gives the results in their order."""
+
+
+def map_here(
+    function: Callable[[ViewQuantizer, Matrix], Chunk], quantizer: ViewQuantizer, jobs: Iterator[tuple[Matrix]]
+) -> Iterator[Chunk]:
+    """In this process."""
+    return (function(quantizer, *job) for job in jobs)
+
+
+def code_chunk(quantizer: ViewQuantizer, matrix: Matrix) -> Chunk:
+    """Code the vectors (R, D) of a chunk."""
+    whitened = quantizer.whitening.apply(matrix)
+    own, keys = quantizer.encode(whitened), RowKeys()
+    keys.add(whitened)
+    return own, keys.rows(), quantizer.squares(whitened, own)
+
+
+def _code(quantizer: ViewQuantizer, vectors: ViewVectors, marked: Mask | None, do: Map) -> _Coded:
     """Code the vectors of a view; the error of some of them (N,) is told apart."""
     present = vectors.present
     codes = np.empty((len(present), quantizer.levels), np.uint16)
     codes[~present] = quantizer.encode(np.zeros((1, quantizer.whitening.dimension), np.float32))
     keys = RowKeys()
     squares, products = np.zeros((2, 2)), np.zeros((2, 2))
-    for place, matrix in vectors.chunks():
-        whitened = quantizer.whitening.apply(matrix)
-        own = quantizer.encode(whitened)
+    places: deque[slice] = deque()
+
+    def jobs() -> Iterator[tuple[Matrix]]:
+        for place, matrix in vectors.chunks():
+            places.append(place)
+            yield (matrix,)
+
+    for own, own_keys, lost in do(code_chunk, quantizer, jobs()):
+        place = places.popleft()
         codes[place][present[place]] = own
-        keys.add(whitened)
-        lost = quantizer.squares(whitened, own)
+        keys.take(own_keys)
         squares[0] += lost.sum(axis=0)
         if marked is not None:
             of_marked = lost[marked[place][present[place]]]
@@ -98,6 +127,7 @@ class CatalogueCoder:
         run: takes warnings and timings.
         saved: codebooks to code with; ``None`` fits new ones.
         grown: they were fitted to the first items of this catalogue.
+        do: codes the chunks of vectors.
 
     Attributes:
         quantizers: of the views so far.
@@ -111,7 +141,9 @@ class CatalogueCoder:
         saved: SavedQuantizer | None = None,
         *,
         grown: bool = False,
+        do: Map = map_here,
     ) -> None:
+        self._do = do
         self.quantizers: dict[str, ViewQuantizer] = {}
         self._embeddings = embeddings
         self._options = options
@@ -138,7 +170,7 @@ class CatalogueCoder:
             if self._grown:
                 marked = np.arange(len(vectors.present)) >= saved.fitted_items
         with self._run.measure("code"):
-            coded = _code(quantizer, vectors, marked)
+            coded = _code(quantizer, vectors, marked, self._do)
         if fitted and marked is not None:
             held_out = coded.error_of_marked
         if self._grown and marked is not None:

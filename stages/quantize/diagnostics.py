@@ -76,6 +76,10 @@ class RowKeys:
                 keys[start : start + _ROWS, key] = (part * factors).sum(axis=1)
         self._keys.append(keys)
 
+    def take(self, keys: npt.NDArray[np.uint64]) -> None:
+        """Take in rows by their keys (R, 2), which another object has made."""
+        self._keys.append(keys)
+
     def rows(self) -> npt.NDArray[np.uint64]:
         """The keys (N, 2) of all rows so far."""
         return np.concatenate([np.zeros((0, 2), np.uint64), *self._keys])

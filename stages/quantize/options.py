@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stages.artifacts.errors import DataError, UsageError
-from stages.frame.machine import Threads
+from stages.frame.machine import LOCAL, Address, Engine, Threads, check_engine
 from stages.frame.options import Option, Options, declarations
 
 METHODS = ("pq", "rq")
@@ -69,13 +69,16 @@ class QuantizeOptions(Options):
         Option("Seed of all random choices.", CODES, min=0, limit=2**31 - 2**16 - 1, metavar="N", searched=False),
     ] = 0
     threads: Threads = None
+    engine: Engine = LOCAL
+    address: Address = None
 
     def check(self) -> None:
-        """Refuse levels that do not divide the dimensions into equal slices.
+        """Refuse levels that do not divide the dimensions into equal slices, and an address without a cluster.
 
         Raises:
             UsageError: naming values that work.
         """
+        check_engine(self.engine, self.address)
         if self.codebooks is not None and self.refit is not None:
             raise UsageError("--codebooks names the codebooks, --refit and --no-refit choose them", "Give one of them.")
         if self.refit is False:

@@ -1,5 +1,7 @@
 """The quantize stage: ``embeddings.parquet`` to ``codes.parquet`` and ``quantizer.safetensors``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,14 @@ from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS, QUANTIZER, Columns
 from stages.artifacts.tables import write_table
 from stages.artifacts.vectors import codes_schema, embedding_views, to_fixed_size_list
+from stages.frame.cluster import cluster
+from stages.frame.machine import RAY
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.quantize.choice import choose_codebooks, require_views
-from stages.quantize.coding import CatalogueCoder
+from stages.quantize.coding import CatalogueCoder, Map, map_here
 from stages.quantize.file import load_quantizer, quantizer_fingerprint, save_quantizer
 from stages.quantize.options import QuantizeOptions
 
@@ -70,11 +74,12 @@ def quantize(
 
     if why:
         (run.reporter.info if saved else run.warn)(why)
-    coder = CatalogueCoder(embeddings, options, run, saved, grown=grown)
     with (
+        _mapping(options, run.reporter) as do,
         threads(options.threads or (1 if _is_small(embeddings) else None)),
         run.reporter.track("quantizing", len(views), "views") as advance,
     ):
+        coder = CatalogueCoder(embeddings, options, run, saved, grown=grown, do=do)
         for view in saved.views if saved else views:
             coder.add(view, views[view])
             advance(1)
@@ -84,6 +89,17 @@ def quantize(
         save_quantizer(run.path(QUANTIZER), coder.quantizers, lineage)
         write_table(run.path(CODES), _codes_table(coder), lineage)
     return run.result(lineage.facts)
+
+
+@contextmanager
+def _mapping(options: QuantizeOptions, reporter: Reporter) -> Iterator[Map]:
+    """What codes chunks of vectors: this process, or a cluster. Codebooks are fitted to samples, here."""
+    if options.engine != RAY:
+        yield map_here
+        return
+    with cluster(options.address, reporter) as shared:
+        shared.check_workers([], ("faiss-cpu", "numpy"))
+        yield shared.mapped
 
 
 def _is_small(embeddings: Path) -> bool:

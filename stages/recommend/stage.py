@@ -1,5 +1,6 @@
 """The entry point of recommending: lists for every user of today."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
@@ -8,6 +9,8 @@ import torch
 
 from stages.artifacts.lists import recommendations_schema
 from stages.artifacts.names import HISTORIES, RECOMMENDATIONS, Columns
+from stages.frame.cluster import Cluster, cluster
+from stages.frame.machine import RAY
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
@@ -62,17 +65,28 @@ def recommend(
         _note_inputs(options, run, histories)
         if options.output is None and (done := run.fresh()) and not force:
             return done
-        with threads(options.threads):
-            return _recommend(options, run, histories, readers, stdout)
+        # An actor of a cluster has one thread unless more are asked for.
+        count = options.threads or (1 if options.engine == RAY else None)
+        with threads(count), ExitStack() as stack:
+            shared = stack.enter_context(cluster(options.address, run.reporter)) if options.engine == RAY else None
+            if shared:
+                seen = [run.path(name) for name in recommender_files(run.workdir, options.model_from)]
+                shared.check_workers([path.resolve() for path in seen], ("numpy", "pyarrow", "torch"))
+            return _recommend(options, run, histories, readers, stdout, shared)
 
 
 def _recommend(
-    options: RecommendOptions, run: StageRun, histories: Path | None, readers: Readers | None, stdout: TextIO | None
+    options: RecommendOptions,
+    run: StageRun,
+    histories: Path | None,
+    readers: Readers | None,
+    stdout: TextIO | None,
+    shared: Cluster | None,
 ) -> Result:
     with run.measure("loading"):
         recommender = Recommender.load(
             run.workdir,
-            device=options.device,
+            device="cpu" if shared else options.device,
             batch_size=options.batch_size,
             reporter=_Warner(run),
             model_from=options.model_from,
@@ -91,7 +105,7 @@ def _recommend(
     store = ChunkStore(run, surroundings)
     counts = {"recommendations": 0, "users_with_fewer_than_top": 0, "users_without_known_item": 0}
     with list_writer(target, recommendations_schema(options.with_views), stdout) as writer:
-        for table in list_tables(options, run, recommender, served, allowed, store):
+        for table in list_tables(options, run, recommender, served, allowed, store, shared):
             lengths = pc.list_value_length(table[Columns.ITEM_IDS]).to_numpy()
             counts["recommendations"] += int(lengths.sum())
             counts["users_with_fewer_than_top"] += int((lengths < options.top).sum())

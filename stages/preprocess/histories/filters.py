@@ -11,11 +11,24 @@ K_CORE = 5
 """The filter for logs without a published split, as in the 5-core data sets that papers report on."""
 
 
-def chosen_k(options: PreprocessOptions, log: Log) -> int:
-    """The k of the k-core filter for a log as read, before its published split is replaced."""
+def chosen_k(options: PreprocessOptions, published_split: bool) -> int:
+    """The k of the k-core filter, for a log that comes with its split or without one."""
     if options.k_core is not None:
         return options.k_core
-    return 0 if log.published_split else K_CORE
+    return 0 if published_split else K_CORE
+
+
+def check_repeats(options: PreprocessOptions, published_split: bool) -> None:
+    """Refuse to drop repeats of a published split.
+
+    Raises:
+        UsageError: saying so.
+    """
+    if options.repeats != ALL and published_split:
+        raise UsageError(
+            f"--repeats {options.repeats} cannot be used with a published split, whose parts belong together",
+            "Divide the log anew with --split leave-one-out or --split temporal.",
+        )
 
 
 def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> tuple[Interactions, WholeLog]:
@@ -33,11 +46,7 @@ def filtered(options: PreprocessOptions, log: Log, k: int, clock: Clock) -> tupl
         UsageError: when a bound does not fit the log, or repeats of a published split are to be dropped.
         DataError: when no interaction is left.
     """
-    if options.repeats != ALL and log.published_split:
-        raise UsageError(
-            f"--repeats {options.repeats} cannot be used with a published split, whose parts belong together",
-            "Divide the log anew with --split leave-one-out or --split temporal.",
-        )
+    check_repeats(options, log.published_split)
     log = log.between(None, options.until, clock)
     found = grouped(log)
     whole = WholeLog.of(log, found)

@@ -1,5 +1,6 @@
 """From the log as read to filtered interactions with numbered users and items."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -12,9 +13,12 @@ from stages.preprocess.columns import ITEM, PART, TIME, USER
 from stages.preprocess.histories.grouping import group_by_user
 from stages.preprocess.histories.k_core import k_core
 from stages.preprocess.histories.numbering import Codes, encode, numbers_in, ranks, renumber
-from stages.preprocess.histories.order import first_of_equals, move_runs, one_of_repeats, run_starts, runs_backwards
+from stages.preprocess.histories.order import backwards, first_of_equals, mostly, move_runs, one_of_repeats, run_starts
 from stages.preprocess.logs.log import Log
 from stages.preprocess.options import ALL
+
+REPEATED = "further interactions of a user with an item"
+"""Why interactions are dropped with ``--repeats``."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Grouped:
         item_ids: (I,) string, distinct, in the order in which they first occur in the log.
         dropped: how many rows were left out so far, by reason.
         ties: how many have user and time of another that stands before them in the file.
-        newest_first: the log has each user's newest interactions first.
+        backwards: how many stand before the user's next older one in the file, and how many have such a neighbour.
     """
 
     users: Codes
@@ -68,7 +72,12 @@ class Grouped:
     item_ids: pl.Series
     dropped: dict[str, int]
     ties: int
-    newest_first: bool
+    backwards: tuple[int, int]
+
+    @property
+    def newest_first(self) -> bool:
+        """The log has each user's newest interactions first, as far as that matters."""
+        return bool(self.ties) and mostly(*self.backwards)
 
 
 def grouped(log: Log) -> Grouped:
@@ -79,8 +88,7 @@ def grouped(log: Log) -> Grouped:
     """
     dropped = dict(log.dropped)
     if not log.frame.height:
-        gone = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
-        raise DataError("no interaction is left of the log", f"Dropped were {gone or 'none'}.")
+        raise nothing_left(dropped)
     # Without times a repeated row may be a repeated purchase; with them it is the same event twice.
     timed = log.has_times and not log.published_split
     with ThreadPoolExecutor(1) as pool:
@@ -89,15 +97,35 @@ def grouped(log: Log) -> Grouped:
         rows, users, tied = group_by_user(log.frame[USER], times)
         items, item_ids = numbered.result()
     items = items[rows]
-    ties, newest_first = 0, False
+    ties, counts = 0, (0, 0)
     if timed:
         first = first_of_equals(tied, items)
         dropped["repeated rows (user, item and time)"] = len(rows) - int(first.sum())
         if not first.all():
             users, items, rows, tied = users[first], items[first], rows[first], tied[first]
         ties = int(tied.sum())
-        newest_first = bool(ties) and runs_backwards(users, rows, tied)
-    return Grouped(users, items, rows, item_ids, dropped, ties, newest_first)
+        counts = backwards(users, rows, tied)
+    return Grouped(users, items, rows, item_ids, dropped, ties, counts)
+
+
+def nothing_left(dropped: Mapping[str, int]) -> DataError:
+    """The error that no interaction is left of a log, of which so many were dropped by reason."""
+    gone = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
+    return DataError("no interaction is left of the log", f"Dropped were {gone or 'none'}.")
+
+
+def no_core(k: int, rows: int, users: int, items: int) -> DataError:
+    """The error that the k-core of so many interactions, users and items is empty."""
+    return DataError(
+        f"no interaction is left: no users and items have {k} interactions each with one another "
+        f"({rows:,} interactions of {users:,} users and {items:,} items)",
+        "Lower --k-core, or turn the filter off with --k-core 0.",
+    )
+
+
+def outside_core(k: int) -> str:
+    """Why interactions are dropped by the k-core filter."""
+    return f"interactions outside the {k}-core"
 
 
 def filter_log(log: Log, found: Grouped, k: int, repeats: str = ALL) -> Interactions:
@@ -116,18 +144,14 @@ def filter_log(log: Log, found: Grouped, k: int, repeats: str = ALL) -> Interact
     dropped = dict(found.dropped)
     if repeats != ALL:
         kept = one_of_repeats(users, items, repeats)
-        dropped["further interactions of a user with an item"] = len(rows) - int(kept.sum())
+        dropped[REPEATED] = len(rows) - int(kept.sum())
         users, items, rows = users[kept], items[kept], rows[kept]
     rounds, before = 0, {"users": len(run_starts(users)), "items": item_ids.len()}
     if k > 1:
         mask, rounds = k_core(users, items, k)
         if not mask.any():
-            raise DataError(
-                f"no interaction is left: no users and items have {k} interactions each with one another "
-                f"({len(rows):,} interactions of {int(users[-1]) + 1:,} users and {item_ids.len():,} items)",
-                "Lower --k-core, or turn the filter off with --k-core 0.",
-            )
-        dropped[f"interactions outside the {k}-core"] = len(rows) - int(mask.sum())
+            raise no_core(k, len(rows), int(users[-1]) + 1, item_ids.len())
+        dropped[outside_core(k)] = len(rows) - int(mask.sum())
         if not mask.all():
             users, items, rows = users[mask], items[mask], rows[mask]
     # Only ids that are left are put in order: of a large log most are not.

@@ -56,8 +56,10 @@ def one_of_repeats(users: Codes, items: Codes, which: str) -> Mask:
     return mask[::-1] if which == "last" else mask
 
 
-def runs_backwards(users: Codes, rows: Index, tied: Mask) -> bool:
-    """Whether most users' newer interactions stand before older ones in the file; those at equal times do not count.
+def backwards(users: Codes, rows: Index, tied: Mask) -> tuple[int, int]:
+    """How many interactions stand before the user's next older one in the file, and how many have such a neighbour.
+
+    Those at equal times do not count.
 
     Args:
         users: (rows,) number of the user, ascending.
@@ -65,8 +67,12 @@ def runs_backwards(users: Codes, rows: Index, tied: Mask) -> bool:
         tied: (rows,) which of them have user and time of the row before them.
     """
     neighbours = (users[1:] == users[:-1]) & ~tied[1:]
-    backwards = neighbours & (rows[1:] < rows[:-1])
-    return bool(backwards.sum() > 0.9 * neighbours.sum() > 0)
+    return int((neighbours & (rows[1:] < rows[:-1])).sum()), int(neighbours.sum())
+
+
+def mostly(some: int, of: int) -> bool:
+    """Whether nearly all are what some of them are."""
+    return some > 0.9 * of > 0
 
 
 def move_runs(values: npt.NDArray[Any], places: Codes) -> tuple[Index, Index]:

@@ -71,16 +71,17 @@ def divided(
         facts = {"split": TEMPORAL, **facts}
     else:
         facts = {"split": LEAVE_ONE_OUT if interactions.parts is None else PUBLISHED}
-    split = _split(interactions)
+    split = split_of(interactions)
     if options.cold_items is not None:
         interactions, cold = with_cold_items(replace(interactions, parts=split.parts), options.cold_items, options.seed)
-        facts, split = {**facts, "held_out_items": cold}, _split(interactions)
+        facts, split = {**facts, "held_out_items": cold}, split_of(interactions)
     if options.split == TEMPORAL:
-        facts = {**facts, **without_history(interactions)}
+        assert interactions.parts is not None
+        facts = {**facts, **without_history(interactions.users, interactions.parts)}
     return interactions, split, facts
 
 
-def _split(interactions: Interactions) -> Split:
+def split_of(interactions: Interactions) -> Split:
     """Follow the parts, or leave each user's last item for test and the one before for validation.
 
     Users with fewer than three items are for training alone: a test target without a validation target and history

@@ -1,6 +1,6 @@
 """The split by points in time that hold for all users."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stages.artifacts.errors import UsageError
 from stages.preprocess.histories.interactions import Interactions, subset
+from stages.preprocess.histories.order import run_starts
 from stages.preprocess.logs.clock import Clock
 from stages.preprocess.options import TARGETS, PreprocessOptions
 
@@ -34,47 +35,83 @@ def temporal_parts(
     Raises:
         UsageError: when times are missing, or the cutoffs do not divide them.
     """
-    if interactions.times.null_count():
-        raise UsageError(
-            f"--split temporal needs a time for each interaction; {interactions.times.null_count():,} of "
-            f"{len(interactions.items):,} have none",
-            "Name the column with --time-column, or use --split leave-one-out.",
-        )
+    require_times(interactions.times.null_count(), len(interactions.items))
     times = interactions.times.to_numpy()
-    valid_from, test_from = _cutoffs(options, times, clock)
+    ordered = np.sort(times)
+    valid_from, test_from = cutoffs(options, clock, len(ordered), lambda place: int(ordered[place]))
     targets = options.targets or TARGETS[0]
-    parts = ((times >= valid_from).astype(np.int8) + (times >= test_from)).astype(np.int8)
-    # A user's interactions are in order of time, so those of a part stand together.
-    group = interactions.users * 3 + parts
-    edge = (
-        np.append(group[1:] != group[:-1], True) if targets == "last" else np.insert(group[1:] != group[:-1], 0, True)
-    )
-    kept = (parts == 0) | edge | (targets == "all")
-    interactions = subset(replace(interactions, parts=parts), kept, f"interactions that are not the {targets} target")
+    parts = parts_of(times, valid_from, test_from)
+    kept = kept_targets(interactions.users, parts, targets)
+    interactions = subset(replace(interactions, parts=parts), kept, others(targets))
     return interactions, {"valid_from": valid_from, "test_from": test_from, "targets": targets}
 
 
-def without_history(interactions: Interactions) -> Mapping[str, int]:
-    """How many targets cannot be ranked, because their user has nothing before the part."""
-    assert interactions.parts is not None
-    start = np.append(True, interactions.users[1:] != interactions.users[:-1])
-    first_part = interactions.parts[start][interactions.users]
-    alone = interactions.parts == first_part
+def require_times(unknown: int, rows: int) -> None:
+    """Refuse interactions without a time.
+
+    Raises:
+        UsageError: when some of so many have none.
+    """
+    if unknown:
+        raise UsageError(
+            f"--split temporal needs a time for each interaction; {unknown:,} of {rows:,} have none",
+            "Name the column with --time-column, or use --split leave-one-out.",
+        )
+
+
+def others(targets: str) -> str:
+    """Why interactions are dropped that are no targets."""
+    return f"interactions that are not the {targets} target"
+
+
+def parts_of(times: npt.NDArray[np.int64], valid_from: int, test_from: int) -> npt.NDArray[np.int8]:
+    """The part of each interaction (rows,): 0 training, 1 validation, 2 test."""
+    return ((times >= valid_from).astype(np.int8) + (times >= test_from)).astype(np.int8)
+
+
+def kept_targets(users: npt.NDArray[Any], parts: npt.NDArray[np.int8], targets: str) -> npt.NDArray[np.bool_]:
+    """Which interactions are for training or are targets (rows,).
+
+    Args:
+        users: (rows,) those of a user together, oldest first.
+        parts: (rows,) of each.
+        targets: ``first``, ``last`` or ``all`` of a user in each part.
+    """
+    # A user's interactions are in order of time, so those of a part stand together.
+    group = users.astype(np.int64) * 3 + parts
+    edge = (
+        np.append(group[1:] != group[:-1], True) if targets == "last" else np.insert(group[1:] != group[:-1], 0, True)
+    )
+    kept: npt.NDArray[np.bool_] = (parts == 0) | edge[: len(parts)] | (targets == "all")
+    return kept
+
+
+def without_history(users: npt.NDArray[Any], parts: npt.NDArray[np.int8]) -> dict[str, int]:
+    """How many targets cannot be ranked, because their user has nothing before the part.
+
+    Args:
+        users: (rows,) those of a user together, oldest first.
+        parts: (rows,) of each.
+    """
+    starts = run_starts(users)
+    first_part = np.repeat(parts[starts], np.diff(np.append(starts, len(users))))
+    alone = parts == first_part
     return {
-        f"{name}_targets_without_history": int((alone & (interactions.parts == part)).sum())
+        f"{name}_targets_without_history": int((alone & (parts == part)).sum())
         for part, name in ((1, "valid"), (2, "test"))
     }
 
 
-def _cutoffs(options: PreprocessOptions, times: npt.NDArray[np.int64], clock: Clock) -> tuple[int, int]:
+def cutoffs(options: PreprocessOptions, clock: Clock, rows: int, ordered: Callable[[int], int]) -> tuple[int, int]:
     """The first times of validation and test, in the unit of the log.
 
     Interactions at the same time are never parted, so that a share is a lower bound.
 
     Args:
         options: two moments, or two shares.
-        times: (interactions,) of the whole log.
         clock: the unit of the times.
+        rows: interactions of the whole log.
+        ordered: gives one of their times by its place, from 0, in ascending order.
 
     Raises:
         UsageError: when validation would not begin after training and before test.
@@ -84,13 +121,12 @@ def _cutoffs(options: PreprocessOptions, times: npt.NDArray[np.int64], clock: Cl
     else:
         test_share = SHARE if options.test_share is None else options.test_share
         valid_share = SHARE if options.valid_share is None else options.valid_share
-        ordered = np.sort(times)
         # Rounded first: 1 - 0.1 - 0.1 is a little more than 0.8.
         valid, test = (
-            int(ordered[min(len(ordered) - 1, int(round(len(ordered) * (1 - share), 6)))])
+            ordered(min(rows - 1, int(round(rows * (1 - share), 6))))
             for share in (test_share + valid_share, test_share)
         )
-    first, last = int(times.min()), int(times.max())
+    first, last = ordered(0), ordered(rows - 1)
     if not first < valid < test <= last:
         raise UsageError(
             f"validation from {valid} and test from {test} do not divide a log that reaches from {first} to {last}",

@@ -71,7 +71,15 @@ class WholeLog:
         Args:
             catalogue: (N,) ids of the items 1..N.
         """
-        items = numbers_in(catalogue, self.item_ids)[self.items]
+        return self.numbered(numbers_in(catalogue, self.item_ids))
+
+    def numbered(self, numbers: npt.NDArray[np.int32]) -> WholeHistories:
+        """What the users have taken of a catalogue.
+
+        Args:
+            numbers: (items,) of each item of the log, 0 where the catalogue lacks it.
+        """
+        items = numbers[self.items]
         kept = items > 0
         users, user_ids = renumber(self.users[kept], self.user_ids)
         places, user_ids = ranks(user_ids) if user_ids.len() else (np.zeros(0, np.uint32), user_ids)

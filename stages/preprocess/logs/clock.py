@@ -1,7 +1,7 @@
 """The unit of a log's times, and moments that the user names."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -87,11 +87,52 @@ def read_clock(frame: pl.DataFrame, scale: int = 1) -> Clock:
     Raises:
         DataError: when the times are in several units.
     """
-    time = pl.col(TIME) if scale == 1 else pl.col(TIME) // scale
-    within = {unit: time.is_between(_FIRST * n, _LAST * n, closed="left") for unit, n in UNITS.items()}
-    counts = frame.select(
-        pl.col(TIME).count().alias("all"), *(test.sum().alias(unit) for unit, test in within.items())
-    ).row(0, named=True)
+    return clock_of(
+        count_units(frame, scale),
+        scale,
+        lambda found: lies_between(frame, found, scale),
+        lambda unit: example_of(frame, unit, scale),
+    )
+
+
+def count_units(frame: pl.DataFrame, scale: int) -> dict[str, int]:
+    """How many times there are (``all``), and how many are a plausible date in each unit."""
+    tests = [_within(unit, scale).sum().alias(unit) for unit in UNITS]
+    return frame.select(pl.col(TIME).count().alias("all"), *tests).row(0, named=True)
+
+
+def lies_between(frame: pl.DataFrame, found: list[str], scale: int) -> bool:
+    """Whether a time lies between those that are plausible in two neighbours of the units that were found."""
+    between = pl.any_horizontal(
+        _time(scale).is_between(_LAST * UNITS[low], _FIRST * UNITS[high], closed="left")
+        for low, high in pairwise(found)
+    )
+    return bool(frame.select(between.any()).item())
+
+
+def example_of(frame: pl.DataFrame, unit: str, scale: int) -> str | None:
+    """A time that is plausible in this unit, and whose it is; ``None`` where there is none."""
+    row = frame.filter(_within(unit, scale)).head(1)
+    return f"{row[TIME][0]} of user {row[USER][0]!r}" if row.height else None
+
+
+def clock_of(
+    counts: Mapping[str, int],
+    scale: int,
+    between: Callable[[list[str]], bool],
+    example: Callable[[str], str | None],
+) -> Clock:
+    """The clock of a log.
+
+    Args:
+        counts: of :func:`count_units`, of the whole log.
+        scale: as in :func:`read_clock`.
+        between: :func:`lies_between` of the whole log.
+        example: :func:`example_of` of the whole log.
+
+    Raises:
+        DataError: when the times are in several units.
+    """
     found = [unit for unit in UNITS if counts[unit]]
     if not found:
         return Clock(None, 0, scale)
@@ -100,16 +141,18 @@ def read_clock(frame: pl.DataFrame, scale: int = 1) -> Clock:
         finer = next((unit for unit, number in UNITS.items() if number == per_second), None)
         return Clock(finer, counts["all"] - counts[found[0]] if finer else 0, scale)
     # A counter passes through the numbers between two units; dates do not.
-    between = pl.any_horizontal(
-        time.is_between(_LAST * UNITS[low], _FIRST * UNITS[high], closed="left") for low, high in pairwise(found)
-    )
-    if frame.select(between.any()).item():
+    if between(found):
         return Clock(None, 0, scale)
-    examples = []
-    for unit in found:
-        row = frame.filter(within[unit]).row(0, named=True)
-        examples.append(f"{counts[unit]:,} in {unit} such as {row[TIME]} of user {row[USER]!r}")
+    examples = [f"{counts[unit]:,} in {unit} such as {example(unit)}" for unit in found]
     raise DataError(
         f"the times of the log are in different units: {', '.join(examples)}",
         "Convert them to one unit; ISO dates count as milliseconds.",
     )
+
+
+def _time(scale: int) -> pl.Expr:
+    return pl.col(TIME) if scale == 1 else pl.col(TIME) // scale
+
+
+def _within(unit: str, scale: int) -> pl.Expr:
+    return _time(scale).is_between(_FIRST * UNITS[unit], _LAST * UNITS[unit], closed="left")

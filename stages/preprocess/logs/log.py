@@ -1,5 +1,6 @@
 """The interaction log as every reader hands it over."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -12,6 +13,17 @@ from stages.preprocess.logs.clock import Clock
 from stages.preprocess.options import Moment
 from stages.preprocess.sources.formats import Format
 from stages.preprocess.sources.sample import Sample
+
+Notes = dict[str, int]
+"""Messages by how many of something they tell of; where it stands in the message, there is :data:`COUNT`."""
+
+COUNT = "{count}"
+
+
+def tell(notes: Notes, reporter: Reporter) -> None:
+    """Tell what was found while users were put together."""
+    for message, count in notes.items():
+        reporter.info(message.replace(COUNT, f"{count:,}"))
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,19 @@ class Log:
         return log
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one file of a log, not read yet.
+
+    Attributes:
+        frame: the columns that are needed, with times as ``quick_time`` gives them.
+        kept: leaves out of rows of ``frame`` those that are not wanted, each by itself; ``None`` keeps all.
+    """
+
+    frame: pl.LazyFrame
+    kept: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+
+
 class LogReader(Format, Protocol):
     """One format of interaction logs. A new format is one such object, listed in ``logs.readers.LOG_READERS``."""
 
@@ -127,4 +152,60 @@ class LogReader(Format, Protocol):
         Raises:
             DataError: when a file is malformed.
         """
+        ...
+
+    # What ``read`` is made of, in this order, for those who read a log in parts.
+
+    def with_rows(self, samples: list[Sample]) -> list[Sample]:
+        """Those of the files that hold interactions."""
+        ...
+
+    def rows_of(self, number: int, samples: list[Sample], columns: LogColumns) -> Rows:
+        """The rows of one of these files, by its place among them.
+
+        Raises:
+            DataError: when the file is damaged where the engine looks at it already now.
+        """
+        ...
+
+    def require_interactions(self, rows: int, kept: int, samples: Sequence[Sample], columns: LogColumns) -> None:
+        """Refuse a log without rows, or of whose rows none is kept.
+
+        Raises:
+            DataError: saying so.
+        """
+        ...
+
+    def clean(
+        self, frame: pl.DataFrame, samples: Sequence[Sample], columns: LogColumns
+    ) -> tuple[pl.DataFrame, dict[str, int]]:
+        """Rows without those that are no interactions, each judged by itself; and how many are dropped, by reason.
+
+        Raises:
+            DataError: when a value cannot be understood.
+        """
+        ...
+
+    def put_together(
+        self, frame: pl.DataFrame, samples: list[Sample], columns: LogColumns, has_times: bool
+    ) -> tuple[pl.DataFrame, dict[str, int], Notes]:
+        """The interactions of users, all of whose rows are there, in the order of the files, with times on one scale.
+
+        Args:
+            frame: as :meth:`clean` gave it.
+            samples: all files.
+            columns: as :meth:`resolve` gave them.
+            has_times: whether any row of the log has a time.
+
+        Returns:
+            The frame of a :class:`Log`, how many rows are dropped, by reason, and what is to be told of it.
+
+        Raises:
+            DataError: when rows contradict each other.
+        """
+        ...
+
+    @property
+    def published_split(self) -> bool:
+        """Whether its logs come with their split."""
         ...

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
@@ -86,15 +87,98 @@ def finish_times(
     Raises:
         DataError: when a text is no time, naming it, or a time does not fit.
     """
+    frame = read_times(frame, samples, column, layout)
+    scale = Scale.of(frame) if _has_parts(frame) else Scale()
+    # The engine hands over thousands of chunks; as one, the times can be looked at as numbers without a copy each time.
+    frame = scaled(frame, scale, samples, column)
+    return frame.with_columns(frame[TIME].rechunk()), scale.of_numbers
+
+
+def read_times(
+    frame: pl.DataFrame, samples: Sequence[Sample], column: str | None, layout: str | None = None
+) -> pl.DataFrame:
+    """Understand the texts that :func:`quick_time` left; each row by itself. See :func:`finish_times`."""
     if frame[_LEFT].null_count() < frame.height:
         frame = _read_texts(frame, layout)
         what = READABLE if layout is None else f"a time as --time-format {layout!r} has them"
         refuse_texts(frame.filter(pl.col(TIME).is_null())[_LEFT], samples, column, what)
-    scale = 1
-    if frame[_PART].null_count() < frame.height:
-        frame, scale = _scaled(frame, samples, column)
-    # The engine hands over thousands of chunks; as one, the times can be looked at as numbers without a copy each time.
-    return frame.drop(_LEFT, _PART).with_columns(frame[TIME].rechunk()), scale
+    return frame.drop(_LEFT)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a log needs of a scale for all its times; that of parts of a log is merged from theirs.
+
+    Attributes:
+        parts: some times have parts of a second or are dates.
+        dates: some are dates.
+        date: the least power of a thousand that keeps all decimals of the dates.
+        number: the same of the numbers.
+        largest_date, largest_number: the largest there are, regardless of the sign.
+    """
+
+    parts: bool = False
+    dates: bool = False
+    date: int = 1
+    number: int = 1
+    largest_date: int = 0
+    largest_number: int = 0
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> "Scale":
+        """Of the times that :func:`read_times` gave."""
+        part = pl.col(_PART)
+        is_date, billionths = part >= 0, _billionths()
+        found = frame.select(
+            dates=pl.when(is_date).then(billionths).fill_null(0).implode(),
+            numbers=pl.when(part < 0).then(billionths).fill_null(0).implode(),
+            any_dates=is_date.any(),
+            largest_date=pl.when(is_date).then(TIME).abs().max(),
+            largest_number=pl.when(~is_date.fill_null(False)).then(TIME).abs().max(),
+        )
+        date, number = (_needed(found[name].explode()) for name in ("dates", "numbers"))
+        dates, *largest = found.select("any_dates", "largest_date", "largest_number").row(0)
+        return cls(_has_parts(frame), bool(dates), date, number, *(most or 0 for most in largest))
+
+    def merged(self, other: "Scale") -> "Scale":
+        """Of both together."""
+        return Scale(
+            *(max(mine, theirs) for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True))
+        )
+
+    @property
+    def of_dates(self) -> int:
+        """What dates are multiplied by: they are in milliseconds or finer."""
+        return max(self.date, 10**3)
+
+    @property
+    def of_numbers(self) -> int:
+        """What numbers are multiplied by."""
+        if self.dates and self.number == 1 and self.of_dates > 10**3:
+            return self.of_dates // 10**3
+        return self.number
+
+
+def scaled(frame: pl.DataFrame, scale: Scale, samples: Sequence[Sample], column: str | None) -> pl.DataFrame:
+    """All times on one scale.
+
+    Raises:
+        DataError: when a time does not fit.
+    """
+    if not scale.parts:
+        return frame.drop(_PART)
+    largest = (scale.of_dates, scale.largest_date), (scale.of_numbers, scale.largest_number)
+    for factor, most in largest:
+        if (most + 1) * factor > _LIMIT:
+            files = ", ".join(str(sample.path) for sample in samples)
+            raise DataError(
+                f"{files}: column {column!r} holds times of {int(math.log10(factor))} decimals that do not fit into 64 "
+                "bits",
+                "Give these times with fewer decimals.",
+            )
+    by = pl.when(pl.col(_PART) >= 0).then(scale.of_dates).otherwise(scale.of_numbers).fill_null(scale.of_numbers)
+    time = pl.col(TIME) * by + _billionths().cast(pl.Int64) * by // _BILLION
+    return frame.with_columns(time.alias(TIME)).drop(_PART)
 
 
 def refuse_texts(texts: pl.Series, samples: Sequence[Sample], column: str | None, what: str) -> None:
@@ -197,34 +281,14 @@ def _told(text: pl.Expr, layout: str) -> pl.Expr:
     return text.str.to_date(layout, strict=False).cast(pl.Datetime("ns")).dt.timestamp("ns")
 
 
-def _scaled(frame: pl.DataFrame, samples: Sequence[Sample], column: str | None) -> tuple[pl.DataFrame, int]:
-    """All times on one scale; and what the numbers were multiplied by."""
+def _has_parts(frame: pl.DataFrame) -> bool:
+    return frame[_PART].null_count() < frame.height
+
+
+def _billionths() -> pl.Expr:
+    """The part of a second: of dates as it stands, of numbers below zero."""
     part = pl.col(_PART)
-    is_date = part >= 0
-    billionths = pl.when(is_date).then(part).otherwise(-part - 1).fill_null(0)
-    digits = frame.select(
-        dates=pl.when(is_date).then(billionths).fill_null(0).implode(),
-        numbers=pl.when(part < 0).then(billionths).fill_null(0).implode(),
-    )
-    date_scale, number_scale = (_needed(digits[name].explode()) for name in ("dates", "numbers"))
-    date_scale = max(date_scale, 10**3)
-    if frame.select(is_date.any()).item() and number_scale == 1:
-        number_scale = date_scale // 10**3 if date_scale > 10**3 else 1
-    largest = frame.select(
-        dates=pl.when(is_date).then(TIME).abs().max(), others=pl.when(~is_date.fill_null(False)).then(TIME).abs().max()
-    ).row(0)
-    for scale, most in zip((date_scale, number_scale), largest, strict=True):
-        if ((most or 0) + 1) * scale > _LIMIT:
-            files = ", ".join(str(sample.path) for sample in samples)
-            raise DataError(
-                f"{files}: column {column!r} holds times of {int(math.log10(scale))} decimals that do not fit into 64 "
-                "bits",
-                "Give these times with fewer decimals.",
-            )
-    factor = pl.when(is_date).then(date_scale).otherwise(number_scale).fill_null(number_scale)
-    return frame.with_columns((pl.col(TIME) * factor + billionths.cast(pl.Int64) * factor // _BILLION).alias(TIME)), (
-        number_scale
-    )
+    return pl.when(part >= 0).then(part).otherwise(-part - 1).fill_null(0)
 
 
 def _needed(billionths: pl.Series) -> int:

@@ -40,12 +40,20 @@ class BadRows:
         try:
             return reader([self.preparation.ready(sample) for sample in samples])
         except (MalformedLineError, UnreadableError) as error:
-            if isinstance(error, MalformedLineError) and not self.limit:
-                raise
-            searched = [self._search(sample) for sample in samples if sample.has_records]
-            if not any(searched):
-                raise
+            self.mend(samples, error)
         return reader([self.preparation.ready(sample) for sample in samples])
+
+    def mend(self, samples: list[Sample], error: DataError) -> None:
+        """Copy the records without the malformed ones, after an error that reading them gave.
+
+        Raises:
+            DataError: the same, where a copy would be no better, or there are more malformed lines than allowed.
+        """
+        if isinstance(error, MalformedLineError) and not self.limit:
+            raise error
+        searched = [self._search(sample) for sample in samples if sample.has_records]
+        if not any(searched):
+            raise error
 
     def _search(self, sample: Sample) -> bool:
         """Copy a file without its malformed lines; whether that is new."""

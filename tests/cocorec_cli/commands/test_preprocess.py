@@ -1,6 +1,8 @@
 """``cocorec preprocess`` as it is typed."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -65,3 +67,21 @@ def test_addresses_in_the_configuration_stay_addresses(tmp_path):
         "inputs": ["https://host/log.csv", str(tmp_path / "logs/*.csv")],
         "items": ["s3://bucket/meta.jsonl"],
     }
+
+
+def test_a_cluster_leaves_standard_output_to_the_result(ray_cluster, tmp_path, files):
+    address = ray_cluster.get_runtime_context().gcs_address
+    command = [sys.executable, "-m", "cocorec_cli", "preprocess", "log.csv", "--k-core", "0", "--json"]
+    command += ["--engine", "ray", "--address", address]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"]["facts"]["interactions"] == 24
+    said = done.stderr.splitlines()
+    assert f"computing on the Ray cluster at {address}: 2 CPUs" in said
+    assert not [line for line in said if "ray" in line.lower() and not line.startswith("computing on")]
+
+
+def test_an_address_without_its_engine_is_refused(cli, files):
+    outcome = cli("preprocess", "log.csv", "--address", "auto")
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: --address is that of a Ray cluster")

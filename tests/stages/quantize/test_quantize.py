@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -366,3 +367,15 @@ def test_a_broken_embeddings_file(make_embeddings: MakeEmbeddings, vectors: Vect
     (workdir / names.EMBEDDINGS).write_bytes(content)
     with pytest.raises(DataError, match="damaged"):
         quantize(QuantizeOptions(**SMALL), workdir=workdir)
+
+
+def test_a_cluster_gives_the_same_bytes(ray_cluster: Any, make_embeddings: MakeEmbeddings, vectors: Vectors) -> None:
+    written = []
+    for engine in ("local", "ray"):
+        title, brand = vectors(3_000, 16), vectors(3_000, 12, seed=1)
+        brand[:20] = np.nan
+        workdir = make_embeddings({"title": title, "brand": brand}, engine)
+        options = QuantizeOptions(levels=2, codebook_size=16, text_dim=8, engine=engine)
+        result = quantize(options, workdir=workdir)
+        written.append([(workdir / name).read_bytes() for name in (names.CODES, names.QUANTIZER)] + [result.facts])
+    assert written[0] == written[1]

@@ -7,6 +7,7 @@ import pytest
 import stages.recommend.tables as module
 from stages.artifacts.histories import read_histories
 from stages.artifacts.names import HISTORIES
+from stages.frame.cluster import Cluster
 from stages.frame.run import StageRun
 from stages.recommend import RecommendOptions
 from stages.recommend.chunks import ChunkStore
@@ -67,3 +68,19 @@ def test_filters_and_seen_items_are_heeded(make, served):
     for user, table_row in enumerate(pa.concat_tables(make(allowed, exclude_seen=True)).to_pylist()):
         seen = {f"item-{number - 1:03}" for number in served.part(user, user + 1)[0]}
         assert set(table_row["item_ids"]) == {"item-001", "item-002", "item-004"} - seen
+
+
+def test_actors_make_the_same_lists(make, trained_once, recommender, served, tmp_path, said, ray_cluster):
+    local = list(make(with_views=("title",)))
+    shutil.rmtree(tmp_path / ".cocorec")
+    chosen = RecommendOptions(top=4, with_views=("title",), device="cpu", threads=2)  # one actor
+    run = StageRun("recommend", chosen, trained_once, said)
+    store = ChunkStore(StageRun("recommend", chosen, tmp_path, said), {})
+    shared = list(list_tables(chosen, run, recommender, served, None, store, Cluster(ray_cluster)))
+    assert [len(table) for table in shared] == [10, 10, 5]
+    for table, other in zip(local, shared, strict=True):
+        for name in ("user_id", "item_ids", "fallback", "title"):
+            assert table[name].to_pylist() == other[name].to_pylist()
+        scores = [made["scores"].combine_chunks().flatten() for made in (table, other)]
+        np.testing.assert_allclose(*scores, rtol=1e-5)
+    assert len(list(tmp_path.rglob("*.parquet"))) == 3

@@ -11,6 +11,7 @@ the order of the rows. The published split is kept in all cases.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import polars as pl
 from stages.artifacts.errors import DataError, UsageError
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ITEM, PART, ROW, TIME, USER
-from stages.preprocess.logs.log import Log, LogColumns
+from stages.preprocess.logs.log import COUNT, Log, LogColumns, Notes, Rows, tell
 from stages.preprocess.logs.readers.rebuild import HISTORY_COLUMN, rebuild
 from stages.preprocess.logs.times import finish_times, quick_time
 from stages.preprocess.sources.ids import doubtful, one_spelling
@@ -128,25 +129,65 @@ class BenchmarkLogReader:
         Raises:
             DataError: when a file is malformed or the histories contradict each other.
         """
-        parts, maps = samples[: len(_PARTS)], samples[len(_PARTS) :]
-        frames = [_rows(sample, columns, part, self.history_column) for part, sample in enumerate(parts)]
+        parts = self.with_rows(samples)
+        frames = [self.rows_of(number, samples, columns).frame for number in range(len(parts))]
         with reporter.track(f"reading {', '.join(sample.path.name for sample in parts)}", unit="rows") as advance:
-            rows = collect(pl.concat(frames).with_row_index(ROW), parts)
+            rows = collect(pl.concat(frames), parts)
             advance(rows.height)
         require_rows(rows.height, parts)
-        if not rows.height:
-            raise DataError(f"{samples[0].path} holds no interaction", "Download the file again.")
+        self.require_interactions(rows.height, rows.height, samples, columns)
         rows, scale = finish_times(rows, parts, columns.time, columns.time_format)
+        items, dropped, notes = self.put_together(rows, samples, columns, False)
+        tell(notes, reporter)
+        found = {name: words for name in (USER, ITEM) if (words := doubtful(items[name]))}
+        return Log(items, bool(items[TIME].count()), True, dropped, scale, found, rows.height)
+
+    @property
+    def published_split(self) -> bool:
+        """The files are a split."""
+        return True
+
+    def with_rows(self, samples: list[Sample]) -> list[Sample]:
+        """The training, validation and test file."""
+        return samples[: len(_PARTS)]
+
+    def rows_of(self, number: int, samples: list[Sample], columns: LogColumns) -> Rows:
+        """The rows of the training (0), validation (1) or test file (2)."""
+        return Rows(_rows(samples[number], columns, number, self.history_column))
+
+    def require_interactions(self, rows: int, kept: int, samples: Sequence[Sample], columns: LogColumns) -> None:
+        """Refuse files without a row.
+
+        Raises:
+            DataError: saying so.
+        """
+        if not rows:
+            raise DataError(f"{samples[0].path} holds no interaction", "Download the file again.")
+
+    def clean(
+        self, frame: pl.DataFrame, samples: Sequence[Sample], columns: LogColumns
+    ) -> tuple[pl.DataFrame, dict[str, int]]:
+        """All rows: none is left out before its time is known."""
+        return frame, {}
+
+    def put_together(
+        self, frame: pl.DataFrame, samples: list[Sample], columns: LogColumns, has_times: bool
+    ) -> tuple[pl.DataFrame, dict[str, int], Notes]:
+        """Put each user's sequence together, and the ids of numbers in.
+
+        Raises:
+            DataError: when histories contradict each other, or a number has no id.
+        """
+        rows, parts, maps = frame.with_row_index(ROW), self.with_rows(samples), samples[len(_PARTS) :]
         if self.history_column not in samples[0].columns:  # histories spell their items as the rows do
             rows = rows.with_columns(one_spelling(rows[USER]), one_spelling(rows[ITEM]))
         named = rows.drop_nulls([USER, ITEM]) if rows[USER].null_count() or rows[ITEM].null_count() else rows
         dropped = {"rows without a user or an item": rows.height - named.height}
+        notes: Notes = {}
         if self.history_column in samples[0].columns:
             items, cut = rebuild(named, [sample.path for sample in parts])
             if cut:
-                reporter.info(
-                    f"the histories of {cut:,} users are cut in the files; their rows overlap and were joined"
-                )
+                notes[f"the histories of {COUNT} users are cut in the files; their rows overlap and were joined"] = cut
         elif columns.time is None:
             items = named.sort(USER, PART, ROW).select(USER, ITEM, TIME, PART)
         else:
@@ -154,10 +195,9 @@ class BenchmarkLogReader:
             dropped["rows without a time"] = named.height - timed.height
             items = timed.sort(USER, PART, TIME, ROW).select(USER, ITEM, TIME, PART)
         for sample in maps:
-            reporter.info(f"{sample.path.name}: gives the ids of the numbers in the log")
+            notes[f"{sample.path.name}: gives the ids of the numbers in the log"] = 0
             items = _with_ids(items, sample, _MAPS[sample.path.suffix])
-        found = {name: words for name in (USER, ITEM) if (words := doubtful(items[name]))}
-        return Log(items, bool(items[TIME].count()), True, dropped, scale, found, rows.height)
+        return items, dropped, notes
 
 
 def _map_sample(path: Path) -> Sample:

@@ -1,6 +1,6 @@
 """Logs with one interaction per row: any table, and the data sets that are such tables under names of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -8,7 +8,7 @@ import polars as pl
 from stages.artifacts.errors import DataError
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ITEM, RATING, TIME, USER
-from stages.preprocess.logs.log import Log, LogColumns
+from stages.preprocess.logs.log import Log, LogColumns, Notes, Rows
 from stages.preprocess.logs.times import finish_times, quick_time, refuse_texts
 from stages.preprocess.sources.conditions import Condition, read_condition
 from stages.preprocess.sources.ids import doubtful, id_text, one_spelling
@@ -87,24 +87,66 @@ class TableLogReader:
         Raises:
             DataError: when a file is malformed or a time or rating cannot be understood.
         """
+        parts = [self.rows_of(number, samples, columns) for number in range(len(samples))]
         with reporter.track(f"reading {', '.join(sample.path.name for sample in samples)}", unit="rows") as advance:
             if columns.where is None:
-                frame, others = collect(pl.concat([_interactions(sample, columns) for sample in samples]), samples), 0
+                frame = collect(pl.concat([part.frame for part in parts]), samples)
+                rows = frame.height
             else:
-                frame, others = _where(samples, columns, _condition(columns.where))
-            advance(frame.height + others)
-        require_rows(frame.height + others, samples)
-        if not frame.height and not others:
+                frame, rows = _collect_kept(parts, samples)
+            advance(rows)
+        require_rows(rows, samples)
+        self.require_interactions(rows, frame.height, samples, columns)
+        others = {f"rows outside --where {columns.where}": rows - frame.height} if columns.where is not None else {}
+        frame, unusable = self.clean(frame, samples, columns)
+        frame, scale = finish_times(frame, samples, columns.time, columns.time_format)
+        has_times = frame[TIME].null_count() < frame.height
+        frame, timeless, _ = self.put_together(frame, samples, columns, has_times)
+        found = {name: words for name in (USER, ITEM) if (words := doubtful(frame[name]))}
+        return Log(frame, has_times, False, {**others, **unusable, **timeless}, scale, found, rows)
+
+    @property
+    def published_split(self) -> bool:
+        """No such file has a split."""
+        return False
+
+    def with_rows(self, samples: list[Sample]) -> list[Sample]:
+        """All files."""
+        return samples
+
+    def rows_of(self, number: int, samples: list[Sample], columns: LogColumns) -> Rows:
+        """The columns of one file under the stage's names; a value that cannot be read is kept as text."""
+        sample = samples[number]
+        if columns.where is not None:
+            return _where(sample, columns, _condition(columns.where))
+        frame = scan(sample, list(dict.fromkeys(_wanted(columns))))
+        return Rows(frame.select(_own(columns, types_of(frame, sample))))
+
+    def require_interactions(self, rows: int, kept: int, samples: Sequence[Sample], columns: LogColumns) -> None:
+        """Refuse a log without a row, and one of whose rows --where holds for none.
+
+        Raises:
+            DataError: saying so.
+        """
+        if not rows:
             raise DataError(
                 f"{samples[0].path} holds no interaction", "Check that the file was downloaded or exported in full."
             )
-        dropped = {f"rows outside --where {columns.where}": others} if columns.where is not None else {}
-        if not frame.height:
+        if not kept:
             raise DataError(
-                f"{samples[0].path}: --where {columns.where!r} holds for none of the {others:,} rows",
+                f"{samples[0].path}: --where {columns.where!r} holds for none of the {rows:,} rows",
                 "Compare with a value that the column has; texts are compared letter by letter.",
             )
-        rows = frame.height + others
+
+    def clean(
+        self, frame: pl.DataFrame, samples: Sequence[Sample], columns: LogColumns
+    ) -> tuple[pl.DataFrame, dict[str, int]]:
+        """Drop rows with half a character, headers, rows without user or item, and those that are rated too low.
+
+        Raises:
+            DataError: when a rating cannot be understood.
+        """
+        dropped: dict[str, int] = {}
         if any(sample.has_records for sample in samples):
             half = pl.any_horizontal(pl.col(USER, ITEM).str.contains(HALF, literal=True).fill_null(False))
             frame, dropped["rows with half a character in an id"] = _drop(frame, half)
@@ -116,39 +158,48 @@ class TableLogReader:
             refuse_texts(frame[_NO_RATING], samples, columns.rating, "a number")
             low = pl.col(RATING).is_null() | pl.col(RATING).is_nan() | (pl.col(RATING) < columns.rating_min)
             frame, dropped[f"rows rated below {columns.rating_min:g} or not rated"] = _drop(frame, low)
-        frame, scale = finish_times(frame, samples, columns.time, columns.time_format)
-        has_times = frame[TIME].null_count() < frame.height
+            frame = frame.drop(RATING, _NO_RATING)
+        return frame, dropped
+
+    def put_together(
+        self, frame: pl.DataFrame, samples: list[Sample], columns: LogColumns, has_times: bool
+    ) -> tuple[pl.DataFrame, dict[str, int], Notes]:
+        """Drop rows without a time, where others have one."""
+        dropped: dict[str, int] = {}
         if has_times:
             frame, dropped["rows without a time"] = _drop(frame, pl.col(TIME).is_null())
-        found = {name: words for name in (USER, ITEM) if (words := doubtful(frame[name]))}
-        return Log(frame.select(USER, ITEM, TIME), has_times, False, dropped, scale, found, rows)
+        return frame.select(USER, ITEM, TIME), dropped, {}
 
 
 def _condition(where: str) -> Condition:
     return read_condition(where, "event = 'purchase' AND price > 0")
 
 
-def _interactions(sample: Sample, columns: LogColumns) -> pl.LazyFrame:
-    """The columns of one file under the stage's names; a value that is there but cannot be read is kept as text."""
-    frame = scan(sample, list(dict.fromkeys(_wanted(columns))))
-    return frame.select(_own(columns, types_of(frame, sample)))
+def _collect_kept(parts: Sequence[Rows], samples: list[Sample]) -> tuple[pl.DataFrame, int]:
+    """The rows of all files that are kept, and how many rows there are."""
+    chosen, count = [], 0
+    for part, sample in zip(parts, samples, strict=True):
+        assert part.kept is not None
+        rows = collect(part.frame, [sample])
+        chosen.append(part.kept(rows))
+        count += rows.height
+    return pl.concat(chosen), count
 
 
-def _where(samples: list[Sample], columns: LogColumns, condition: Condition) -> tuple[pl.DataFrame, int]:
-    """The same of all files, of the rows for which a condition holds; and how many other rows there are."""
-    chosen, others = [], 0
-    for sample in samples:
-        types = schema(sample)
-        frame = scan(sample, list(dict.fromkeys([*_wanted(columns), *condition.columns])))
-        scanned = types_of(frame, sample)
-        own = _own(columns, scanned)
-        named = [expression.alias(f"{_OWN}{expression.meta.output_name()}") for expression in own]
-        rows = collect(frame.select(*named, *condition.inputs(scanned, types)), [sample])
-        holds = condition.holds(rows, types)
-        kept = rows.filter(holds)
-        chosen.append(kept.select(pl.col(f"{_OWN}{name}").alias(name) for name in (e.meta.output_name() for e in own)))
-        others += rows.height - kept.height
-    return pl.concat(chosen), others
+def _where(sample: Sample, columns: LogColumns, condition: Condition) -> Rows:
+    """The rows of one file for which a condition holds."""
+    types = schema(sample)
+    frame = scan(sample, list(dict.fromkeys([*_wanted(columns), *condition.columns])))
+    scanned = types_of(frame, sample)
+    own = _own(columns, scanned)
+    names = [expression.meta.output_name() for expression in own]
+    named = [expression.alias(f"{_OWN}{name}") for expression, name in zip(own, names, strict=True)]
+
+    def kept(rows: pl.DataFrame) -> pl.DataFrame:
+        holds = rows.filter(condition.holds(rows, types))
+        return holds.select(pl.col(f"{_OWN}{name}").alias(name) for name in names)
+
+    return Rows(frame.select(*named, *condition.inputs(scanned, types)), kept)
 
 
 def _wanted(columns: LogColumns) -> list[str]:
@@ -171,7 +222,7 @@ def _own(columns: LogColumns, types: Mapping[str, pl.DataType]) -> list[pl.Expr]
     return selected
 
 
-def _without_headers(frame: pl.DataFrame, samples: list[Sample], columns: LogColumns) -> tuple[pl.DataFrame, int]:
+def _without_headers(frame: pl.DataFrame, samples: Sequence[Sample], columns: LogColumns) -> tuple[pl.DataFrame, int]:
     """The interactions without headers in the middle, as files have them that were put together.
 
     Raises:

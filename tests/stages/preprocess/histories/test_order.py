@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from stages.preprocess.histories.order import ascending, move_runs, one_of_repeats, rows_of, run_starts, runs_backwards
+from stages.preprocess.histories.order import (
+    ascending,
+    backwards,
+    mostly,
+    move_runs,
+    one_of_repeats,
+    rows_of,
+    run_starts,
+)
 
 
 @pytest.mark.parametrize("bounds", [(0, 20), (-(2**62), 2**62), (np.iinfo(np.int64).min, np.iinfo(np.int64).max)])
@@ -39,6 +47,6 @@ def test_one_of_repeats() -> None:
 
 def test_logs_that_run_backwards() -> None:
     users, tied = np.array([0, 0, 0, 1, 1]), np.array([False, False, True, False, False])
-    assert runs_backwards(users, np.array([9, 3, 4, 8, 1]), tied)
-    assert not runs_backwards(users, np.array([3, 9, 8, 1, 8]), tied)
-    assert not runs_backwards(users[:1], np.array([3]), tied[:1])
+    assert mostly(*backwards(users, np.array([9, 3, 4, 8, 1]), tied))
+    assert not mostly(*backwards(users, np.array([3, 9, 8, 1, 8]), tied))
+    assert not mostly(*backwards(users[:1], np.array([3]), tied[:1]))
