@@ -97,12 +97,12 @@ def write_tuned(
             spelt = next((found for found in content[name] if found.replace("-", "_") == key), key)
             content[name][spelt] = str(value) if isinstance(value, Path) else value
     made = f"{_MARK}{headline}\n{tomlkit.dumps(content)}"
-    remove_leftovers(folder, output.name)  # no lock clears the folders outside of the work directory
     if stands:
+        remove_leftovers(folder, output.name)
         if output.read_bytes() != made.encode():
             raise there_already(output)
         return
-    with atomic_path(output) as temporary:
+    with atomic_path(output, option="--output") as temporary:
         temporary.write_text(made, encoding="utf-8")
 
 

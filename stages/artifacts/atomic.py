@@ -14,17 +14,20 @@ from stages.artifacts.errors import AccessError, DataError
 from stages.artifacts.json_text import json_text
 
 _TEMPORARY = ".tmp-"
+_LOCKED = "--workdir"
+"""The option of a folder that a lock guards, see :mod:`stages.artifacts.lock`."""
 
 
 @contextmanager
-def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
+def atomic_path(path: Path, *, option: str = _LOCKED) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the name of ``path`` when the block ends without an error.
 
     A file that was given an ``OPEN_DIGEST`` gets its digest on the way.
 
     Args:
         path: the file to be written.
-        option: the option that names its folder, for the hint.
+        option: the option that names its folder, for the hint; what a killed run left of this file in a folder that
+            no lock guards is removed.
 
     Raises:
         DataError: when the folder cannot be written or the disk is full; what stood at ``path`` is intact.
@@ -34,6 +37,8 @@ def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
     temporary = path.with_name(temporary_prefix(path.name) + secrets.token_hex(6))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if option != _LOCKED:  # whoever holds the lock of a work directory clears it
+            remove_leftovers(path.parent, path.name)
         mode = _create(temporary)
         yield temporary
         if temporary.stat().st_mode != mode:  # safetensors puts a file of its own there, closed to others
@@ -61,7 +66,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
     _sync(path.parent)
 
 
-def write_json(path: Path, value: Any, *, option: str = "--workdir") -> None:
+def write_json(path: Path, value: Any, *, option: str = _LOCKED) -> None:
     """Write ``value`` as indented JSON in the order of its keys, whole or not at all; see :func:`atomic_path`."""
     with atomic_path(path, option=option) as temporary:
         temporary.write_text(json_text(value, indent=2) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.artifacts.atomic import atomic_path, read_json, remove_leftovers, write_json
+from stages.artifacts.atomic import atomic_path, read_json, remove_leftovers, temporary_prefix, write_json
 from stages.artifacts.errors import DataError
 
 
@@ -87,10 +87,16 @@ def test_killed_writer_leaves_the_old_file_and_a_leftover_that_is_removed(tmp_pa
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), path])
     assert done.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
-    assert len(names(tmp_path)) == 2
+    left = names(tmp_path)
+    assert len(left) == 2
+    with atomic_path(tmp_path / "b.txt", option="--output"), atomic_path(tmp_path / "c.txt"):
+        assert left <= names(tmp_path)  # of another file
+    with atomic_path(path, option="--output"):
+        assert not left & names(tmp_path) - {"a.txt"}
+    (tmp_path / temporary_prefix("a.txt")).write_text("left")
     (tmp_path / ".hidden").write_text("of somebody else")
     remove_leftovers(tmp_path)
-    assert names(tmp_path) == {"a.txt", ".hidden"}
+    assert names(tmp_path) == {"a.txt", "b.txt", "c.txt", ".hidden"}
 
 
 def test_json_round_trip_in_the_order_of_the_keys(tmp_path: Path) -> None:
