@@ -38,11 +38,17 @@ def check_output(output: Path, *, force: bool) -> bool:
     return stands
 
 
-def there_already(output: Path) -> UsageError:
-    """The error of a file that may not be written over."""
-    return UsageError(
-        f"--output {output} is there already", "Name another file with --output, or write over it with --force."
-    )
+def there_already(output: Path, *, found_before: bool = False) -> UsageError:
+    """The error of a file that may not be written over.
+
+    Args:
+        output: the file.
+        found_before: a search has written it, which would go on.
+    """
+    hint = "Name another file with --output, or write over it with --force."
+    if found_before:
+        hint += " The search goes on with the trials that it has; changes that you have made to the file would be lost."
+    return UsageError(f"--output {output} is there already", hint)
 
 
 def _is_ours(output: Path) -> bool:
