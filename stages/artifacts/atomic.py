@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,9 @@ from stages.artifacts.json_text import json_text
 _TEMPORARY = ".tmp-"
 _LOCKED = "--workdir"
 """The option of a folder that a lock guards, see :mod:`stages.artifacts.lock`."""
+
+_OF_THE_SYSTEM = {Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd")}
+"""Folders whose entries stand for pipes and devices, also where a file is at the other end."""
 
 
 @contextmanager
@@ -30,9 +34,11 @@ def atomic_path(path: Path, *, option: str = _LOCKED) -> Iterator[Path]:
             no lock guards is removed.
 
     Raises:
-        DataError: when the folder cannot be written or the disk is full; what stood at ``path`` is intact.
+        DataError: when the folder cannot be written or the disk is full, or something other than a file stands at
+            ``path``; it is intact.
     """
     path = Path(path)
+    _require_no_device(path, option)
     # A random name opened with O_EXCL cannot be planted as a link by somebody else; the mode follows the umask.
     temporary = path.with_name(temporary_prefix(path.name) + secrets.token_hex(6))
     try:
@@ -152,6 +158,21 @@ def require_permission(path: Path) -> None:
         raise not_permitted(path) from error
     except OSError:
         pass  # whoever reads it finds out and says what is wrong
+
+
+def _require_no_device(path: Path, option: str) -> None:
+    """Refuse to put a file in the place of a folder, a pipe or a device, as renaming onto ``/dev/null`` would.
+
+    Raises:
+        DataError: naming what is there.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return  # nothing is there, or whoever writes finds out
+    if not stat.S_ISREG(found.st_mode) or path.absolute().parent in _OF_THE_SYSTEM:
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise DataError(f"{path} is {kind}, not a file", f"Name a file to be written with {option}.")
 
 
 def _create(path: Path) -> int:

@@ -56,6 +56,24 @@ def test_folder_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
         pass
 
 
+def test_nothing_takes_the_place_of_a_pipe_or_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    (tmp_path / "to a file").symlink_to(tmp_path / "a.txt")
+    (tmp_path / "a.txt").write_text("old")
+    for place in ("pipe", "link", "."):
+        refused = pytest.raises(DataError, match=r"is a (pipe or a device|folder), not a file[\s\S]*--output")
+        with refused, atomic_path(tmp_path / place, option="--output"):
+            raise AssertionError("begun")
+    refused = pytest.raises(DataError, match="a pipe or a device")
+    with Path(tmp_path / "a.txt").open() as file, refused, atomic_path(Path(f"/dev/fd/{file.fileno()}")):
+        raise AssertionError("begun")
+    assert names(tmp_path) == {"pipe", "link", "to a file", "a.txt"}
+    with atomic_path(tmp_path / "to a file") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "to a file").read_text() == "new"
+
+
 def test_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk that is full."""
     path = tmp_path / "a.txt"
