@@ -25,7 +25,8 @@ def recommend(folder: Path, item_ids: list[str]) -> list[tuple[str, float]]:
     number = {item_id: place + 1 for place, item_id in enumerate(ids)}
 
     length, bias = described["max_history"], described["repeat_bias"]
-    history = [number[item_id] for item_id in item_ids if item_id in number][-length:]
+    known = [number[item_id] for item_id in item_ids if item_id in number]
+    history = known[-length:]
     padded = np.zeros((1, length), np.int64)
     padded[0, : len(history)] = history
     session = onnxruntime.InferenceSession(str(folder / "user_encoder.onnx"), providers=["CPUExecutionProvider"])
@@ -35,6 +36,8 @@ def recommend(folder: Path, item_ids: list[str]) -> list[tuple[str, float]]:
     for age, item in enumerate(reversed(history)):
         if item not in history[len(history) - age :]:  # not taken again since
             scores[item - 1] = scores[item - 1] + bias[age] if bias else -np.inf
+    for item in set(known[:-length]) - set(history):
+        scores[item - 1] = scores[item - 1] + bias[-1] if bias else -np.inf
     if described["recent"]:
         pairs = pq.read_table(folder / "pair_bias.parquet")
         near, partners, added = pairs["item"].to_numpy(), pairs["partner"].to_numpy(), pairs["bias"]

@@ -22,11 +22,13 @@ def recommend(folder: Path, user_id: str, top: int) -> list[tuple[str, float]]:
     if not users.num_rows:
         sys.exit(f"there is no user {user_id}")
     user = np.array(users["vector"][0].as_py(), np.float32)
-    history = users["items"][0].as_py()
+    history, older = users["items"][0].as_py(), users["older"][0].as_py()
 
     added = dict.fromkeys(history, 0.0)  # what is added to inner products, by item
+    added |= dict.fromkeys(older, bias[-1] if bias else 0.0)
     own = items["bias"].to_numpy()
-    added |= {int(place) + 1: float(own[place]) for place in np.flatnonzero(own)}
+    for place in np.flatnonzero(own):
+        added[int(place) + 1] = added.get(int(place) + 1, 0.0) + float(own[place])
     for age, item in enumerate(reversed(history)):
         if bias and item not in history[len(history) - age :]:  # not taken again since
             added[item] += bias[age]
@@ -45,7 +47,7 @@ def recommend(folder: Path, user_id: str, top: int) -> list[tuple[str, float]]:
     for item, more in added.items():
         scores[item] = float(np.array(items["vector"][item - 1].as_py(), np.float32) @ user) + more
     if not bias:  # nothing was learnt of repeats: leave them out
-        scores = {item: score for item, score in scores.items() if item not in history}
+        scores = {item: score for item, score in scores.items() if item not in history and item not in older}
     best = sorted(scores, key=lambda item: (-scores[item], item))[:top]
     return [(items["item_id"][item - 1].as_py(), scores[item]) for item in best]
 

@@ -56,6 +56,7 @@ class Columns:
     SCORES = "scores"
     FALLBACK = "fallback"
     VECTOR = "vector"
+    OLDER = "older"
     PARTNER = "partner"
     BIAS = "bias"
 

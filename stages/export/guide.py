@@ -21,9 +21,11 @@ read = [item for item in history if item > 0][-{length}:]
 for age, item in enumerate(reversed(read)):
     if item not in read[len(read) - age:]:  # not taken again since
         scores[item - 1] += repeat_bias[age]
+for item in older:  # distinct items of the history before those that are read, and not among them
+    scores[item - 1] += repeat_bias[-1]
 ```
 
-{pairs}An index knows nothing of this. Ask it for as many more items as a history may hold ({length}), compute the inner
+{pairs}An index knows nothing of this. Ask it for as many more items as the history holds, compute the inner
 products of the history's own items besides, add their numbers, and sort again.
 """
 
@@ -84,7 +86,8 @@ _VECTORS = """## The vectors
 `bias` (float32, what the model adds to an item that training never saw), in the order of the numbers.
 
 `user_vectors.parquet`: `user_id` (string), `items` (list of int32, what was read of the history, oldest first),
-`vector` (float32, {dim}): the {users:,} users of `histories.parquet`.
+`older` (list of int32, distinct items before those and not among them), `vector` (float32, {dim}): the {users:,} users
+of `histories.parquet`.
 """
 
 

@@ -19,6 +19,7 @@ from stages.artifacts.tables import table_writer, write_table
 from stages.artifacts.vectors import to_fixed_size_list
 from stages.model.packing import pack
 from stages.model.recommender import Recommender
+from stages.model.repeats import older_items
 
 Matrix = npt.NDArray[np.float32]
 
@@ -122,7 +123,9 @@ def _groups(count: int) -> Iterator[slice]:
 def write_user_vectors(
     path: Path, reader: Reader, histories: Histories, lineage: Lineage, *, progress: Callable[[int], None]
 ) -> int:
-    """Write ``user_vectors.parquet``: ``user_id``, ``items`` (what was read, oldest first), ``vector``.
+    """Write ``user_vectors.parquet``: ``user_id``, ``items`` (what was read, oldest first), ``older``, ``vector``.
+
+    ``older`` holds the distinct items of the history before the part that was read, which does not hold them.
 
     Users without any item get no row.
 
@@ -137,6 +140,7 @@ def write_user_vectors(
         [
             pa.field(Columns.USER_ID, pa.string(), False),
             pa.field(Columns.ITEMS, pa.list_(pa.int32()), False),
+            pa.field(Columns.OLDER, pa.list_(pa.int32()), False),
             pa.field(Columns.VECTOR, pa.list_(pa.float32(), reader.history_table.shape[1]), False),
         ]
     )
@@ -148,8 +152,25 @@ def write_user_vectors(
             offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
             places = np.arange(offsets[-1]) + np.repeat(start[group] - offsets[:-1], lengths)
             items = pa.ListArray.from_arrays(pa.array(offsets), pa.array(histories.items[places]))
+            older = _older(histories, users[group], start[group], end[group], len(reader.history_table) - 1)
             ids = histories.user_ids.take(pa.array(users[group]))
-            writer.write(pa.table([ids, items, to_fixed_size_list(vectors)], schema=schema))
+            writer.write(pa.table([ids, items, older, to_fixed_size_list(vectors)], schema=schema))
             progress(len(vectors))
         writer.set_lineage(lineage)
     return len(users)
+
+
+def _older(
+    histories: Histories,
+    users: npt.NDArray[np.int64],
+    start: npt.NDArray[np.int64],
+    end: npt.NDArray[np.int64],
+    n: int,
+) -> pa.ListArray:
+    """The items of :func:`stages.model.repeats.older_items`, a list for each user."""
+    first = histories.offsets[users]
+    low = int(first.min(initial=0)) if len(users) else 0
+    items = torch.from_numpy(histories.items[low : int(end.max(initial=low))].astype(np.int64))
+    rows, numbers = older_items(items, n, *(torch.from_numpy(bound - low) for bound in (first, start, end)))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows.numpy(), minlength=len(users)))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(numbers.numpy().astype(np.int32)))

@@ -110,6 +110,11 @@ class Model(nn.Module, ABC):
         """Whether its scores say how often people take an item of their history again; if not, they mislead there."""
         return False
 
+    @property
+    def older_bias(self) -> Tensor | None:
+        """What is added, (), to scores of items that a history held before the part that is read; ``None``: nothing."""
+        return None
+
     def candidate_vectors(self) -> Tensor | None:
         """Vectors of the items as candidates (N + 1, d), row 0 zero; ``None`` for a model whose items have none."""
         return None

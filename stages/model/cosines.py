@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from stages.model.base import Tiles
 from stages.model.packing import Packing
+from stages.model.repeats import older_items
 from stages.model.shifts import Shifts
 from stages.model.tiles import product
 
@@ -43,6 +44,13 @@ class Cosines:
     def shifts(self, histories: Tensor, packing: Packing) -> Shifts | None:
         """What is added to the scores of single items after these histories; ``None`` for nothing."""
         return self._model.shifts(histories, packing, packing.last)
+
+    def older(self, items: Tensor, first: Tensor, start: Tensor, end: Tensor) -> Shifts | None:
+        """What is added for items that histories held before the part that is read; as of :func:`older_items`."""
+        if self._model.older_bias is None:
+            return None
+        rows, numbers = older_items(items, self._model.config.items, first, start, end)
+        return Shifts(rows, numbers, self._model.older_bias.expand(len(rows)))
 
     def __call__(self, histories: Tensor, packing: Packing) -> Tiles:
         """See :data:`stages.model.base.Scorer`."""

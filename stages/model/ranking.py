@@ -12,6 +12,7 @@ from stages.artifacts.errors import NotFiniteError
 from stages.artifacts.sequences import Sequences
 from stages.model.base import Model, Scorer
 from stages.model.packing import pack
+from stages.model.repeats import older_items
 from stages.model.tiles import LEAST_ROWS, all_finite, best, hide, ranks_of, ties_of, without_seen
 
 _SCORES = 1 << 21
@@ -262,8 +263,9 @@ def _tiles(
     order = np.argsort(spans.start - spans.end, kind="stable")
     for low in range(0, len(order), batch_size):
         chosen = order[low : low + batch_size]
-        rows, first, end = (
-            torch.from_numpy(part).to(device) for part in (chosen, spans.first[chosen], spans.end[chosen])
+        rows, first, begin, end = (
+            torch.from_numpy(part).to(device)
+            for part in (chosen, spans.first[chosen], spans.start[chosen], spans.end[chosen])
         )
         read, longest = chosen, None
         if device.type == "cpu":
@@ -276,6 +278,9 @@ def _tiles(
         finite = torch.ones((), dtype=torch.bool, device=device)
         for part in (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step)):
             scores = tile(part)
+            if model.older_bias is not None:
+                older = older_items(items, model.config.items, first[part], begin[part], end[part])
+                scores[older] += model.older_bias
             hide(scores)
             finite &= all_finite(scores)
             yield rows[part], scores, _seen(items, first[part], end[part]) if seen else None

@@ -207,6 +207,11 @@ class Recommender(LearnedModel):
         """See :attr:`Model.knows_repeats`: it does where it has a repeat bias."""
         return self.repeats is not None
 
+    @property
+    def older_bias(self) -> Tensor | None:
+        """See :attr:`Model.older_bias`: as for the oldest item that is read."""
+        return None if self.repeats is None else self.repeats.older.float()
+
     def candidate_vectors(self) -> Tensor:
         """See :meth:`Model.candidate_vectors`."""
         return self.item_tables()[1].float()

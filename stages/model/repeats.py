@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stages.model.packing import PAIRS, Packing
+from stages.model.packing import PAIRS, Packing, pack
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,35 @@ def _seen(histories: Tensor, packing: Packing, queries: Tensor) -> Seen:
     return Seen(query, items[row[query], place], at[query] - place)
 
 
+def older_items(items: Tensor, n: int, first: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct items that histories held before the part that is read, and do not hold there.
+
+    Args:
+        items: (interactions,) item numbers of all histories.
+        n: N, size of the catalogue.
+        first: (B,) where the histories begin in ``items``.
+        start: (B,) where the parts begin that are read.
+        end: (B,) where the histories end, after ``start``.
+
+    Returns:
+        Numbers of the histories (P,), ascending, and items (P,).
+    """
+    longer = (start > first).nonzero()[:, 0]
+    if not len(longer):
+        return longer, longer
+    before, lying = pack(items, first[longer], start[longer])
+    read, there = pack(items, start[longer], end[longer])
+    found = torch.unique(lying.rows * (n + 1) + before)
+    found = found[~torch.isin(found, there.rows * (n + 1) + read)]
+    return longer[found // (n + 1)], found % (n + 1)
+
+
 class RepeatBias(nn.Module):
     """A learned number added to the similarity of an item that is in the history already, by how long ago.
 
     The output of a history lies near its last items, so that these rank first, although in many shops nobody buys the
     same thing twice (and in others everybody does). A softmax over all items teaches these numbers which shop it is.
+    Items that were taken before the part of a history that is read count as its oldest, :attr:`older`.
 
     Args:
         max_history: longest history, A.
@@ -64,6 +88,11 @@ class RepeatBias(nn.Module):
     def __init__(self, max_history: int) -> None:
         super().__init__()
         self.by_age = nn.Parameter(torch.zeros(max_history))
+
+    @property
+    def older(self) -> Tensor:
+        """What an item is worth that was last taken A items ago or earlier, ()."""
+        return self.by_age[-1]
 
     def forward(self, seen: Seen) -> Tensor:
         """What to add to the similarity (cosine) at each entry of ``seen``, (P,)."""

@@ -115,14 +115,19 @@ class Shortlist:
 
     def _read(self, asked: Sequence[Asked]) -> tuple[Tensor, _Moved]:
         """Vectors of the users, (B, d), and what the biases add for them."""
-        parts = [one.history[-self._max_history :].astype(np.int64) for one in asked]
-        parts += [parts[0]] * (LEAST_ROWS - len(parts))
-        ends = torch.from_numpy(np.cumsum([len(part) for part in parts]))
-        starts = ends - torch.tensor([len(part) for part in parts])
+        parts = [one.history.astype(np.int64) for one in asked]
+        parts += [parts[0][-self._max_history :]] * (LEAST_ROWS - len(parts))
+        lengths = torch.tensor([len(part) for part in parts])
+        ends = lengths.cumsum(0)
         device = self._cosines.candidates.device
         items = torch.from_numpy(np.concatenate(parts)).to(device)
-        histories, packing = pack(items, starts.to(device), ends.to(device), self._max_history)
-        return self._cosines.users(histories, packing), _Moved(self._cosines.shifts(histories, packing))
+        first, start, end = (
+            bound.to(device) for bound in (ends - lengths, ends - lengths.clamp(max=self._max_history), ends)
+        )
+        histories, packing = pack(items, start, end, self._max_history)
+        moved = [self._cosines.shifts(histories, packing), self._cosines.older(items, first, start, end)]
+        added = [one for one in moved if one is not None]
+        return self._cosines.users(histories, packing), _Moved(Shifts.merged(added, len(parts)) if added else None)
 
     def _scored(
         self, user: Tensor, items: Numbers, top: int, moved: tuple[Tensor, Tensor]

@@ -38,7 +38,7 @@ class TrainOptions(Options):
     ] = "transformer"
     dim: Annotated[
         int, Option("Width of the model, in dimensions.", MODEL, min=1, limit=65536, metavar="D", common=True)
-    ] = 64
+    ] = 128
     layers: Annotated[
         int, Option("Layers of the backbone, which reads the history.", MODEL, min=1, limit=1024, metavar="N")
     ] = 2

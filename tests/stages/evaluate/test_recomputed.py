@@ -66,6 +66,8 @@ def _scores(weights, config, history):
     for age, item in enumerate(reversed(read)):
         if item not in read[len(read) - age :]:
             scores[item - 1] += weights["repeats.by_age"][age]
+    for item in {*history[: -config["max_history"]]} - {*read}:
+        scores[item - 1] += weights["repeats.by_age"][-1]
     return scores + _cooccurrence(weights, read)
 
 

@@ -23,9 +23,11 @@ def test_the_recipe_gives_the_models_scores(exported_once, reader):
     for row in range(0, 300, 17):
         history, user = users["items"][row].as_py(), np.array(users["vector"][row].as_py(), np.float32)
         names = {"user_vector": user, "item_vectors": items, "item_bias": own, "history": [0, *history]}
-        names |= {"repeat_bias": bias, "pair_bias": pairs}
+        older = users["older"][row].as_py()
+        names |= {"repeat_bias": bias, "pair_bias": pairs, "older": older}
         exec(compile(first + second, "README.md", "exec"), names)
         [expected] = consumer_scores(np.array([history]), user[None], items, Biases.of(reader.model))
+        expected[np.array(older, int) - 1] += bias[-1]
         np.testing.assert_allclose(names["scores"], expected, atol=1e-5)
 
 

@@ -39,7 +39,9 @@ def test_the_vectors_and_the_biases_rank_as_recommend_does(exported_once):
             for pair in pairs if age < described["recent"] else ():
                 if pair["item"] == item and pair["partner"] not in history:
                     scores[pair["partner"] - 1] += pair["bias"][age]
-        [expected] = recommender.recommend([[ids[item - 1] for item in history]], 10)
+        older = users["older"][row].as_py()
+        scores[np.array(older, int) - 1] += described["repeat_bias"][-1]
+        [expected] = recommender.recommend([[ids[item - 1] for item in older + history]], 10)
         order = np.argsort(-scores, kind="stable")[:10]
         np.testing.assert_allclose(scores[order], expected.scores, atol=1e-5)
         assert [ids[place] for place in order] == expected.item_ids

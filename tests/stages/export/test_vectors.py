@@ -32,6 +32,7 @@ def test_users_are_read_to_their_last_items(exported_once, reader, histories):
         whole = histories.items[bounds[row] : bounds[row + 1]].tolist()
         read = table["items"][row].as_py()
         assert read == whole[-reader.length :]
+        assert table["older"][row].as_py() == sorted({*whole[: -reader.length]} - {*read})
         alone = reader.read(np.array(read, np.int32), np.array([0]), np.array([len(read)]))
         np.testing.assert_allclose(table["vector"][row].as_py(), alone[0], atol=1e-6)
     assert read_lineage(exported_once / "export" / "user_vectors.parquet").stage == "export"
@@ -47,6 +48,7 @@ def test_users_without_an_item_get_no_row(reader, tmp_path):
     table = pq.read_table(path)
     assert table["user_id"].to_pylist() == ["one", "long"]
     assert table["items"].to_pylist() == [[3], [3, 4, 5, 6, 7, 8]]
+    assert table["older"].to_pylist() == [[], [1, 2]]
 
 
 def test_vectors_that_are_not_finite_are_refused(reader):

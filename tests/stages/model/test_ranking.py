@@ -44,12 +44,13 @@ def test_queries(sequences):
 
 
 def _scores(model, items, wanted, row):
-    """Cosines with items 1..N and the repeat bias, of one history on its own."""
+    """Cosines with items 1..N and the repeat bias, of one history on its own; what is older counts as the oldest."""
     history, candidates = model.item_tables()
     candidates = torch.nn.functional.normalize(candidates[1:], dim=-1)
     read = items[wanted.start[row] : wanted.end[row]]
     packing = Packing.of_lengths(torch.tensor([len(read)]))
     shifts = torch.zeros(len(candidates))
+    shifts[items[wanted.first[row] : wanted.start[row]] - 1] = model.repeats.by_age[-1]
     for age, item in reversed(list(enumerate(reversed(read.tolist())))):  # a later place overrides an earlier one
         shifts[item - 1] = model.repeats.by_age[age]
     return candidates @ torch.nn.functional.normalize(model.read(history, read, packing), dim=-1)[0] + shifts

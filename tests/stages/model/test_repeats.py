@@ -2,7 +2,7 @@ import torch
 
 import stages.model.repeats as module
 from stages.model.packing import Packing
-from stages.model.repeats import RepeatBias, Seen, seen_items
+from stages.model.repeats import RepeatBias, Seen, older_items, seen_items
 
 HISTORIES = [[4, 2, 4], [7], [3, 3, 5, 3, 1]]
 
@@ -34,6 +34,26 @@ def test_queries_are_numbered_among_themselves():
     assert entries(seen) == [(0, 2, 1), (0, 4, 0), (1, 7, 0), (2, 1, 0), (2, 3, 1), (2, 5, 2)]
     assert entries(seen_items(items, packing, torch.tensor([3]))) == [(0, 7, 0)]
     assert entries(seen_items(items, packing, torch.zeros(0, dtype=torch.int64))) == []
+
+
+def test_older_items_are_those_before_the_part_that_is_read_and_not_in_it():
+    histories = [[5, 2, 5, 9, 4, 2], [7], [3, 3, 8, 3, 1], [6, 6, 6]]
+    items = torch.tensor([item for history in histories for item in history])
+    end = torch.tensor([len(history) for history in histories]).cumsum(0)
+    first = torch.cat([end.new_zeros(1), end[:-1]])
+    start = torch.maximum(first, end - 2)
+    rows, numbers = older_items(items, 9, first, start, end)
+    expected = [
+        (row, item) for row, history in enumerate(histories) for item in sorted({*history[:-2]} - {*history[-2:]})
+    ]
+    assert list(zip(rows.tolist(), numbers.tolist(), strict=True)) == expected == [(0, 5), (0, 9), (2, 8)]
+    assert [len(part) for part in older_items(items, 9, first, first, end)] == [0, 0]
+
+
+def test_older_items_count_as_the_oldest_that_is_read():
+    bias = RepeatBias(5)
+    bias.by_age.data = torch.arange(5.0)
+    assert bias.older.tolist() == 4
 
 
 def test_the_bias_goes_by_age_and_begins_at_zero():
