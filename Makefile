@@ -13,6 +13,8 @@ SPLIT ?= test
 UV ?= $(shell command -v uv)
 # Which build of torch uv takes: by the GPU and driver it finds, or cpu, cu130 ...; empty for that of the index at hand.
 TORCH_BACKEND ?= auto
+# Processes that run the tests side by side, each with one thread and about 2 GB; 0 for this one alone.
+TEST_WORKERS ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
 .PHONY: help install quickstart tools test scale-test crash-test lowest-test lint audit format wheel-test release-check quality clean
@@ -42,8 +44,8 @@ quickstart: $(INSTALLED)  ## run the whole pipeline on the example, show the met
 tools:  ## install strace and Chromium, which some tests need, where that is possible without asking
 	.ci/tools
 
-test: $(INSTALLED) tools  ## run the tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED) tools  ## run the tests, in a process per core (TEST_WORKERS)
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 RAYON_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 scale-test: $(INSTALLED)  ## compare a Ray cluster of three nodes on this machine with one process (REVIEWS=N: on an invented log)
 	$(BIN)/python examples/cluster/compare.py $(if $(REVIEWS),--reviews $(REVIEWS))

@@ -135,9 +135,10 @@ def print_table(
     *,
     spare: Sequence[str] = (),
 ) -> None:
-    """Print a table on stdout: aligned columns, no lines drawn; cut to no width where stdout is not a terminal.
+    """Print a table on stdout: aligned columns, no lines drawn.
 
-    A number is never broken; words are.
+    In a terminal a number is never broken; words are. Elsewhere no cell is, but headers are, at blanks, where the table
+    would be wider than :data:`WIDTH`.
 
     Args:
         columns: their names; none for a table without a header.
@@ -156,11 +157,11 @@ def print_table(
         console.print(Text(printable(title), style="bold"), soft_wrap=not terminal)
     if rows:
         table = Table(box=None, show_header=bool(columns), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        room = console.width - _MARGIN
+        room = (console.width if terminal else WIDTH) - _MARGIN
         if terminal:
             columns, rows = _fitting(columns, rows, spare, room)
         names = [*columns] or [""] * len(rows[0])
-        for name, width in zip(names, _widths(names, rows, room), strict=True):
+        for name, width in zip(names, _widths(names, rows, room, whole=not terminal), strict=True):
             table.add_column(Text(printable(name, lines=False)), overflow="fold", width=width)
         for row in rows:
             table.add_row(*(Text(printable(cell, lines=False)) for cell in row))
@@ -186,22 +187,32 @@ def _fitting(
     return [names[place] for place in kept] if columns else [], [[row[place] for place in kept] for row in rows]
 
 
-def _widths(names: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
-    """The width of each column whose cells must not be broken, ``None`` for the others; headers may be, at blanks."""
+def _widths(names: Sequence[str], rows: Sequence[Sequence[str]], room: int, *, whole: bool = False) -> list[int | None]:
+    """The width of each column whose cells must not be broken, ``None`` for the others; headers may be, at blanks.
+
+    Args:
+        names: of the columns.
+        rows: as many cells each.
+        room: characters of a line.
+        whole: no cell may be broken.
+    """
     cells = [[row[place] for row in rows] for place in range(len(names))]
     longest = [max(map(len, column)) for column in cells]
     natural = [max(len(name), width) for name, width in zip(names, longest, strict=True)]
     if sum(natural) + 2 * (len(names) - 1) <= room:
         return [None] * len(names)
     narrow = [max(map(len, [*name.split(), ""])) for name in names]
+    kept = [max(width, least) for width, least in zip(longest, narrow, strict=True)]
+    if whole:
+        return [*kept]
     numbers = [all(map(_NUMBER.fullmatch, column)) for column in cells]
     words = [all(_NUMBER.fullmatch(cell) or _WORD.fullmatch(cell) for cell in column) for column in cells]
-    whole: list[int | None] = []
+    widths: list[int | None] = []
     for kind in (words, numbers):  # where there is no room for whole words, numbers alone stay whole
-        whole = [max(width, least) if kept else None for width, least, kept in zip(longest, narrow, kind, strict=True)]
-        if sum(width or 10 for width in whole) + 2 * (len(names) - 1) <= room:
+        widths = [width if together else None for width, together in zip(kept, kind, strict=True)]
+        if sum(width or 10 for width in widths) + 2 * (len(names) - 1) <= room:
             break
-    return whole
+    return widths
 
 
 def _wrapped(text: str, width: int, indent: str) -> str:

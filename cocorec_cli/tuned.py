@@ -38,11 +38,17 @@ def check_output(output: Path, *, force: bool) -> bool:
     return stands
 
 
-def there_already(output: Path) -> UsageError:
-    """The error of a file that may not be written over."""
-    return UsageError(
-        f"--output {output} is there already", "Name another file with --output, or write over it with --force."
-    )
+def there_already(output: Path, *, found_before: bool = False) -> UsageError:
+    """The error of a file that may not be written over.
+
+    Args:
+        output: the file.
+        found_before: a search has written it, which would go on.
+    """
+    hint = "Name another file with --output, or write over it with --force."
+    if found_before:
+        hint += " The search goes on with the trials that it has; changes that you have made to the file would be lost."
+    return UsageError(f"--output {output} is there already", hint)
 
 
 def _is_ours(output: Path) -> bool:
@@ -97,12 +103,12 @@ def write_tuned(
             spelt = next((found for found in content[name] if found.replace("-", "_") == key), key)
             content[name][spelt] = str(value) if isinstance(value, Path) else value
     made = f"{_MARK}{headline}\n{tomlkit.dumps(content)}"
-    remove_leftovers(folder, output.name)  # no lock clears the folders outside of the work directory
     if stands:
+        remove_leftovers(folder, output.name)
         if output.read_bytes() != made.encode():
             raise there_already(output)
         return
-    with atomic_path(output) as temporary:
+    with atomic_path(output, option="--output") as temporary:
         temporary.write_text(made, encoding="utf-8")
 
 

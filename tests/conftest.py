@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # How long an example takes says nothing on a machine that has other work.
 settings.register_profile("any pace", deadline=None)
 settings.load_profile("any pace")
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C, which jobs in the background of a shell ignore; what the tests start would ignore it as well."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,8 @@ def tune(
     Reads what train reads and works in the folder tune/ of the work directory. Trials are judged by their validation
     NDCG@10 and never see a test item; those that lag behind are ended early. Options that are not searched come from
     the tables train and quantize of the configuration file, or from the environment. Interrupted with Ctrl-C or
-    killed, the same command goes on. Then: cocorec run --config best.toml.
+    killed, the same command goes on; once it has written its file, more trials need --force. Then: cocorec run --config
+    best.toml.
     """
     from cocorec_cli.tuned import check_output, there_already, write_tuned
 
@@ -109,7 +110,7 @@ def tune(
 
         def refuse() -> None:
             if stands:  # of an earlier search, or of fewer trials
-                raise there_already(output)
+                raise there_already(output, found_before=True)
 
         result = tune(
             options,

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,26 +15,36 @@ from stages.artifacts.errors import AccessError, DataError
 from stages.artifacts.json_text import json_text
 
 _TEMPORARY = ".tmp-"
+_LOCKED = "--workdir"
+"""The option of a folder that a lock guards, see :mod:`stages.artifacts.lock`."""
+
+_OF_THE_SYSTEM = {Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd")}
+"""Folders whose entries stand for pipes and devices, also where a file is at the other end."""
 
 
 @contextmanager
-def atomic_path(path: Path, *, option: str = "--workdir") -> Iterator[Path]:
+def atomic_path(path: Path, *, option: str = _LOCKED) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the name of ``path`` when the block ends without an error.
 
     A file that was given an ``OPEN_DIGEST`` gets its digest on the way.
 
     Args:
         path: the file to be written.
-        option: the option that names its folder, for the hint.
+        option: the option that names its folder, for the hint; what a killed run left of this file in a folder that
+            no lock guards is removed.
 
     Raises:
-        DataError: when the folder cannot be written or the disk is full; what stood at ``path`` is intact.
+        DataError: when the folder cannot be written or the disk is full, or something other than a file stands at
+            ``path``; it is intact.
     """
     path = Path(path)
+    _require_no_device(path, option)
     # A random name opened with O_EXCL cannot be planted as a link by somebody else; the mode follows the umask.
     temporary = path.with_name(temporary_prefix(path.name) + secrets.token_hex(6))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if option != _LOCKED:  # whoever holds the lock of a work directory clears it
+            remove_leftovers(path.parent, path.name)
         mode = _create(temporary)
         yield temporary
         if temporary.stat().st_mode != mode:  # safetensors puts a file of its own there, closed to others
@@ -61,7 +72,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
     _sync(path.parent)
 
 
-def write_json(path: Path, value: Any, *, option: str = "--workdir") -> None:
+def write_json(path: Path, value: Any, *, option: str = _LOCKED) -> None:
     """Write ``value`` as indented JSON in the order of its keys, whole or not at all; see :func:`atomic_path`."""
     with atomic_path(path, option=option) as temporary:
         temporary.write_text(json_text(value, indent=2) + "\n", encoding="utf-8")
@@ -147,6 +158,21 @@ def require_permission(path: Path) -> None:
         raise not_permitted(path) from error
     except OSError:
         pass  # whoever reads it finds out and says what is wrong
+
+
+def _require_no_device(path: Path, option: str) -> None:
+    """Refuse to put a file in the place of a folder, a pipe or a device, as renaming onto ``/dev/null`` would.
+
+    Raises:
+        DataError: naming what is there.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return  # nothing is there, or whoever writes finds out
+    if not stat.S_ISREG(found.st_mode) or path.absolute().parent in _OF_THE_SYSTEM:
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise DataError(f"{path} is {kind}, not a file", f"Name a file to be written with {option}.")
 
 
 def _create(path: Path) -> int:

@@ -14,7 +14,13 @@ from stages.artifacts.lineage import Lineage
 from stages.artifacts.tables import read_table, write_table
 from stages.frame.run import StageRun
 
-_PREFIX = "recommend-"
+_ROOT, _PREFIX = ".cocorec", "recommend-"
+
+
+def remove_chunks(workdir: Path) -> None:
+    """Delete the chunks that finished runs do not need and interrupted ones left, with whatever options."""
+    for folder in (workdir / _ROOT).glob(f"{_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class ChunkStore:
@@ -28,8 +34,7 @@ class ChunkStore:
     def __init__(self, run: StageRun, surroundings: dict[str, Any]) -> None:
         decides = [run.recorded, run.inputs, surroundings, torch.__version__]
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
-        self._root = run.path(".cocorec")
-        self._folder = self._root / f"{_PREFIX}{key}"
+        self._folder = run.path(_ROOT) / f"{_PREFIX}{key}"
 
     def read(self, chunk: int) -> pa.Table | None:
         """The lists of a finished chunk; ``None`` where it is missing or damaged."""
@@ -46,11 +51,6 @@ class ChunkStore:
             DataError: when the disk is full or the folder cannot be written.
         """
         write_table(self._path(chunk), table, Lineage("recommend", {}, {}))
-
-    def remove(self) -> None:
-        """Delete the chunks, and those that interrupted runs with other options left."""
-        for folder in self._root.glob(f"{_PREFIX}*"):
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _path(self, chunk: int) -> Path:
         return self._folder / f"{chunk:06d}.parquet"

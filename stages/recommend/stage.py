@@ -17,7 +17,7 @@ from stages.frame.run import StageRun
 from stages.frame.threads import threads
 from stages.model.elsewhere import find_saved
 from stages.model.files import added_items, grown_note
-from stages.recommend.chunks import ChunkStore
+from stages.recommend.chunks import ChunkStore, remove_chunks
 from stages.recommend.files import Readers, require_file, standard_input, usual_columns
 from stages.recommend.options import STANDARD, RecommendOptions
 from stages.recommend.output import list_writer
@@ -64,6 +64,7 @@ def recommend(
     with standard_input(options.histories, run.workdir) as histories:
         _note_inputs(options, run, histories)
         if options.output is None and (done := run.fresh()) and not force:
+            remove_chunks(run.workdir)  # of a run that was killed just before it would have done so
             return done
         # An actor of a cluster has one thread unless more are asked for.
         count = options.threads or (1 if options.engine == RAY else None)
@@ -124,7 +125,7 @@ def _recommend(
             "threads": torch.get_num_threads(),
         }
         writer.set_lineage(run.lineage(facts))
-    store.remove()
+    remove_chunks(run.workdir)
     rates = {"users_per_second": len(served.user_ids) / max(run.seconds["recommending"], 1e-9)}
     result = run.result(facts, rates=rates)
     if options.output is None:

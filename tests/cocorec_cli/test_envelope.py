@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 from typer.main import get_command
+from whole_histories import write_histories
 
 import cocorec_cli
 from cocorec_cli.envelope import collecting, envelope
@@ -51,6 +52,18 @@ def test_every_command_that_does_something_knows_it():
     assert without <= {"help", "serve"}
 
 
+@pytest.mark.parametrize("command", [entry.name for entry in COMMANDS])
+def test_every_command_has_an_entry_of_its_own(command):
+    entries = [rule for rule in SCHEMA["allOf"] if rule["if"]["properties"].get("command") == {"const": command}]
+    assert [rule["if"]["required"] for rule in entries] == [["command"]]
+    assert f'"#/$defs/{command}"' in json.dumps(entries[0]["then"])
+    kind = SCHEMA["$defs"][command]
+    assert kind.get("type") == "null" or {"properties", "required"} & {*kind}
+    foreign = {**dict.fromkeys(SCHEMA["required"]), "cocorec": "1", "command": command, "exit_code": 0, "warnings": []}
+    with pytest.raises(jsonschema.ValidationError):  # what no command gives
+        jsonschema.Draft202012Validator(SCHEMA).validate({**foreign, "result": {"anything": 1}})
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> list[str]:
     rows = [f"u{user},i{(user + step) % 5},{step + 1}" for user in range(8) for step in range(5)]
@@ -64,12 +77,20 @@ def test_all_commands_that_need_no_encoder(cli, log, structured, small):
     machine = ["--threads", "1"]
     options = [part for name, value in small.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     place = ["--workdir", str(structured)]
+    write_histories(structured)
+    Path("tune.toml").write_text('[train]\nmodel = "sasrec"\ndim = 8\nffn_dim = 8\nepochs = 1\ndevice = "cpu"\n')
+    search = ["--config", "tune.toml", "--search", "dropout=0.1:0.5", "--trials", "1"]
     commands = [
+        ["init", *log[1:-8], "--output", "found.toml", *log[-6:]],
         log,
         ["quantize", *place, "--codebook-size", "4", "--levels", "2", "--text-dim", "8", *machine],
         ["train", *place, *options, "--epochs", "1", *machine],
         ["evaluate", *place, "--resamples", "10", *machine],
+        ["recommend", *place, *machine],
         ["similar", "item-001", *place, *machine],
+        ["export", *place, "--formats", "vectors,card", *machine],
+        ["report", *place, "--resamples", "9"],
+        ["tune", *place, *search, *machine],
         ["compare", f"a={structured}", f"b={structured}", "--resamples", "9"],
         ["status", *place],
     ]
@@ -79,6 +100,9 @@ def test_all_commands_that_need_no_encoder(cli, log, structured, small):
         assert outcome.code == 0, outcome.err
         value = checked(outcome.out)
         assert (value["command"], value["exit_code"], value["error"]) == (command[0], 0, None)
+        for by_number_or_file in ("cores", "outputs"):
+            value["result"].pop(by_number_or_file, None)
+        value["result"].get("facts", {}).pop("files", None)
         assert all(NAME.fullmatch(key) for key in keys(value)), [key for key in keys(value) if not NAME.fullmatch(key)]
         found[command[0]] = value
     assert found["preprocess"]["result"]["next"] == "cocorec embed --workdir made"
@@ -147,7 +171,7 @@ def test_a_result_and_an_error(cli, structured, small):
 
 def test_the_environment_may_ask_for_it(cli, quantize_calls, monkeypatch):
     monkeypatch.setenv("COCOREC_QUANTIZE_JSON", "1")
-    assert checked(cli("quantize").out)["result"]["stage"] == "quantize"
+    assert json.loads(cli("quantize").out)["result"]["stage"] == "quantize"
 
 
 def test_help_and_the_version_are_no_results(cli):

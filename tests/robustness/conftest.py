@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,17 +119,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory, warm: WarmCli, arguments: dic
     return Shop(folder, seconds)
 
 
-_counts = {"kills": 0, "calls": 0, "files compared": 0}
+_counts: dict[str, Counter[str]] = {}
 
 
-@pytest.fixture(scope="session")
-def crash_counts() -> dict[str, int]:
-    """What the crash tests have done, told at the end."""
-    return _counts
+@pytest.fixture
+def crash_counts(request: pytest.FixtureRequest) -> Counter[str]:
+    """What a crash test has done, told at the end."""
+    return _counts.setdefault(request.node.name, Counter())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what the crash tests have done."""
-    if _counts["kills"]:
-        told = ", ".join(f"{count:,} {what}" for what, count in _counts.items())
-        terminalreporter.write_sep("=", f"crash tests: {told}")
+    """Tell what the crash tests have done, one by one and together."""
+    if _counts:
+        terminalreporter.write_sep("=", "crash tests")
+        for name, counts in {**_counts, "together": sum(_counts.values(), Counter())}.items():
+            told = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+            terminalreporter.write_line(f"{name}: {told}")

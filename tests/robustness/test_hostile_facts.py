@@ -46,9 +46,29 @@ def reporting(facts: Callable[[dict[str, Any]], dict[str, Any]], stage: str, art
     return path
 
 
-@pytest.mark.parametrize("name", FACTS)
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "tune"])
+ALL = [(stage, name) for stage in STAGES for name in FACTS]
+SAMPLE = [pair for number, pair in enumerate(ALL) if pair[0] == "evaluate" or number % 3 == 0]
+"""Each kind of facts, each stage, and all of what evaluate reports, which other commands show as well."""
+
+
+@pytest.mark.parametrize(("stage", "name"), SAMPLE)
 def test_facts(stage, name, shop, warm, arguments, tmp_path):
+    told(stage, name, shop, warm, arguments, tmp_path)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(("stage", "name"), sorted({*ALL} - {*SAMPLE}))
+def test_the_other_facts(stage, name, shop, warm, arguments, tmp_path):
+    told(stage, name, shop, warm, arguments, tmp_path)
+
+
+def test_the_sample_has_every_kind_and_every_stage():
+    assert {name for _, name in SAMPLE} == {*FACTS}
+    assert {stage for stage, _ in SAMPLE} == {*STAGES}
+
+
+def told(stage, name, shop, warm, arguments, tmp_path):
+    """Let a stage report nonsense, and look at what it and the readers of its facts say."""
     folder = Path(shutil.copytree(shop.folder, tmp_path / "shop", symlinks=True))
     path = reporting(FACTS[name], stage, folder / "artifacts")
     ended = warm(*arguments[stage], cwd=folder, after=60)

@@ -28,7 +28,13 @@ MEMORY = [
 """Commands and KiB (``ulimit -v``) at which a library aborts, exits by itself or tells no Python error of memory."""
 
 
-@pytest.mark.parametrize(("command", "limit"), MEMORY)
+SELDOM = {("preprocess", 700_000), ("quantize", 500_000), ("recommend", 700_000)}
+"""Tried with the crash tests alone: each costs a start of all libraries, and ends as another one does."""
+
+
+@pytest.mark.parametrize(
+    ("command", "limit"), [pytest.param(*tried, marks=[pytest.mark.crash] * (tried in SELDOM)) for tried in MEMORY]
+)
 def test_too_little_memory(command, limit, shop, arguments, tmp_path, leftover_files):
     folder = Path(shutil.copytree(shop.folder, tmp_path / "shop", symlinks=True))
     given = ["status", "--verify"] if command == "status" else [*arguments[command], "--force"]

@@ -30,13 +30,18 @@ COMMANDS = {
         "train",
         ["tune", "--search", "dropout=0.1:0.5", "--search", "layers=1,2", "--trials", "3", "--config", "tune.toml"],
     ),
+    "embed --reuse": ("embed", ["--reuse", "{shop}/artifacts"]),
+    "train --init-from": ("train", ["--init-from", "{shop}/artifacts"]),
+    "recommend elsewhere": ("recommend", ["--output", "lists.jsonl"]),
+    "report": ("recommend", ["report", "--resamples", "50"]),
+    "init": ("preprocess", ["init", "log.csv", "--items", "items.csv", "--output", "init.toml", "--force"]),
     "preprocess from a server": (
         "preprocess",
         ["preprocess", "{server}/log.csv", "--items", "{server}/items.csv", "--k-core", "0"],
     ),
     "download": ("preprocess", ["download", "amazon-2023", CATEGORY, "--base-url", "{server}", "--to", "fetched"]),
 }
-"""By name, the stage whose inputs a command needs, and its command line where that is not the usual one."""
+"""By name, the stage whose inputs a command needs, and its command line, or what is added to that of the stage."""
 
 CONFIGURATION = """
 [train]
@@ -65,13 +70,14 @@ class Watched:
 
     def __init__(self, name, shop, warm, arguments, server, folder):
         self._stage, given = COMMANDS[name]
-        self._given = [part.format(server=server) for part in given] or arguments[name]
+        given = [part.format(server=server, shop=shop.folder) for part in given]
+        self._given = given if given and not given[0].startswith("-") else [*arguments[self._stage], *given]
         self._shop, self._warm = shop, warm
         log = folder.with_suffix(".log")
         ended = self.run(self.fresh(folder), tracing(log))
         assert ended.code == 0, ended.err
         self.expected = tree(folder)
-        self.calls = changing(log, r"artifacts|best\.toml|fetched")
+        self.calls = changing(log, r"artifacts|best\.toml|init\.toml|lists\.jsonl|fetched")
         assert self.calls, log.read_text()[:2000]
 
     def fresh(self, folder: Path) -> Path:

@@ -184,6 +184,7 @@ def test_the_same_command_after_its_end_changes_nothing(cli, config, structured,
         content = best.read_bytes()
         outcome = cli(*args, *more)
         assert (outcome.code, "--output best.toml is there already" in outcome.err) == (2, True), outcome.err
+        assert ("goes on with the trials that it has" in outcome.err) == (more == ("3",))
         assert best.read_bytes() == content
         assert len(_rows(structured)) == 2
 

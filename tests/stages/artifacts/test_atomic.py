@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.artifacts.atomic import atomic_path, read_json, remove_leftovers, write_json
+from stages.artifacts.atomic import atomic_path, read_json, remove_leftovers, temporary_prefix, write_json
 from stages.artifacts.errors import DataError
 
 
@@ -56,6 +56,24 @@ def test_folder_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
         pass
 
 
+def test_nothing_takes_the_place_of_a_pipe_or_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    (tmp_path / "to a file").symlink_to(tmp_path / "a.txt")
+    (tmp_path / "a.txt").write_text("old")
+    for place in ("pipe", "link", "."):
+        refused = pytest.raises(DataError, match=r"is a (pipe or a device|folder), not a file[\s\S]*--output")
+        with refused, atomic_path(tmp_path / place, option="--output"):
+            raise AssertionError("begun")
+    refused = pytest.raises(DataError, match="a pipe or a device")
+    with Path(tmp_path / "a.txt").open() as file, refused, atomic_path(Path(f"/dev/fd/{file.fileno()}")):
+        raise AssertionError("begun")
+    assert names(tmp_path) == {"pipe", "link", "to a file", "a.txt"}
+    with atomic_path(tmp_path / "to a file") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "to a file").read_text() == "new"
+
+
 def test_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk that is full."""
     path = tmp_path / "a.txt"
@@ -87,10 +105,16 @@ def test_killed_writer_leaves_the_old_file_and_a_leftover_that_is_removed(tmp_pa
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), path])
     assert done.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
-    assert len(names(tmp_path)) == 2
+    left = names(tmp_path)
+    assert len(left) == 2
+    with atomic_path(tmp_path / "b.txt", option="--output"), atomic_path(tmp_path / "c.txt"):
+        assert left <= names(tmp_path)  # of another file
+    with atomic_path(path, option="--output"):
+        assert not left & names(tmp_path) - {"a.txt"}
+    (tmp_path / temporary_prefix("a.txt")).write_text("left")
     (tmp_path / ".hidden").write_text("of somebody else")
     remove_leftovers(tmp_path)
-    assert names(tmp_path) == {"a.txt", ".hidden"}
+    assert names(tmp_path) == {"a.txt", "b.txt", "c.txt", ".hidden"}
 
 
 def test_json_round_trip_in_the_order_of_the_keys(tmp_path: Path) -> None:

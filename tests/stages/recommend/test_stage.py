@@ -96,6 +96,9 @@ def test_chunks_give_the_same_bytes_and_are_gone_on_with(trained, monkeypatch, s
     (trained / names.RECOMMENDATIONS).unlink()
     run(trained)
     assert (trained / names.RECOMMENDATIONS).read_bytes() == whole
+    (trained / ".cocorec" / "recommend-0123").mkdir()  # of a run that was killed once its file was there
+    assert recommend(RecommendOptions(device="cpu"), workdir=trained, reporter=said).skipped
+    assert not list((trained / ".cocorec").glob("recommend-*"))
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ PACKED = {
     "xz": lambda content: lzma.compress(content, preset=0),
     "lzma": lambda content: lzma.compress(content, lzma.FORMAT_ALONE, preset=0),
     "zst": lambda content: pa.compress(content, "zstd", asbytes=True),
+    "lz4": lambda content: pa.compress(content, "lz4", asbytes=True),
     "zip": zipped,
 }
 
@@ -92,7 +93,7 @@ TABLE = b"PAR1" + b"\0" * (4 << 20)
     ("content", "said"),
     [
         (HEAD + ROW * 600_000, "unpacks to more than 100 times its size"),
-        (HEAD + b"x" * (3 << 20), "line 2,002 unpacks to more than 1 MiB"),
+        (HEAD + b"x" * (6 << 20), "line 2,002 unpacks to more than 1 MiB"),
         (TABLE, "unpacks to more than"),
     ],
     ids=["lines", "a line", "a table"],
