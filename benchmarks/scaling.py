@@ -57,7 +57,7 @@ class Step:
         return {**parts, "sending": sending, "step": max(parts.values()) + sending}
 
 
-def step_of(shape: Shape, processes: int, chunk_scores: int = cross_entropy._CHUNK_SCORES) -> Step:
+def step_of(shape: Shape, processes: int, chunk_scores: int = cross_entropy.chunk_scores("cuda")) -> Step:
     """A step of one of several processes.
 
     Args:
@@ -135,7 +135,7 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--histories", type=_numbers, default=[512, 4_096])
     parser.add_argument("--processes", type=_numbers, default=[1, 8])
     parser.add_argument("--measure", type=Path, metavar="WORKDIR", help="train on these files instead, on the CPU")
-    parser.add_argument("--chunk-scores", type=int, default=cross_entropy._CHUNK_SCORES, help="scores held at a time")
+    parser.add_argument("--chunk-scores", type=int, default=cross_entropy.chunk_scores("cuda"), help="scores held at a time")
     given = parser.parse_args(args)
     if given.measure:
         rows = [measured(given.measure, processes) for processes in given.processes]

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 _CHUNK_SCORES = 1 << 22
-"""Scores held at a time: 16 MiB in float32, which stays near the cache on CPU and fills a GPU."""
+"""Scores held at a time on a CPU: 16 MiB in float32, which stays near its caches."""
+
+_ON_DEVICE = 32
+"""Times as many on other devices, 512 MiB: each chunk reads all the vectors, of which a large catalogue has gigabytes."""
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -29,7 +32,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             d_queries = torch.empty_like(queries) if ctx.needs_input_grad[0] else None
             d_table = torch.zeros_like(table, dtype=total.dtype) if ctx.needs_input_grad[1] else None
             d_shifts = torch.zeros_like(shifts) if shifts is not None and ctx.needs_input_grad[7] else None
-            step = max(1, _CHUNK_SCORES // max(1, len(table)))
+            step = max(1, chunk_scores(queries.device.type) // max(1, len(table)))
             bounds = _bounds(shift_at, len(queries), step)
             for number, start in enumerate(range(0, len(queries), step)):
                 part = slice(start, start + step)
@@ -70,6 +73,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None if saved is None else saved * grads[0].to(saved.dtype) for saved in ctx.saved_tensors
         )
         return d_queries, d_table, None, None, None, None, None, d_shifts
+
+
+def chunk_scores(device: str) -> int:
+    """How many scores are held at a time on a type of device."""
+    return _CHUNK_SCORES if device == "cpu" else _ON_DEVICE * _CHUNK_SCORES
 
 
 def _share_a_group(row_groups: Tensor, column_groups: Tensor) -> Tensor:
