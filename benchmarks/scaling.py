@@ -135,7 +135,9 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--histories", type=_numbers, default=[512, 4_096])
     parser.add_argument("--processes", type=_numbers, default=[1, 8])
     parser.add_argument("--measure", type=Path, metavar="WORKDIR", help="train on these files instead, on the CPU")
-    parser.add_argument("--chunk-scores", type=int, default=cross_entropy.chunk_scores("cuda"), help="scores held at a time")
+    parser.add_argument(
+        "--chunk-scores", type=int, default=cross_entropy.chunk_scores("cuda"), help="scores held at a time"
+    )
     given = parser.parse_args(args)
     if given.measure:
         rows = [measured(given.measure, processes) for processes in given.processes]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.names import EMBEDDINGS, ITEMS
 from stages.embed.batches import plan_batches
 from stages.embed.chunks import ChunkStore, remove_chunks
@@ -55,6 +55,12 @@ def embed(
         DataError: an input that is missing or broken, or a model that cannot be had or loaded.
     """
     options = options or EmbedOptions()
+    if options.reuse and force:
+        raise UsageError("--reuse keeps vectors, --force encodes all texts again", "Leave one of them out.")
+    if options.reuse and not options.reuse.is_dir():
+        raise UsageError(
+            f"--reuse {options.reuse} is no folder", "Name a work directory with embeddings."
+        )
     run = StageRun("embed", options, workdir, reporter)
     items = run.path(ITEMS)
     run.read(ITEMS)
@@ -84,6 +90,10 @@ def embed(
                 run.reporter.info(f"{source.name}: its prompt {encoder.prompt_name!r}, {encoder.prompt!r}, goes first")
         with run.measure("match"):
             earlier = None if force else find_earlier(options.reuse or run.workdir, source, encoder, run.recorded)
+            if options.reuse and earlier is None:
+                run.warn(
+                    f"{options.reuse} has no undamaged vectors of this model and these options: all texts are encoded"
+                )
             match = earlier.match(texts) if earlier else np.full(len(texts), -1)
             new = np.flatnonzero(match < 0)
         with run.measure("tokenize"):

@@ -20,7 +20,7 @@ KINDS = ("pipe", "zero", "folder", "empty", "flipped", NAME, *(["closed"] if os.
 WRITTEN = {"output", "to", "workdir", "log_to"}
 """Options that name what is written: a folder, a new name or an empty file may be right."""
 
-MAY_BE = {("config", "empty"), ("reuse", "folder")}
+MAY_BE = {("config", "empty"), ("reuse", "folder"), ("reuse", "flipped")}
 """What is right otherwise: no options, and nothing that could be kept."""
 
 AS_TEXT = {("embed", "model"), ("recommend", "users"), ("train", "log_to")}
@@ -99,7 +99,7 @@ def attack(command: str, name: str, kind: str, folder: Path, warm, arguments) ->
     given += ["--log", "tensorboard"] * (name == "log_to") + ["--where", "brand = 'a'"] * (name == "items")
     given = [part for part in given if command == "recommend" or part not in ("--where", "brand = 'a'")]
     if command in ("preprocess", "embed", "quantize", "train", "evaluate", "recommend") and name != "output":
-        given += ["--force"]
+        given += ["--normalize" if name == "reuse" else "--force"]
     ended = warm(*given, cwd=folder, after=60)
     allowed = (0, 2, 3) if name in WRITTEN or (name, kind) in MAY_BE else (2, 3)
     assert ended.code in allowed, (given, ended)

@@ -9,7 +9,7 @@ _CHUNK_SCORES = 1 << 22
 """Scores held at a time on a CPU: 16 MiB in float32, which stays near its caches."""
 
 _ON_DEVICE = 32
-"""Times as many on other devices, 512 MiB: each chunk reads all the vectors, of which a large catalogue has gigabytes."""
+"""Times as many on other devices, 512 MiB: each chunk reads all vectors, gigabytes of a large catalogue."""
 
 
 class _LinearCrossEntropy(torch.autograd.Function):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from stages.artifacts import names
-from stages.artifacts.errors import DataError
+from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.tables import read_table, write_table
@@ -193,6 +193,17 @@ def test_vectors_of_another_work_directory(sentences, make_items, options, encod
     assert encoded == ["new"]
     np.testing.assert_array_equal(vectors(today)[:30], vectors(yesterday))
     assert embed(options(), workdir=today).skipped
+
+
+def test_a_folder_to_reuse_that_gives_nothing_is_told(sentences, make_items, options, tmp_path, caplog) -> None:
+    today, empty = make_items({"title": sentences(3)}, "today"), tmp_path / "empty"
+    with pytest.raises(UsageError, match="empty is no folder"):
+        embed(options(reuse=empty), workdir=today)
+    empty.mkdir()
+    assert embed(options(reuse=empty), workdir=today).facts["texts_reused"] == 0
+    assert "empty has no undamaged vectors of this model and these options: all texts are encoded" in caplog.text
+    with pytest.raises(UsageError, match="--reuse keeps vectors, --force encodes all texts again"):
+        embed(options(reuse=empty), workdir=today, force=True)
 
 
 def test_an_interrupted_run_with_reuse_ends_with_the_same_bytes(sentences, make_items, options, monkeypatch) -> None:

@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from reasons import counts_dropped
 
@@ -145,6 +145,23 @@ WRITERS: dict[str, tuple[str, Callable[[Path, list[Event]], None]]] = {
     "json, not ASCII": ("jsonl", lambda path, events: with_json(path, events, ensure_ascii=False)),
 }
 
+BACKSLASHES = {"pandas, escapes", "spark", "spark, all quoted"}
+"""Programs that put a backslash before a quote; the others double it."""
+
+
+def _another_table(path: Path, events: list[Event]) -> bool:
+    """Whether the file is a whole table of doubled quotes, too, with other rows: nobody can tell which is meant."""
+    with path.open(newline="", encoding="utf-8") as file:
+        try:
+            rows = list(csv.reader(file, strict=True))[1:]
+        except csv.Error:
+            return False
+    said = [["" if value is None else value for value in event] for event in events]
+    return all(len(row) == len(NAMES) for row in rows) and [(u, i, t) for u, _, i, t in rows] != [
+        (u, i, t) for u, _, i, t in said
+    ]
+
+
 _ID = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Zs"], exclude_characters='"\\'), max_size=5)
 _NOTE = st.lists(
     st.sampled_from([*'ab",;|\\ \n', '6" pipe', "C:\\dir\\", '\\"', '""', "é😀", "\\N", "x\r\ny", "'", "#"]), max_size=6
@@ -194,6 +211,7 @@ def test_tables_of_other_programs(run: Run, tmp_path: Path, writer: str, rows: l
     path = tmp_path / f"log.{ending}"
     path.unlink(missing_ok=True)
     write(path, rows)
+    assume(writer not in BACKSLASHES or not _another_table(path, rows))
     made = compare(run, path, rows)
     unit = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9, None: 1}[made.facts["time_unit"]]
     times = {int(Decimal(event.time) * unit) for event in rows if event.time and event.user and event.item}
