@@ -58,9 +58,7 @@ def embed(
     if options.reuse and force:
         raise UsageError("--reuse keeps vectors, --force encodes all texts again", "Leave one of them out.")
     if options.reuse and not options.reuse.is_dir():
-        raise UsageError(
-            f"--reuse {options.reuse} is no folder", "Name a work directory with embeddings."
-        )
+        raise UsageError(f"--reuse {options.reuse} is no folder", "Name a work directory with embeddings.")
     run = StageRun("embed", options, workdir, reporter)
     items = run.path(ITEMS)
     run.read(ITEMS)
