@@ -82,12 +82,10 @@ def staged(target: Path, run: StageRun) -> Iterator[Staging]:
     Raises:
         DataError: when it cannot be written to; an export that is there already is untouched.
     """
-    prefix = temporary_prefix("export")
-    folder = target / f"{prefix}{secrets.token_hex(6)}"
+    folder = target / f"{temporary_prefix('export')}{secrets.token_hex(6)}"
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for left in target.glob(f"{prefix}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        _remove_leftovers(target)
         folder.mkdir()
         yield Staging(folder, target, run)
     except OSError as error:
@@ -111,7 +109,14 @@ def fresh_export(folder: Path, run: StageRun) -> dict[str, Any] | None:
                 return None
     except DataError:
         return None
+    _remove_leftovers(folder)  # of a run that was killed when all its files were in place
     return told_of(manifest)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Delete the folders that killed runs left beside the files of an export."""
+    for left in target.glob(f"{temporary_prefix('export')}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def told_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
