@@ -1,5 +1,7 @@
 """Columns of Parquet and Arrow files that hold bytes, and which column of a file cannot be read."""
 
+from collections.abc import Callable
+
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,11 +69,11 @@ def unreadable_column(sample: Sample) -> str | None:
 
 
 def _is_readable(sample: Sample, column: str) -> bool:
-    scans = {"parquet": pl.scan_parquet, "arrow": pl.scan_ipc}
-    if sample.kind not in scans:
+    if sample.kind not in ("parquet", "arrow"):
         return True
+    scan: Callable[..., pl.LazyFrame] = pl.scan_parquet if sample.kind == "parquet" else pl.scan_ipc
     try:
-        scans[sample.kind](sample.source, glob=False).select(column).collect(engine="streaming")  # type: ignore[operator]
+        scan(sample.source, glob=False).select(column).collect(engine="streaming")
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return False
     return True

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 
 import polars as pl
 
@@ -9,7 +10,7 @@ from stages.artifacts.errors import DataError
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.items.item_table import ItemTable, Wanted, check_views, choose_rows
-from stages.preprocess.items.readers.json_lines import Field, read_json_lines
+from stages.preprocess.items.readers.json_lines import read_json_lines
 from stages.preprocess.items.text import nested_text, nested_to_text
 from stages.preprocess.sources.ids import id_text, one_spelling
 from stages.preprocess.sources.sample import Sample
@@ -61,8 +62,9 @@ class TableItemReader:
         if len(kinds) > 1:
             raise DataError("the files of --items are of different kinds", "Give JSON lines or tables, not both.")
         if kinds == {True}:
-            fields: dict[str, Field] = {view: lambda record, view=view: record.get(view) for view in views}  # type: ignore[misc]
-            return read_json_lines(samples, id_column, fields, wanted, reporter)
+            return read_json_lines(
+                samples, id_column, {view: methodcaller("get", view) for view in views}, wanted, reporter
+            )
         return read_rows(samples, id_column, views, _texts, wanted, reporter)
 
 
