@@ -47,6 +47,20 @@ Processes = Annotated[
     ),
 ]
 
+OwnProcesses = Annotated[
+    int | None,
+    Option(
+        "Processes of this machine that share the work, one a GPU, or on CPUs with a share of the threads each.",
+        MACHINE,
+        min=1,
+        limit=1024,
+        metavar="N",
+        unset="1",
+        recorded=False,
+        searched=False,
+    ),
+]
+
 ProcessTimeout = Annotated[
     float,
     Option(
@@ -87,12 +101,16 @@ Address = Annotated[
 ]
 
 
-def check_engine(engine: str, address: str | None) -> None:
-    """Refuse an address that nothing would use, and one of another protocol.
+def check_engine(engine: str, address: str | None, processes: int | None = None) -> None:
+    """Refuse an address that nothing would use or of another protocol, and processes beside a cluster.
 
     Raises:
         UsageError: naming the option.
     """
+    if engine == RAY and processes is not None:
+        raise UsageError(
+            "--processes and --engine ray both share out the work", "Leave one out: a cluster uses all that it has."
+        )
     if address is None:
         return
     if engine != RAY:

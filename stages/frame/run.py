@@ -11,7 +11,7 @@ from stages.artifacts.lineage import RAW, Lineage, fresh_lineage, require_consis
 from stages.artifacts.pipeline import MAKERS
 from stages.artifacts.utf8 import require_utf8
 from stages.frame.options import Options
-from stages.frame.processes.place import own_place
+from stages.frame.processes.place import writes
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 
@@ -47,9 +47,7 @@ class StageRun:
         self.workdir = Path(workdir)
         require_utf8(self.workdir, "--workdir")
         self.reporter = reporter or Reporter()
-        place = own_place()
-        # The first of several processes alone writes.
-        self.fingerprints = Fingerprints(self.workdir, keep=place is None or place.first)
+        self.fingerprints = Fingerprints(self.workdir, keep=writes())
         self.inputs: dict[str, str] = {}
         self.recorded: dict[str, Any] = options.recorded()
         self.warnings: list[str] = []

@@ -149,6 +149,15 @@ class Group(Team):
             dist.broadcast(told, 0)
         return int(told)
 
+    def hand_out(self, numbers: Tensor | None) -> Tensor:
+        """See :meth:`Team.hand_out`."""
+        count = self.tell(0 if numbers is None else len(numbers))
+        told = torch.empty(count, dtype=torch.int64, device=self._device) if numbers is None else numbers
+        told = told.to(self._device, torch.int64)
+        with self._answered():
+            dist.broadcast(told, 0)
+        return told
+
     def require_same(self, text: str, message: str) -> None:
         """See :meth:`Team.require_same`."""
         own = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")

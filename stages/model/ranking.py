@@ -13,7 +13,7 @@ from stages.artifacts.sequences import Sequences
 from stages.model.base import Model, Scorer
 from stages.model.packing import pack
 from stages.model.repeats import older_items
-from stages.model.team import ALONE, Team
+from stages.model.team import Team
 from stages.model.tiles import LEAST_ROWS, all_finite, best, hide, ranks_of, ties_of, without_seen
 
 _SCORES = 1 << 21
@@ -208,20 +208,24 @@ def best_lists(
         batch_size: histories read at a time.
         progress: called with how many more rows are done.
 
+    Where several processes share the work, each ranks a part of the histories, and all get the whole.
+
     Returns:
         Item numbers (R, k), best first, 0 where fewer than k could be recommended, and their scores (R, k).
 
     Raises:
         NotFiniteError: when a score is NaN or infinite.
     """
-    lists = _Lists(len(spans.end), top, items.device)
-    for rows, scores, seen in _tiles(
-        model, score, items, spans, seen=exclude_seen, batch_size=batch_size, progress=progress
-    ):
-        hide(scores, seen, allowed)
-        if hide_more is not None:
-            hide_more(rows, scores)
-        lists.keep(rows, scores)
+    lists, team = _Lists(len(spans.end), top, items.device), model.team
+    with team.failing_together(NotFiniteError):
+        for rows, scores, seen in _tiles(
+            model, score, items, spans, seen=exclude_seen, batch_size=batch_size, progress=progress, team=team
+        ):
+            hide(scores, seen, allowed)
+            if hide_more is not None:
+                hide_more(rows, scores)
+            lists.keep(rows, scores)
+    lists.share(team)
     return lists.arrays()
 
 
@@ -267,7 +271,7 @@ def _tiles(
     seen: bool,
     batch_size: int,
     progress: Callable[[int], None],
-    team: Team = ALONE,
+    team: Team,
 ) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]]:
     """Rows (b,) of the histories, their scores (b, N + 1) but for item 0, and what has been seen, a tile at a time.
 

@@ -17,6 +17,9 @@ from stages.artifacts.names import ITEMS, Columns
 from stages.frame.reporter import Reporter
 from stages.recommend.options import STANDARD
 
+_COPY = ".standard-input.tmp-"
+"""How the name of a copy of standard input begins; what a killed run leaves under such a name, the next one deletes."""
+
 _SEPARATORS = ",;\t|"
 _BINARY = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"\x1f\x8b", b"{", b"[")
 _ID_COLUMNS = (Columns.ITEM_ID, "parent_asin", "asin", "movieId", "id")
@@ -84,8 +87,7 @@ def standard_input(path: Path | None, workdir: Path) -> Iterator[Path | None]:
     folder = workdir / ".cocorec"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Where the run is killed, the next one deletes what has such a name.
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".standard-input.tmp-") as copy:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_COPY) as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
             yield Path(copy.name)
@@ -93,6 +95,11 @@ def standard_input(path: Path | None, workdir: Path) -> Iterator[Path | None]:
         raise DataError(
             f"cannot write in {workdir}: {error.strerror or error}", "Make room, or choose another --workdir."
         ) from error
+
+
+def is_standard_input(path: Path | None) -> bool:
+    """Whether a path stands for standard input, or is the copy of it that another process has made."""
+    return path is not None and (path == STANDARD or path.name.startswith(_COPY))
 
 
 def usual_columns(workdir: Path) -> dict[str, str]:

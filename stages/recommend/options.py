@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 from stages.artifacts.errors import UsageError
-from stages.frame.machine import LOCAL, MACHINE, Address, Device, Engine, Threads, check_engine
+from stages.frame.machine import (
+    LOCAL,
+    MACHINE,
+    Address,
+    Device,
+    Engine,
+    Processes,
+    ProcessTimeout,
+    Threads,
+    check_engine,
+)
 from stages.frame.options import Option, Options
 
 WHOM, WHAT, OUTPUT = "Whom", "What", "Output"
@@ -156,16 +166,18 @@ class RecommendOptions(Options):
     batch_size: BatchSize = 2048
     device: Device = "auto"
     threads: Threads = None
+    processes: Processes = None
+    process_timeout: ProcessTimeout = 600.0
     engine: Engine = LOCAL
     address: Address = None
 
     def check(self) -> None:
-        """Refuse an output of no known kind, metadata without a condition, and an address without a cluster.
+        """Refuse an output of no known kind, metadata without a condition, and what does not fit a cluster.
 
         Raises:
             UsageError: naming the option.
         """
-        check_engine(self.engine, self.address)
+        check_engine(self.engine, self.address, self.processes)
         if self.items is not None and self.where is None:
             raise UsageError("--items needs --where", "Give a condition on its columns, or leave it out.")
         check_output(self.output)

@@ -15,6 +15,7 @@ from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import require_consistent
 from stages.artifacts.names import EMBEDDINGS, ITEMS, MODEL_CONFIG, MODEL_WEIGHTS
 from stages.frame.allocator import keep_freed_memory
+from stages.frame.processes.place import writes
 from stages.frame.reporter import Reporter
 from stages.model.base import Scorer
 from stages.model.device import resolve_device
@@ -103,7 +104,7 @@ class Recommender:
         added, files = 0 if model_from else added_items(workdir), recommender_files(workdir, model_from)
         # What the model was trained on may have grown since; that it fits was seen to.
         files = tuple(name for name in files if name not in MODEL_FILES) if added else files
-        require_consistent(workdir, files, Fingerprints(workdir))
+        require_consistent(workdir, files, Fingerprints(workdir, keep=writes()))
         keep_freed_memory()
         items = Items(workdir / ITEMS, reporter or Reporter())
         trained = load_model_from(model_from, workdir, where) if model_from else load_model(workdir, where)

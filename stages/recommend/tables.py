@@ -16,6 +16,7 @@ from stages.recommend.chunks import ChunkStore
 from stages.recommend.items import Numbers
 from stages.recommend.options import RecommendOptions
 from stages.recommend.recommender import Mask, Recommender
+from stages.recommend.together import Lead
 from stages.recommend.whom import Served
 
 CHUNK_USERS = 16_384
@@ -33,7 +34,8 @@ def list_tables(
 ) -> Iterator[pa.Table]:
     """The lists of all users, a chunk of them at a time; chunks that are there are not made again.
 
-    With ``shared`` its actors make them, who load model and catalogue themselves.
+    With ``shared`` its actors make them, who load model and catalogue themselves. Processes that share the work of the
+    recommender's model help, see :func:`stages.recommend.together.follow`.
     """
     users = len(served.user_ids)
     kept = 0
@@ -46,8 +48,9 @@ def list_tables(
 
     with run.measure("recommending"), run.reporter.track("recommending", users, "users") as advance:
         made: Iterator[pa.Table]
+        lead = Lead(options, recommender, allowed)
         if shared is None:
-            made = (_table(options, recommender, allowed, *part, progress=advance) for part in missing())
+            made = (_table(options, recommender, lead, *part, progress=advance) for part in missing())
         else:
             made = _shared_out(options, run, allowed, shared, missing(), advance)
         for number, (low, high) in enumerate(bounds):
@@ -59,6 +62,7 @@ def list_tables(
                 kept += high - low
                 advance(high - low)
             yield table
+        lead.done()
     if kept:
         run.reporter.info(f"continuing an interrupted run: {kept:,} of {users:,} users were done")
 
@@ -66,17 +70,14 @@ def list_tables(
 def _table(
     options: RecommendOptions,
     recommender: Recommender,
-    allowed: Mask | None,
+    lead: Lead,
     items: Numbers,
     offsets: npt.NDArray[np.int64],
     user_ids: pa.ChunkedArray,
     progress: Callable[[int], None] = lambda done: None,
 ) -> pa.Table:
     """The lists of some users."""
-    lists = recommender.lists(
-        items, offsets, top=options.top, exclude_seen=options.exclude_seen, allowed=allowed, progress=progress
-    )
-    return recommender.items.table(user_ids, lists, options.with_views)
+    return recommender.items.table(user_ids, lead.lists(items, offsets, progress), options.with_views)
 
 
 def _shared_out(
@@ -101,4 +102,5 @@ def make_lists(workdir: Path, options: RecommendOptions, device: str, allowed: M
     """In an actor: load model and catalogue, and give what makes the lists of some users."""
     torch.set_num_threads(options.threads or 1)
     recommender = Recommender.load(workdir, device=device, batch_size=options.batch_size, model_from=options.model_from)
-    return lambda *part: _table(options, recommender, allowed, *part)
+    lead = Lead(options, recommender, allowed)
+    return lambda *part: _table(options, recommender, lead, *part)

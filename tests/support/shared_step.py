@@ -19,7 +19,7 @@ from stages.frame.processes.place import own_place
 from stages.model import recommender
 from stages.model.catalogue import read_catalogue
 from stages.model.group import Group
-from stages.model.ranking import queries, rank
+from stages.model.ranking import best_lists, queries, rank
 from stages.model.registry import model_class
 from stages.model.team import ALONE, joined_processes
 from stages.train.windows import WINDOWS, Sampler
@@ -108,6 +108,8 @@ def compare(case, workdir, sequences, group):
         model.team = team
         ranked.append(rank(model.eval(), items, wanted, top=5, both=True, exclude_seen=True, batch_size=50))
     found["ranking"] = all(np.array_equal(getattr(ranked[0], n), getattr(ranked[1], n)) for n in vars(ranked[0]))
+    lists, scores = best_lists(model, model.scorer(), items, wanted.spans, top=5, exclude_seen=True, batch_size=50)
+    found["lists"] = np.array_equal(lists, ranked[0].items) and np.array_equal(scores, ranked[0].scores)
     return found
 
 
@@ -125,6 +127,8 @@ def failures(group):
     except ProcessError as error:
         found["same"] = error.message
     found["told"] = group.tell(5 + group.rank)
+    given = (torch.arange(3, dtype=torch.int32), torch.zeros(0, dtype=torch.int64))
+    found["handed out"] = [group.hand_out(each if group.first else None).tolist() for each in given]
     return found
 
 

@@ -20,13 +20,16 @@ class WorkOptions(Options):
     names: Annotated[tuple[str, ...], Option("Of anything.", "Work")] = ()
 
 
-def work(options, *, workdir, force, reporter):
+def work(options, *, workdir, force, reporter, more=None, stdout=None):
     """Leave the number of this process, report, work, and give a result."""
     place = own_place()
     (options.folder / f"{place.rank}").write_text(str(os.getpid()))
     print("a library prints")
+    if stdout is not None:
+        stdout.write(f"printed by {place.rank}: {more}\n")
     reporter.info(f"process {place.rank} of {place.count}")
     reporter.on_epoch(1, 0.5)
     time.sleep(options.sleep)
-    facts = {"names": list(options.names), "force": force, "threads": os.environ["OMP_NUM_THREADS"]}
+    threads = {os.environ[name] for name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")}
+    facts = {"names": list(options.names), "force": force, "threads": sorted(threads)}
     return Result("work", {"work": Path(workdir) / "work"}, facts, warnings=("mind this",), timings={"total": 1.0})

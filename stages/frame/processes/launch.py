@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from stages.artifacts import errors
-from stages.artifacts.errors import CocorecError, ProcessError
+from stages.artifacts.errors import CocorecError, ProcessError, UsageError
 from stages.frame.options import Options
 from stages.frame.processes.relay import Event, Replay, read_event
 from stages.frame.processes.task import Task
@@ -22,6 +22,12 @@ from stages.frame.result import Result
 from stages.frame.threads import available
 
 _LAUNCHER = "stages.frame.processes.launcher"
+_GOES_ON = "The same command goes on from the work that is finished"
+_ANY_COUNT = ", also with another number of --processes"
+
+_LONGEST = 100_000
+"""Bytes of a task; the system lets a program be told 128 KiB in one argument."""
+
 _GRACE = 10.0
 """Seconds that the processes have to end when they are told to."""
 
@@ -32,7 +38,18 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that end a process which has nothing to say about it."""
 
 
-def launch(stage: str, options: Options, *, workdir: Path, force: bool, reporter: Reporter, count: int) -> Result:
+def launch(
+    stage: str,
+    options: Options,
+    *,
+    workdir: Path,
+    force: bool,
+    reporter: Reporter,
+    count: int,
+    handed: Mapping[str, Any] | None = None,
+    stdout: TextIO | None = None,
+    any_count: bool = True,
+) -> Result:
     """Run a stage in several processes, whose first one reports here and gives the result.
 
     Args:
@@ -42,14 +59,23 @@ def launch(stage: str, options: Options, *, workdir: Path, force: bool, reporter
         force: run even if the results are up to date.
         reporter: hears what the first process reports; what it raises ends the processes.
         count: how many.
+        handed: further arguments of the stage, JSON values by name.
+        stdout: where goes what the stage in the first process prints into the ``stdout`` that it is handed.
+        any_count: another number of processes goes on with the work as well, which hints say.
 
     Raises:
+        UsageError: for options that are too long to be handed on.
         ProcessError: when one ends otherwise than it should, or does not answer.
         CocorecError: what one of them raised.
     """
-    text = Task(stage, options, workdir, force, count).to_text()
+    text = Task(stage, options, workdir, force, count, handed or {}, prints=stdout is not None).to_text()
+    if len(text.encode()) > _LONGEST:
+        raise UsageError(
+            "the options are too long to be handed to several processes",
+            "Put long lists into a file, such as the ids of --users.",
+        )
     command = [sys.executable, "-P", "-m", _LAUNCHER, text, str(os.getpid())]
-    ending = Ending(count)
+    ending = Ending(count, any_count=any_count)
     with (
         tempfile.TemporaryFile() as printed,
         _ended_with_this(command, _environment(options, count), printed) as process,
@@ -60,6 +86,8 @@ def launch(stage: str, options: Options, *, workdir: Path, force: bool, reporter
             event = read_event(line)
             ending.hear(event)
             replay.hear(event)
+            if stdout is not None and "printed" in event:
+                stdout.write(event["printed"])
         process.wait()
         return ending.result(_tail(printed))
 
@@ -69,10 +97,12 @@ class Ending:
 
     Args:
         count: how many there are.
+        any_count: see :func:`launch`.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, any_count: bool = True) -> None:
         self._count = count
+        self._again = f"{_GOES_ON}{_ANY_COUNT if any_count else ''}."
         self._result: Any = None
         self._told: dict[int, Event] = {}
         self._ended: dict[int, int] = {}
@@ -108,10 +138,14 @@ class Ending:
         if silent:
             code = self._ended[silent[0]]
             why = "" if -code in _FROM_OUTSIDE else printed
-            raise ProcessError(f"process {silent[0]} of {self._count} {_how(code)}{why}", _hint(code))
+            raise ProcessError(f"process {silent[0]} of {self._count} {_how(code)}{why}", self._hint(code))
         if self._told:
             raise self._error(next(iter(self._told.values())))
         raise ProcessError(f"the {self._count} processes could not be started{printed}")
+
+    def _hint(self, code: int) -> str:
+        killed = code == -signal.SIGKILL
+        return f"{self._again} The system ends processes so where memory is short." if killed else self._again
 
     def _error(self, event: Event) -> Exception:
         if "error" in event:
@@ -163,8 +197,11 @@ def _environment(options: Options, count: int) -> dict[str, str]:
     found = dict(os.environ)
     root = str(Path(__file__).resolve().parents[3])  # of the packages as they are here
     found["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [found.get("PYTHONPATH")])])
-    if getattr(options, "threads", None) is None and "OMP_NUM_THREADS" not in found:
-        found["OMP_NUM_THREADS"] = str(max(1, available() // count))
+    threads = getattr(options, "threads", None)
+    share = threads or max(1, available() // count)
+    found.setdefault("RAYON_NUM_THREADS", str(share))  # of tokenizers
+    if threads is None:
+        found.setdefault("OMP_NUM_THREADS", str(share))
     if sys.platform.startswith("linux"):
         found.setdefault("GLOO_SOCKET_IFNAME", "lo")  # they are all on this machine
     return found
@@ -177,11 +214,6 @@ def _how(code: int) -> str:
         except ValueError:
             return f"was ended by signal {-code}"
     return f"ended with exit code {code}"
-
-
-def _hint(code: int) -> str:
-    again = "The same command goes on from the work that is finished, also with another number of --processes."
-    return f"{again} The system ends processes so where memory is short." if code == -signal.SIGKILL else again
 
 
 def _tail(printed: IO[bytes]) -> str:

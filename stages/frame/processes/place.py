@@ -44,6 +44,12 @@ def own_place(environment: Mapping[str, str] = os.environ) -> Place | None:
     return Place(rank, count, local) if count > 1 and "MASTER_ADDR" in environment else None
 
 
+def writes() -> bool:
+    """Whether this process writes files: it works alone, or is the first of several."""
+    place = own_place()
+    return place is None or place.first
+
+
 def to_launch(asked: int | None) -> int | None:
     """How many processes have to be started for ``--processes``; ``None`` where the work is done in this one.
 

@@ -1,8 +1,10 @@
 """What a process tells the one that waits for it: JSON, a line an event, first of all what its reporter hears."""
 
+import io
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -11,6 +13,9 @@ from stages.artifacts.json_text import json_text
 from stages.frame.reporter import Reporter
 
 Event = Mapping[str, Any]
+
+_PRINTED = 600
+"""Characters that an event prints at most: whatever they are, it is short enough to be told as a whole."""
 
 
 class Channel:
@@ -67,6 +72,29 @@ class Relay(Reporter):
             yield lambda done: self._channel.send(advance=number, done=done)
         finally:
             self._channel.send(end=number)
+
+
+class Printed(io.TextIOBase):
+    """A file whose text the other end prints.
+
+    Args:
+        channel: where it goes.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of standard output, which is the same at the other end: it comes from the environment."""
+        return sys.stdout.encoding
+
+    def write(self, text: str) -> int:
+        """See :class:`io.TextIOBase`."""
+        for start in range(0, len(text), _PRINTED):
+            self._channel.send(printed=text[start : start + _PRINTED])
+        return len(text)
 
 
 class Replay:

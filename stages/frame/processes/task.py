@@ -2,7 +2,8 @@
 
 import importlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ class Task:
         workdir: the work directory.
         force: run even if the results are up to date.
         count: how many processes share the work.
+        handed: further arguments of the stage, JSON values by name.
+        prints: the first process hands the stage, as ``stdout``, a file whose text the caller prints.
     """
 
     stage: str
@@ -29,6 +32,8 @@ class Task:
     workdir: Path
     force: bool
     count: int
+    handed: Mapping[str, Any] = field(default_factory=dict)
+    prints: bool = False
 
     def to_text(self) -> str:
         """The task as JSON."""
@@ -42,6 +47,8 @@ class Task:
                 "workdir": str(self.workdir),
                 "force": self.force,
                 "count": self.count,
+                "handed": self.handed,
+                "prints": self.prints,
             }
         )
 
@@ -51,11 +58,18 @@ class Task:
         read = json.loads(text)
         module, name = read["kind"]
         options = getattr(importlib.import_module(module), name)(**read["options"])
-        return cls(read["stage"], options, Path(read["workdir"]), read["force"], read["count"])
+        rest = {name: read[name] for name in ("force", "count", "handed", "prints")}
+        return cls(read["stage"], options, Path(read["workdir"]), **rest)
 
-    def run(self, reporter: Reporter) -> Result:
-        """Call the stage."""
+    def run(self, reporter: Reporter, **more: Any) -> Result:
+        """Call the stage.
+
+        Args:
+            reporter: of this process.
+            more: what it is handed beside :attr:`handed`.
+        """
         module, _, name = self.stage.partition(":")
         stage: Any = getattr(importlib.import_module(module), name)
-        result: Result = stage(self.options, workdir=self.workdir, force=self.force, reporter=reporter)
+        surroundings = {"workdir": self.workdir, "force": self.force, "reporter": reporter}
+        result: Result = stage(self.options, **surroundings, **self.handed, **more)
         return result

@@ -10,7 +10,7 @@ import traceback
 from stages.artifacts.errors import CocorecError
 from stages.frame.processes.parent import die_with_parent
 from stages.frame.processes.place import LAUNCHED, own_place
-from stages.frame.processes.relay import Channel, Relay
+from stages.frame.processes.relay import Channel, Printed, Relay
 from stages.frame.processes.task import Task
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -24,7 +24,9 @@ def main(text: str) -> int:
     channel = Channel(os.dup(1), place.rank)
     os.dup2(2, 1)  # libraries that print must not mix with the events
     try:
-        result = Task.from_text(text).run(Relay(channel) if place.first else Reporter())
+        task = Task.from_text(text)
+        more = {"stdout": Printed(channel)} if task.prints and place.first else {}
+        result = task.run(Relay(channel) if place.first else Reporter(), **more)
     except CocorecError as error:
         channel.send(error=type(error).__name__, message=error.message, hint=error.hint)
         return error.exit_code

@@ -23,6 +23,12 @@ def test_what_is_no_address(address: str) -> None:
         check_engine(RAY, address)
 
 
+def test_a_cluster_and_processes_exclude_each_other() -> None:
+    check_engine(LOCAL, None, 2)
+    with pytest.raises(UsageError, match="--processes and --engine ray"):
+        check_engine(RAY, "auto", 1)
+
+
 def test_four_stages_have_the_options_and_record_neither() -> None:
     import importlib
 

@@ -72,7 +72,7 @@ def test_losses_and_gradients_are_those_of_one_process(processes, case, batch):
 
 @pytest.mark.parametrize("case", CASES)
 def test_ranks_and_lists_are_those_of_one_process(processes, case):
-    assert all(found["cases"][case]["ranking"] for found in processes)
+    assert all(found["cases"][case]["ranking"] and found["cases"][case]["lists"] for found in processes)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -104,6 +104,7 @@ def test_an_error_of_one_process_is_one_of_all(processes):
 
 def test_the_first_process_tells_the_others(processes):
     assert all(found["failures"]["told"] == 5 for found in processes)
+    assert all(found["failures"]["handed out"] == [[0, 1, 2], []] for found in processes)
 
 
 def test_what_is_drawn_together_is_the_same_and_the_rest_is_not(processes):

@@ -25,6 +25,7 @@ def test_alone_nothing_changes():
     team.require_same("a", "b")
     assert torch.equal(table, vectors[0])
     assert team.tell(3) == 3 and team.sent == 0
+    assert team.hand_out(items) is items
 
 
 def test_a_step_draws_what_torch_draws():

@@ -1,5 +1,6 @@
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -268,3 +269,10 @@ def test_a_catalogue_that_grew_is_told(trained):
     assert any("2 items came after cocorec was trained" in warning for warning in result.warnings)
     assert {"new-a", "new-b"} <= set(rows_of(trained / names.RECOMMENDATIONS)["user-000"]["item_ids"])
     assert run(trained, top=62).skipped
+
+
+def test_processes_need_readers_that_they_can_import(trained):
+    with pytest.raises(UsageError, match="readers that are a module"):
+        recommend(RecommendOptions(device="cpu", processes=2), workdir=trained, readers=SimpleNamespace())
+    with pytest.raises(UsageError, match="--processes and --engine ray"):
+        RecommendOptions(processes=2, engine="ray")

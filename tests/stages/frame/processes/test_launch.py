@@ -1,14 +1,17 @@
 """Processes that share work: their result, their end, and what is said of one that ends too early."""
 
+import io
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from shared_work import WorkOptions
 
-from stages.artifacts.errors import DataError, ProcessError
+from stages.artifacts.errors import DataError, ProcessError, UsageError
 from stages.frame.processes.launch import Ending, launch
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
@@ -40,22 +43,31 @@ def call(tmp_path, monkeypatch):
     """Starts two processes that share the work of ``shared_work``."""
     monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("RAYON_NUM_THREADS", raising=False)
 
-    def start(reporter, **options):
+    def start(reporter, stdout=None, handed=None, **options):
         given = WorkOptions(folder=tmp_path, **options)
-        return launch("shared_work:work", given, workdir=tmp_path, force=True, reporter=reporter, count=2)
+        surroundings = {"workdir": tmp_path, "force": True, "reporter": reporter}
+        return launch("shared_work:work", given, **surroundings, count=2, handed=handed, stdout=stdout)
 
     return start
 
 
 def test_the_first_process_reports_and_gives_the_result(call, tmp_path):
-    reporter = Patient()
-    result = call(reporter, names=("é", "b"))
-    threads = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    reporter, printed = Patient(), io.StringIO()
+    result = call(reporter, printed, {"more": "é"}, names=("é", "b"))
+    threads = [str(max(1, len(os.sched_getaffinity(0)) // 2))]
     facts = {"names": ["é", "b"], "force": True, "threads": threads}
     assert result == Result("work", {"work": tmp_path / "work"}, facts, warnings=("mind this",), timings={"total": 1.0})
     assert reporter.messages == ["process 0 of 2", (1, 0.5)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+    assert printed.getvalue() == "printed by 0: é\n"
+
+
+def test_options_that_no_process_can_be_told_are_refused(call, tmp_path):
+    with pytest.raises(UsageError, match="too long"):
+        call(Patient(), names=[f"user {number}" for number in range(10_000)])
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_the_reporter_raises_ends_the_processes(call, tmp_path):
@@ -67,6 +79,39 @@ def test_what_the_reporter_raises_ends_the_processes(call, tmp_path):
         assert not _runs(int(path.read_text()))
 
 
+CALL = """
+import sys
+from pathlib import Path
+from shared_work import WorkOptions
+from stages.frame.processes.launch import launch
+from stages.frame.reporter import Reporter
+folder = Path(sys.argv[1])
+options = WorkOptions(folder=folder, sleep=300)
+launch("shared_work:work", options, workdir=folder, force=True, reporter=Reporter(), count=2)
+"""
+
+
+def test_none_outlives_the_caller(tmp_path):
+    path = os.pathsep.join([str(SUPPORT), str(SUPPORT.parents[1])])
+    command = [sys.executable, "-c", CALL, str(tmp_path)]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as caller:
+        numbers = [_number(tmp_path / rank) for rank in ("0", "1")]
+        assert all(_runs(number) for number in numbers)
+        caller.kill()
+    end = time.monotonic() + 20
+    while any(_runs(number) for number in numbers) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not any(_runs(number) for number in numbers)
+
+
+def _number(path):
+    """What a process has left in a file, as soon as it is there."""
+    end = time.monotonic() + 120
+    while not (path.exists() and path.read_text()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return int(path.read_text())
+
+
 def _runs(process):
     """Whether a process is there and works; one that nobody has waited for does not."""
     try:
@@ -76,8 +121,8 @@ def _runs(process):
     return state != "Z"
 
 
-def ending(*events, count=3):
-    found = Ending(count)
+def ending(*events, count=3, any_count=True):
+    found = Ending(count, any_count=any_count)
     for event in events:
         found.hear(event)
     return found
@@ -99,6 +144,9 @@ def test_a_process_that_was_killed_is_named(before):
     assert raised.value.exit_code == 1
     assert raised.value.message == "process 2 of 3 was ended by SIGKILL"
     assert "memory is short" in raised.value.hint and "another number" in raised.value.hint
+    with pytest.raises(ProcessError) as raised:
+        ending({"ended": {"2": -signal.SIGTERM}}, any_count=False).result("")
+    assert raised.value.hint == "The same command goes on from the work that is finished."
 
 
 def test_one_that_ends_by_itself_is_told_with_what_it_printed():

@@ -3,7 +3,7 @@
 import pytest
 
 from stages.artifacts.errors import UsageError
-from stages.frame.processes.place import Place, own_place, to_launch
+from stages.frame.processes.place import Place, own_place, to_launch, writes
 
 TORCHRUN = {"RANK": "1", "LOCAL_RANK": "0", "WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1"}
 
@@ -20,6 +20,15 @@ def test_torchrun_says_it():
 )
 def test_other_processes_work_alone(environment):
     assert own_place(environment) is None
+
+
+def test_the_first_writes_and_one_that_is_alone(monkeypatch):
+    assert writes()
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+    assert not writes()
+    monkeypatch.setenv("RANK", "0")
+    assert writes()
 
 
 @pytest.mark.parametrize(("asked", "launched"), [(None, None), (1, None), (2, 2)])

@@ -1,9 +1,11 @@
 """What a reporter hears at one end is what the other end hears."""
 
 import os
+import select
+import sys
 from contextlib import contextmanager
 
-from stages.frame.processes.relay import Channel, Relay, Replay, read_event
+from stages.frame.processes.relay import Channel, Printed, Relay, Replay, read_event
 from stages.frame.reporter import Reporter
 
 
@@ -68,3 +70,15 @@ def test_what_is_no_event_is_passed_over():
     for line in (b"a library prints\n", b"[1]\n", b'{"call": "close", "args": []}\n'):
         Replay(heard).hear(read_event(line))
     assert heard.all == []
+
+
+def test_what_is_printed_comes_in_events_that_are_told_whole():
+    theirs, ours = os.pipe()
+    text = "\x00é😀\n" * 1000
+    file = Printed(Channel(ours, 0))
+    assert (file.write(text), file.encoding) == (len(text), sys.stdout.encoding)
+    os.close(ours)
+    with os.fdopen(theirs, "rb") as lines:
+        events = list(lines)
+    assert "".join(read_event(line)["printed"] for line in events) == text
+    assert max(map(len, events)) <= select.PIPE_BUF

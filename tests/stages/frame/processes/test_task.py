@@ -1,5 +1,6 @@
 """A task comes out of its text as it went in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from shared_work import WorkOptions
@@ -14,4 +15,6 @@ def test_a_task_is_its_text():
         ("shared_work:work", WorkOptions(folder=Path("f"), names=("a", "b"))),
     ):
         task = Task(stage, options, Path("w"), True, 2)
+        assert Task.from_text(task.to_text()) == task
+        task = replace(task, handed={"readers": "a.b", "job": None}, prints=True)
         assert Task.from_text(task.to_text()) == task
