@@ -37,7 +37,10 @@ _LOOK_FOR_CHILDREN = 0.5
 """Seconds between two looks for processes that this one has started."""
 
 _LESS_TEXT = "fewer text views with --views, for embed fewer --batch-tokens"
-_LESS = {"train": "a smaller --batch-size, --negatives, a shorter --max-history, fewer --processes"}
+_LESS = {
+    "train": "a smaller --batch-size, --negatives, a shorter --max-history, fewer --processes",
+    "embed": f"{_LESS_TEXT}, fewer --processes",
+}
 
 
 def read_size(text: str) -> int:

@@ -49,7 +49,13 @@ def require_sharing(ctx: typer.Context) -> None:
     if own_place() is None:
         return
     options = getattr(ctx.command, "options", None)
-    if options is None or "processes" not in {declared.name for declared in declarations(options)}:
+    names = set() if options is None else {declared.name for declared in declarations(options)}
+    if "processes" not in names:
         raise UsageError(
             f"`cocorec {ctx.command.name}` works in one process, and several were started", "Start it without torchrun."
+        )
+    if "process_timeout" not in names:  # they do not talk to each other
+        raise UsageError(
+            f"`cocorec {ctx.command.name}` starts its processes itself, and several were started",
+            "Start it without torchrun, with --processes.",
         )

@@ -39,9 +39,13 @@ class ChunkStore:
         key: what decides every byte of the vectors; chunks of another key are never read.
         starts: first row of each chunk, ending with T.
         dimension: D.
+
+    Attributes:
+        key: as given.
     """
 
     def __init__(self, workdir: Path, key: str, starts: Index, dimension: int) -> None:
+        self.key = key
         self._root = Path(workdir) / _ROOT
         self._folder = self._root / f"{_PREFIX}{key}"
         self._starts = starts
@@ -68,6 +72,16 @@ class ChunkStore:
             return None
         vectors = np.frombuffer(content, "<f4", offset=_DIGEST).reshape(-1, self._dimension)
         self._note(chunk, vectors)
+        return vectors
+
+    def require(self, chunk: int) -> Matrix:
+        """The vectors of a chunk that was there a moment ago.
+
+        Raises:
+            DataError: when it is missing or damaged.
+        """
+        if (vectors := self.read(chunk)) is None:
+            raise DataError(f"{self._path(chunk)} is missing or damaged", "Run `cocorec embed` again.")
         return vectors
 
     def write(self, chunk: int, vectors: Matrix) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.embed.chunks import Matrix
+from stages.embed.chunks import ChunkStore, Matrix
 from stages.embed.encoder import Encoder
-from stages.embed.encoding import Batches, Encode
+from stages.embed.encoding import Advance, Batches, Encode, Work
 from stages.embed.options import EmbedOptions
 from stages.embed.source import Source
 from stages.frame.cluster import Cluster
@@ -16,7 +16,7 @@ from stages.frame.cluster import Cluster
 PACKAGES = ("numpy", "sentence-transformers", "torch", "transformers")
 
 
-def encode_on(cluster: Cluster, source: Source, options: EmbedOptions) -> Encode:
+def encode_on(cluster: Cluster, source: Source, options: EmbedOptions, store: ChunkStore) -> Encode:
     """Encode on a cluster, whose workers have to see the folder of the model.
 
     Raises:
@@ -26,11 +26,13 @@ def encode_on(cluster: Cluster, source: Source, options: EmbedOptions) -> Encode
     cluster.check_workers([source.folder], PACKAGES)
     arguments = (source.folder, source.name, replace(options, device=device))
 
-    def encode(chunks: Iterator[Batches], advance: Callable[[int], None]) -> Iterator[Matrix]:
-        jobs = ((batches,) for batches in chunks)
+    def encode(work: Work, advance: Advance) -> Iterator[Matrix]:
+        jobs = ((work.batches(chunk),) for chunk in work.chunks)
         gpus = int(device.startswith("cuda"))
-        for vectors in cluster.share_out(make_encoder, arguments, jobs, processors=options.threads or 1, gpus=gpus):
+        made = cluster.share_out(make_encoder, arguments, jobs, processors=options.threads or 1, gpus=gpus)
+        for chunk, vectors in zip(work.chunks, made, strict=True):
             advance(len(vectors))
+            store.write(chunk, vectors)
             yield vectors
 
     return encode

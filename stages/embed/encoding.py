@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,8 +20,37 @@ from stages.frame.run import StageRun
 Batches = list[list[str]]
 """The texts of a chunk, batch by batch."""
 
-Encode = Callable[[Iterator[Batches], Callable[[int], None]], Iterator[Matrix]]
-"""Gives the vectors of chunks in their order, and tells how many texts are done."""
+Advance = Callable[[int], None]
+"""Is told how many more texts are done."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Chunks that are to be encoded.
+
+    Attributes:
+        plan: all chunks.
+        chunks: numbers of those that are to be encoded.
+        take: gives the texts of these numbers.
+    """
+
+    plan: BatchPlan
+    chunks: Sequence[int]
+    take: Callable[[Index], list[str]]
+
+    @property
+    def rows(self) -> int:
+        """How many texts there are to encode."""
+        return int(np.diff(self.plan.chunk_rows)[list(self.chunks)].sum())
+
+    def batches(self, chunk: int) -> Batches:
+        """The texts of a chunk."""
+        bounds = self.plan.batches[self.plan.chunks[chunk] : self.plan.chunks[chunk + 1] + 1]
+        return [self.take(self.plan.order[start:end]) for start, end in pairwise(bounds)]
+
+
+Encode = Callable[[Work, Advance], Iterator[Matrix]]
+"""Puts chunks into the store, and gives the vectors of each in their order."""
 
 _TOKENIZED_AT_ONCE = 4_096
 
@@ -56,16 +86,18 @@ def count_tokens(encoder: Encoder, texts: DistinctTexts, numbers: Index, reporte
     return counts
 
 
-def encode_here(encoder: Encoder) -> Encode:
+def encode_here(encoder: Encoder, store: ChunkStore) -> Encode:
     """Encode in this process."""
 
-    def encode(chunks: Iterator[Batches], advance: Callable[[int], None]) -> Iterator[Matrix]:
-        for batches in chunks:
+    def encode(work: Work, advance: Advance) -> Iterator[Matrix]:
+        for chunk in work.chunks:
             parts = []
-            for batch in batches:
+            for batch in work.batches(chunk):
                 parts.append(encoder.encode(batch))
                 advance(len(batch))
-            yield np.concatenate(parts)
+            vectors = np.concatenate(parts)
+            store.write(chunk, vectors)
+            yield vectors
 
     return encode
 
@@ -85,32 +117,22 @@ def encode(
     Returns:
         How many were encoded now, and whether all vectors are equal.
     """
-    encoded, kept, count = 0, 0, len(plan.order)
-    low = high = None
-
-    def missing() -> Iterator[Batches]:
-        for chunk in range(len(store)):
-            if store.read(chunk) is None:
-                bounds = plan.batches[plan.chunks[chunk] : plan.chunks[chunk + 1] + 1]
-                yield [texts.take(plan.order[start:end]) for start, end in pairwise(bounds)]
-
+    count, low, high = len(plan.order), None, None
+    work = Work(plan, [chunk for chunk in range(len(store)) if store.read(chunk) is None], texts.take)
+    missing, encoded = set(work.chunks), work.rows
+    if kept := count - encoded:
+        some = f"{kept:,} of {count:,}" if encoded else f"all {count:,}"
+        reporter.info(f"continuing an interrupted run: {some} texts are kept")
     with reporter.track("encoding", count, "texts") as advance:
-        made = do(missing(), advance)
+        made = do(work, advance)
         for chunk in range(len(store)):
-            vectors = store.read(chunk)
-            if vectors is None:
-                if kept and not encoded:
-                    reporter.info(f"continuing an interrupted run: {kept:,} of {count:,} texts are kept")
+            if chunk in missing:
                 vectors = next(made)
-                store.write(chunk, vectors)
-                encoded += len(vectors)
             else:
-                kept += len(vectors)
+                vectors = store.require(chunk)
                 advance(len(vectors))
             bottom, top = vectors.min(axis=0), vectors.max(axis=0)
             low = bottom if low is None else np.minimum(low, bottom)
             high = top if high is None else np.maximum(high, top)
-    if kept and not encoded:
-        reporter.info(f"continuing an interrupted run: all {count:,} texts are kept")
     spread = 0.0 if low is None or high is None else float(np.max(high - low) / max(1e-30, np.abs(high).max()))
     return encoded, count > 1 and spread < 1e-5

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from stages.artifacts.errors import UsageError
-from stages.frame.machine import LOCAL, MACHINE, Address, Engine, Threads, check_engine
+from stages.frame.machine import LOCAL, MACHINE, Address, Engine, OwnProcesses, Threads, check_engine
 from stages.frame.options import Option, Options
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -123,15 +123,16 @@ class EmbedOptions(Options):
         ),
     ] = None
     threads: Threads = None
+    processes: OwnProcesses = None
     engine: Engine = LOCAL
     address: Address = None
 
     def check(self) -> None:
-        """Refuse two prompts, and an address without a cluster.
+        """Refuse two prompts, an address without a cluster, and processes beside one.
 
         Raises:
             UsageError: naming the options.
         """
-        check_engine(self.engine, self.address)
+        check_engine(self.engine, self.address, self.processes)
         if self.prompt is not None and self.prompt_name is not None:
             raise UsageError("--prompt and --prompt-name exclude each other", "Give the text or the name.")

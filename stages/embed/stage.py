@@ -17,10 +17,11 @@ from stages.embed.facts import embedding_facts
 from stages.embed.file import write_embeddings
 from stages.embed.options import EmbedOptions
 from stages.embed.reuse import find_earlier, forget_others, keep_digests, text_vectors
+from stages.embed.shares import EncodeTogether, processes_to_start
 from stages.embed.source import OFFLINE_SHA256, Source, find_source
 from stages.embed.text_file import TextFile
 from stages.embed.texts import DistinctTexts, choose_views, collect
-from stages.frame.cluster import Cluster, cluster
+from stages.frame.cluster import cluster
 from stages.frame.machine import RAY
 from stages.frame.processor import slow_bfloat16
 from stages.frame.reporter import Reporter
@@ -60,6 +61,7 @@ def embed(
     if options.reuse and not options.reuse.is_dir():
         raise UsageError(f"--reuse {options.reuse} is no folder", "Name a work directory with embeddings.")
     run = StageRun("embed", options, workdir, reporter)
+    together = processes_to_start(options)
     items = run.path(ITEMS)
     run.read(ITEMS)
     views = choose_views(items, options.views)
@@ -73,14 +75,19 @@ def embed(
     _announce(source, run)
     # An actor of a cluster has one thread unless more are asked for.
     count = options.threads or (1 if options.engine == RAY else None)
-    with ExitStack() as stack, threads(count), TextFile(run.workdir / ".cocorec") as text_file:
+    with (
+        ExitStack() as stack,
+        threads(count),
+        TextFile(run.workdir / ".cocorec", named=together is not None) as text_file,
+    ):
         with run.measure("read"):
             texts = collect(items, views, text_file)
             kept = _views_with_text(texts, views, asked=options.views is not None, run=run)
         run.reporter.announce(f"loading {source.name}, which may take half a minute")
         with run.measure("load"):
             shared = stack.enter_context(cluster(options.address, run.reporter)) if options.engine == RAY else None
-            encoder = _load(source, options, shared)
+            elsewhere = shared.device(options.device) if shared else together[1] if together else None
+            encoder = _load(source, options, elsewhere)
             # OpenVINO takes float32 by itself where it would have to emulate.
             if encoder.backend == "torch" and (slow := slow_bfloat16(encoder.precision, encoder.device.type)):
                 run.warn(slow)
@@ -107,12 +114,14 @@ def embed(
         if earlier:
             run.reporter.info(f"{len(texts) - len(new):,} of {len(texts):,} texts have their vectors already")
         with run.measure("encode"):
-            do = encode_on(shared, source, options) if shared else encode_here(encoder)
+            processes = EncodeTogether(source, options, run, texts, store, *together) if together else None
+            do = processes or (encode_on(shared, source, options, store) if shared else encode_here(encoder, store))
             encoded, constant = encode(do, plan, texts, store, run.reporter)
         if constant and len(new) == len(texts):
             run.warn(f"{source.name} gives all {len(texts):,} texts the same vector; nothing can be learnt from it")
         with run.measure("write"):
             facts = embedding_facts(encoder, texts, kept, tokens, source, reused=len(texts) - len(new))
+            facts |= processes.facts if processes else {}
             keep_digests(run.workdir, run.inputs[ITEMS], texts, kept, tokens)
             with text_vectors(plan, store, earlier, match, run.workdir) as gather:
                 write_embeddings(run.path(EMBEDDINGS), texts, kept, gather, run.lineage(facts))
@@ -120,12 +129,12 @@ def embed(
     return run.result(facts, rates={"texts_per_second": encoded / max(run.seconds["encode"], 1e-9)})
 
 
-def _load(source: Source, options: EmbedOptions, shared: Cluster | None) -> Encoder:
-    """The model in this process, where it encodes or, on a cluster, only counts tokens and says how workers encode."""
-    if shared is None:
+def _load(source: Source, options: EmbedOptions, elsewhere: str | None) -> Encoder:
+    """The model in this process, where it encodes or, for others on such a device, only counts tokens."""
+    if elsewhere is None:
         return Encoder(source.folder, source.name, options)
     encoder = Encoder(source.folder, source.name, replace(options, device="cpu"))
-    encoder.stand_for(shared.device(options.device), options.precision)
+    encoder.stand_for(elsewhere, options.precision)
     return encoder
 
 

@@ -32,6 +32,13 @@ def test_work_that_cannot_be_shared_is_refused(second, cli, args, tmp_path, monk
     assert f"`cocorec {args[0]}` works in one process" in outcome.err
 
 
+def test_work_whose_processes_do_not_talk_is_refused(second, cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = cli("embed")
+    assert outcome.code == 2
+    assert "`cocorec embed` starts its processes itself" in outcome.err and "--processes" in outcome.err
+
+
 def test_torchrun_learns_why_a_process_failed(tmp_path, monkeypatch):
     file = tmp_path / "error.json"
     monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))

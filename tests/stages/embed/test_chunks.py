@@ -78,6 +78,14 @@ def test_a_damaged_chunk_counts_as_unfinished(tmp_path: Path, damage: str) -> No
     np.testing.assert_array_equal(store.read(0), VECTORS[:3])
 
 
+def test_a_chunk_that_has_to_be_there_is_named(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    np.testing.assert_array_equal(store.require(2), VECTORS[4:])
+    next(tmp_path.rglob("000002.f32")).unlink()
+    with pytest.raises(DataError, match=r"000002\.f32 is missing or damaged"):
+        store.require(2)
+
+
 def test_chunks_of_another_key_are_not_seen_but_are_removed(tmp_path: Path) -> None:
     filled(tmp_path)
     other = ChunkStore(tmp_path, "other", STARTS, 5)

@@ -10,7 +10,7 @@ from stages.artifacts import names
 from stages.embed.batches import BatchPlan
 from stages.embed.chunks import ChunkStore
 from stages.embed.encoder import Encoder
-from stages.embed.encoding import chunks_key, count_tokens, encode, encode_here
+from stages.embed.encoding import Work, chunks_key, count_tokens, encode, encode_here
 from stages.embed.options import EmbedOptions
 from stages.embed.source import Source
 from stages.embed.text_file import TextFile
@@ -40,7 +40,7 @@ def test_tokens_are_counted_by_the_numbers_of_the_texts(encoder: Encoder, texts,
 
 def test_vectors_are_those_of_the_texts_in_the_order_of_the_plan(encoder: Encoder, texts, recorder, tmp_path) -> None:
     store = ChunkStore(tmp_path, "key", PLAN.chunk_rows, encoder.dimension)
-    assert encode(encode_here(encoder), PLAN, texts, store, recorder) == (5, False)
+    assert encode(encode_here(encoder, store), PLAN, texts, store, recorder) == (5, False)
     expected = np.concatenate([encoder.encode([TITLES[number]]) for number in PLAN.order])
     np.testing.assert_allclose(store.gather(np.arange(5)), expected, atol=1e-5)
     assert recorder.infos == []
@@ -49,13 +49,26 @@ def test_vectors_are_those_of_the_texts_in_the_order_of_the_plan(encoder: Encode
 def test_finished_chunks_are_kept(encoder: Encoder, texts, recorder, tmp_path) -> None:
     store = ChunkStore(tmp_path, "key", PLAN.chunk_rows, encoder.dimension)
     store.write(0, np.ones((2, encoder.dimension), np.float32))
-    assert encode(encode_here(encoder), PLAN, texts, store, recorder) == (3, False)
+    assert encode(encode_here(encoder, store), PLAN, texts, store, recorder) == (3, False)
     np.testing.assert_array_equal(store.gather(np.arange(2)), 1)
-    assert encode(encode_here(encoder), PLAN, texts, store, recorder) == (0, False)
+    assert encode(encode_here(encoder, store), PLAN, texts, store, recorder) == (0, False)
     assert recorder.infos == [
         "continuing an interrupted run: 2 of 5 texts are kept",
         "continuing an interrupted run: all 5 texts are kept",
     ]
+
+
+def test_work_is_the_chunks_that_are_missing(encoder: Encoder, texts, recorder, tmp_path) -> None:
+    store = ChunkStore(tmp_path, "key", PLAN.chunk_rows, encoder.dimension)
+    store.write(0, np.ones((2, encoder.dimension), np.float32))
+    seen = []
+
+    def do(work: Work, advance: Any) -> Iterator[Any]:
+        seen.append((list(work.chunks), work.rows, [work.batches(chunk) for chunk in work.chunks]))
+        return encode_here(encoder, store)(work, advance)
+
+    encode(do, PLAN, texts, store, recorder)
+    assert seen == [([1], 3, [[["red nail", "the glue"], ["saw"]]])]
 
 
 def test_equal_vectors_are_noticed(encoder: Encoder, texts, recorder, tmp_path) -> None:
@@ -65,13 +78,14 @@ def test_equal_vectors_are_noticed(encoder: Encoder, texts, recorder, tmp_path) 
         vectors = np.full((5, encoder.dimension), 0.5, np.float32) * spread.astype(np.float32)
         store.write(0, vectors[:2])
         store.write(1, vectors[2:])
-        assert encode(encode_here(encoder), PLAN, texts, store, recorder) == (0, constant)
+        assert encode(encode_here(encoder, store), PLAN, texts, store, recorder) == (0, constant)
     one = BatchPlan(PLAN.order[:1], np.array([0, 1]), np.array([0, 1]))
     store = ChunkStore(tmp_path, "one", one.chunk_rows, encoder.dimension)
-    assert encode(encode_here(encoder), one, texts, store, recorder) == (1, False)  # a single text is equal to itself
+    # A single text is equal to itself.
+    assert encode(encode_here(encoder, store), one, texts, store, recorder) == (1, False)
     none = BatchPlan(PLAN.order[:0], np.array([0]), np.array([0]))
     store = ChunkStore(tmp_path, "none", none.chunk_rows, encoder.dimension)
-    assert encode(encode_here(encoder), none, texts, store, recorder) == (0, False)
+    assert encode(encode_here(encoder, store), none, texts, store, recorder) == (0, False)
 
 
 def test_the_key_is_of_what_decides_the_vectors(encoder: Encoder, texts, tiny_model: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.artifacts.atomic import remove_leftovers
 from stages.artifacts.errors import DataError
-from stages.embed.text_file import TextFile
+from stages.embed.text_file import TextFile, read_text
 
 TEXTS = ["steel nail", "", "Säge – 12 €", "螺丝", "a"]
 
@@ -33,6 +34,20 @@ def test_the_file_leaves_nothing_behind(tmp_path: Path) -> None:
         file.finish()
         assert file.read(2_999_998, 3_000_000) == "xx"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_with_a_name_is_read_by_others_and_goes_with_the_process(tmp_path: Path) -> None:
+    with TextFile(tmp_path, named=True) as file:
+        file.append([text.encode() for text in TEXTS])
+        bounds = file.finish()
+        with file.path.open("rb") as other:
+            assert read_text(other.fileno(), int(bounds[2]), int(bounds[3]), tmp_path) == TEXTS[2]
+    assert list(tmp_path.iterdir()) == []
+    with TextFile(tmp_path, named=True) as file:
+        remove_leftovers(tmp_path)  # as the next command does where this one was killed
+        assert not file.path.exists()
+    with pytest.raises(DataError, match="cannot read back texts kept in"):
+        read_text(-1, 0, 1, tmp_path)
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
