@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 import torch
+import walked
 from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
@@ -142,6 +143,7 @@ def simulated_cuda(memory: int = 16 << 30) -> Iterator[Simulated]:
         stack.enter_context(mock.patch("torch.cuda.get_device_properties", lambda *_: properties))
         stack.enter_context(mock.patch("torch.cuda.get_rng_state", lambda *_: None))  # shadows draw from the CPU's
         stack.enter_context(mock.patch("torch.cuda.set_rng_state", lambda *_: None))
+        stack.enter_context(mock.patch("torch.autograd.backward", walked.backward))
         stack.enter_context(mock.patch.object(Tensor, "numpy", _numpy))
         stack.enter_context(mock.patch.object(Tensor, "__deepcopy__", _copied))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))  # the CPU has no kernel of the others

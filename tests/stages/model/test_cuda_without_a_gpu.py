@@ -1,21 +1,24 @@
-"""Losses, optimizer steps, rankings and lists on ``cuda`` in bfloat16, by a torch that knows CUDA, without a GPU.
+"""Whole training steps, rankings and lists on ``cuda`` in bfloat16, by a torch that knows CUDA, without a GPU.
 
-Devices, types and shapes are torch's own word, see :mod:`without_gpu`; kernels are not run. Nor is the backward pass:
-torch's engine asks the driver about the device. The gradients are invented.
+Devices, types and shapes are torch's own word, see :mod:`without_gpu`; kernels are not run. Torch's engine asks the
+driver about the device, so the backward pass goes through its nodes by :mod:`walked`.
 """
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import walked
 from models import config_for, objective_of
 
 from stages.artifacts.names import SEQUENCES
-from stages.artifacts.sequences import read_sequences
+from stages.artifacts.sequences import Sequences, read_sequences
 from stages.model.base import LearnedModel
 from stages.model.catalogue import read_catalogue
 from stages.model.device import autocast
+from stages.model.objective import Objective
 from stages.model.ranking import best_lists, queries, rank
 from stages.model.registry import BACKBONES, MODELS, model_class
 from stages.train.adamw import AdamW
@@ -57,28 +60,27 @@ def case(request, structured):
 
 def test_a_step_a_ranking_and_lists(case):
     model, sequences, objective, memory = case
+    learnt = learnt_on_the_cpu(model, sequences, objective) if isinstance(model, LearnedModel) else set()
     with simulated_cuda(memory) as simulated:
         model.to(CUDA)
         items = torch.from_numpy(sequences.items.astype("int64")).to(CUDA)
         if isinstance(model, LearnedModel):
             seen = torch.from_numpy(np.unique(sequences.items.astype("int64")))
             sampler = Sampler(items, every_position(sequences, 6), 32, 0, seen.to(CUDA))
-            before = [parameter.shadow.clone() for parameter in model.parameters()]
             optimizer, average = AdamW(model.parameters(), 0.01, 0.01), WeightAverage(model, 0.9)
             finite = FiniteLosses(CUDA)
-            for step in range(2):
-                batch = sampler.batch(sampler.order(0), step)
-                with autocast(CUDA, "auto"):
-                    losses = model.train().losses(batch, objective)
-                assert {loss.device for loss in losses.values()} == {CUDA}
-                finite.watch(step + 1, losses)
-                assert losses["loss"].dtype == torch.float32 and losses["loss"].requires_grad
-                for parameter in model.parameters():
-                    parameter.grad = torch.ones_like(parameter)
-                optimizer.step()
-                average.update(model)
-            moved = [not torch.equal(p.shadow, old) for p, old in zip(model.parameters(), before, strict=True)]
-            assert all(moved)
+            before = {name: parameter.shadow.clone() for name, parameter in model.named_parameters()}
+            batch = sampler.batch(sampler.order(0), 0)
+            with autocast(CUDA, "auto"):
+                losses = model.train().losses(batch, objective)
+            assert {loss.device for loss in losses.values()} == {CUDA}
+            finite.watch(1, losses)
+            assert losses["loss"].dtype == torch.float32 and losses["loss"].requires_grad
+            optimizer.zero_grad()
+            losses["loss"].backward()
+            optimizer.step()
+            average.update(model)
+            assert moved(model, before) == learnt
             waits_of_a_step = set(simulated.waits)
             finite.check()
             model = average.model
@@ -95,11 +97,61 @@ def test_a_step_a_ranking_and_lists(case):
     assert [wait for wait in sorted(waits_of_a_step) if not told(wait)] == []
 
 
+def moved(model: LearnedModel, before: dict[str, torch.Tensor]) -> set[str]:
+    """The weights that a step has changed, of which it has gradients, each of which fits."""
+    changed = set()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == torch.equal(parameter.shadow, before[name]), name
+        if parameter.grad is not None:
+            changed.add(name)
+            assert (parameter.grad.device, parameter.grad.dtype) == (CUDA, parameter.dtype)
+            assert parameter.grad.shape == parameter.shape and parameter.grad.shadow.isfinite().all()
+    return changed
+
+
+def learnt_on_the_cpu(model: LearnedModel, sequences: Sequences, objective: Objective) -> set[str]:
+    """The weights that have a gradient; torch's engine and the walk agree on each of these."""
+    items, found = torch.from_numpy(sequences.items.astype("int64")), []
+    for do in (torch.autograd.backward, walked.backward):
+        copied = copy.deepcopy(model).train()
+        sampler = Sampler(items, every_position(sequences, 6), 32, 0, torch.unique(items))
+        torch.manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16):
+            losses = copied.losses(sampler.batch(sampler.order(0), 0), objective)
+        do(losses["loss"])
+        found.append({name: p.grad for name, p in copied.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    for name, grad in found[0].items():
+        torch.testing.assert_close(found[1][name], grad, rtol=1e-5, atol=1e-7, msg=name)
+    return set(found[0])
+
+
 def told(wait: tuple[str, str, str]) -> bool:
     """Whether the table of the README has a place where a step waits: the file, and the function or what is asked."""
     file, function, operation = wait
     rows = [row for row in README.read_text().splitlines() if f"`{file.removeprefix('model/')}`" in row]
     return any(f"{function}`" in row or f"`{operation}`" in row or "nonzero" in row for row in rows)
+
+
+class Astray(torch.autograd.Function):
+    """Its gradient is on the host."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return torch.ones(grad.shape)
+
+
+def test_a_gradient_that_is_elsewhere_is_an_error():
+    with simulated_cuda():
+        x = torch.ones(2, device=CUDA, requires_grad=True)
+        with pytest.raises(RuntimeError, match="AstrayBackward gives a gradient on cpu, expected on cuda:0"):
+            Astray.apply(x).sum().backward()
+        (x * x).sum().backward()
+        assert (x.grad.device, x.grad.shadow.tolist()) == (CUDA, [2, 2])
 
 
 def test_devices_that_differ_are_an_error():
