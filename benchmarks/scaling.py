@@ -23,6 +23,7 @@ from typing import Any
 from benchmarks.roofline import H100_BYTES, H100_FLOPS
 from benchmarks.shapes import SHAPES, Shape
 from stages.model.losses import cross_entropy
+from stages.train.options import TrainOptions
 
 NVLINK_BYTES = 450e9
 """A second, each way, of an H100 SXM's NVLink; NVIDIA's data sheet says 900 GB/s both ways together."""
@@ -41,13 +42,15 @@ class Step:
         flops: operations of matrix products.
         memory: bytes read and written.
         sent: bytes handed to other processes, and as many received.
-        held: bytes of weights, their averages, item vectors, texts and codes.
+        held: bytes of weights, their gradients, moments and averages, item vectors and their gradients, texts, codes.
+        optimizer: those of Adam's two moments among them.
     """
 
     flops: float
     memory: float
     sent: float
     held: float
+    optimizer: float
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -57,15 +60,21 @@ class Step:
         return {**parts, "sending": sending, "step": max(parts.values()) + sending}
 
 
-def step_of(shape: Shape, processes: int, chunk_scores: int = cross_entropy.chunk_scores("cuda")) -> Step:
+def step_of(
+    shape: Shape,
+    processes: int,
+    chunk_scores: int = cross_entropy.chunk_scores("cuda"),
+    hidden: int | None = None,
+) -> Step:
     """A step of one of several processes.
 
     Args:
         shape: sizes; histories have the mean length of Scientific's.
         processes: that share the step.
         chunk_scores: scores held at a time.
+        hidden: width of feed-forward parts; four times that of the model when ``None``.
     """
-    n, d, hidden, width = shape.items, shape.dim, 4 * shape.dim, shape.views * shape.dim
+    n, d, hidden, width = shape.items, shape.dim, hidden or 4 * shape.dim, shape.views * shape.dim
     share, positions = n / processes, shape.batch_size * _MEAN_HISTORY / processes
     weights = n * d + shape.codes * shape.codebook_size * d + width * hidden + hidden * d
     weights += _LAYERS * (4 * d * d + 2 * d * hidden)
@@ -89,12 +98,14 @@ def step_of(shape: Shape, processes: int, chunk_scores: int = cross_entropy.chun
         memory=memory,
         sent=ring * (2 * vectors + 2 * weights * _F32),
         held=5 * weights * _F32 + 2 * vectors + n * (width + shape.codes) * _F32,
+        optimizer=2 * weights * _F32,
     )
 
 
-def on_paper(items: int, histories: int, processes: int, chunk_scores: int) -> dict[str, Any]:
-    """A step at a size, of one of so many processes."""
-    step = step_of(replace(SHAPES["scientific"], items=items, batch_size=histories), processes, chunk_scores)
+def on_paper(items: int, histories: int, processes: int, chunk_scores: int, dim: int) -> dict[str, Any]:
+    """A step at a size, of one of so many processes; feed-forward parts are as wide as by default."""
+    shape = replace(SHAPES["scientific"], items=items, batch_size=histories, dim=dim)
+    step = step_of(shape, processes, chunk_scores, TrainOptions.ffn_dim)
     return {
         "items": items,
         "histories": histories,
@@ -103,6 +114,7 @@ def on_paper(items: int, histories: int, processes: int, chunk_scores: int) -> d
         "memory_gb": step.memory / 1e9,
         "sent_gb": step.sent / 1e9,
         "held_gb": step.held / 1e9,
+        "optimizer_gb": step.optimizer / 1e9,
         **{f"{name}_ms": 1e3 * seconds for name, seconds in step.seconds.items()},
         "measured_ms": None,
     }
@@ -116,7 +128,7 @@ def measured(workdir: Path, processes: int) -> dict[str, Any]:
         processes: that share the work.
     """
     from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS, SEQUENCES
-    from stages.train import TrainOptions, train
+    from stages.train import train
 
     with tempfile.TemporaryDirectory() as folder:
         for name in (ITEMS, EMBEDDINGS, CODES, SEQUENCES):
@@ -134,6 +146,7 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--items", type=_numbers, default=[1_000_000, 10_000_000])
     parser.add_argument("--histories", type=_numbers, default=[512, 4_096])
     parser.add_argument("--processes", type=_numbers, default=[1, 8])
+    parser.add_argument("--dim", type=int, default=TrainOptions.dim, help="width of the model")
     parser.add_argument("--measure", type=Path, metavar="WORKDIR", help="train on these files instead, on the CPU")
     parser.add_argument(
         "--chunk-scores", type=int, default=cross_entropy.chunk_scores("cuda"), help="scores held at a time"
@@ -144,7 +157,7 @@ def main(args: list[str] | None = None) -> None:
     else:
         sizes = [(items, histories) for items in given.items for histories in given.histories]
         rows = [
-            on_paper(items, histories, processes, given.chunk_scores)
+            on_paper(items, histories, processes, given.chunk_scores, given.dim)
             for items, histories in sizes
             for processes in given.processes
         ]

@@ -23,3 +23,13 @@ def test_more_processes_do_less_each_and_send_more(capsys):
     assert alone["held_gb"] == eight["held_gb"]
     assert eight["step_ms"] == pytest.approx(max(eight["products_ms"], eight["memory_ms"]) + eight["sending_ms"])
     assert {row["measured_ms"] for row in (alone, two, eight)} == {None}
+
+
+def test_a_model_is_as_wide_as_by_default(capsys):
+    rows = []
+    for more in ([], ["--dim", "128"], ["--dim", "64"]):
+        scaling.main(["--items", "1000000", "--histories", "512", "--processes", "1", *more])
+        rows += json.loads(capsys.readouterr().out)
+    assert rows[0] == rows[1] and rows[2]["held_gb"] < rows[1]["held_gb"]
+    vectors = 1_000_000 * 128
+    assert rows[0]["optimizer_gb"] == pytest.approx(2 * 4 * vectors / 1e9, rel=0.01)  # nearly all of it
