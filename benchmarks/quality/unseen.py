@@ -102,9 +102,7 @@ def main(workdirs: list[Path], boosts: list[float]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="How well targets that training never saw are ranked.")
-    parser.add_argument(
-        "workdirs", nargs="+", type=Path, help="evaluated runs; a folder of seeds is a model"
-    )
+    parser.add_argument("workdirs", nargs="+", type=Path, help="evaluated runs; a folder of seeds is a model")
     parser.add_argument("--boosts", default="", help="values of --new-item-boost to rank with as well: 0.02,0.05")
     arguments = parser.parse_args()
     main(arguments.workdirs, [float(one) for one in arguments.boosts.split(",") if one])
