@@ -17,6 +17,7 @@ from stages.frame.machine import (
     check_engine,
 )
 from stages.frame.options import Option, Options
+from stages.frame.scoring import NewItemBoost
 
 WHOM, WHAT, OUTPUT = "Whom", "What", "Output"
 
@@ -150,6 +151,7 @@ class RecommendOptions(Options):
             recorded=False,
         ),
     ] = None
+    new_item_boost: NewItemBoost = 0.0
     with_views: Annotated[tuple[str, ...], View] = ()
     output: Annotated[
         Path | None,

@@ -146,6 +146,7 @@ def _load(options: RecommendOptions, run: StageRun, device: torch.device, team: 
             batch_size=options.batch_size,
             reporter=_Warner(run),
             model_from=options.model_from,
+            new_item_boost=options.new_item_boost,
         )
     recommender.model.team = team
     return recommender

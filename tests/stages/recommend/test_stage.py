@@ -276,3 +276,15 @@ def test_processes_need_readers_that_they_can_import(trained):
         recommend(RecommendOptions(device="cpu", processes=2), workdir=trained, readers=SimpleNamespace())
     with pytest.raises(UsageError, match="--processes and --engine ray"):
         RecommendOptions(processes=2, engine="ray")
+
+
+def test_new_items_are_boosted(trained):
+    grow(trained)
+    run(trained, top=62)
+    before = rows_of(trained / names.RECOMMENDATIONS)
+    run(trained, top=62, new_item_boost=2.0)
+    for user, row in rows_of(trained / names.RECOMMENDATIONS).items():
+        if row["fallback"]:
+            continue
+        assert set(row["item_ids"][:2]) == {"new-a", "new-b"}
+        assert row["item_ids"][2:] == [item for item in before[user]["item_ids"] if not item.startswith("new-")]
