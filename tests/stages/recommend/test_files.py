@@ -10,6 +10,7 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.tables import write_table
 from stages.recommend.files import (
+    is_standard_input,
     item_columns,
     read_ids,
     require_file,
@@ -33,10 +34,12 @@ def test_what_is_no_file_is_named(tmp_path):
 def test_standard_input_is_a_file_inside_the_block(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\n")))
     with standard_input(Path("-"), tmp_path) as path:
+        assert is_standard_input(path) and is_standard_input(Path("-"))
         assert path.read_bytes() == b"a\nb\n"
     assert not path.exists()
     for given in (None, Path("log.csv")):
         with standard_input(given, tmp_path) as path:
+            assert not is_standard_input(path)
             assert path == given
 
 
