@@ -6,6 +6,7 @@ driver about the device, so the backward pass goes through its nodes by :mod:`wa
 
 import copy
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from stages.model.catalogue import read_catalogue
 from stages.model.device import autocast
 from stages.model.objective import Objective
 from stages.model.ranking import best_lists, queries, rank
+from stages.model.recompute import recomputed
 from stages.model.registry import BACKBONES, MODELS, model_class
 from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
@@ -34,6 +36,9 @@ from without_gpu import CUDA, simulated_cuda
 README = Path(__file__).resolve().parents[3] / "stages" / "model" / "README.md"
 
 SIZES = {"max_history": 6, "dropout": 0.1, "fusion_dropout": 0.1, "layers": 1, "fusion_layers": 1, "new_item_rate": 0.1}
+
+LITTLE = 300_000
+"""Bytes of a device that makes a part of the items be encoded once more in the backward pass."""
 
 CASES = {
     **{name: (name, {}, {}) for name in MODELS},
@@ -55,7 +60,7 @@ def case(request, structured):
     model = kind.build(config_for(name, catalogue, **{**SIZES, **sizes}), catalogue)
     sequences = read_sequences(structured / SEQUENCES, items=catalogue.items)
     model.count(sequences)
-    return model, sequences, objective_of(**objective), 100_000 if request.param == "little memory" else 16 << 30
+    return model, sequences, objective_of(**objective), LITTLE if request.param == "little memory" else 16 << 30
 
 
 def test_a_step_a_ranking_and_lists(case):
@@ -71,8 +76,9 @@ def test_a_step_a_ranking_and_lists(case):
             finite = FiniteLosses(CUDA)
             before = {name: parameter.shadow.clone() for name, parameter in model.named_parameters()}
             batch = sampler.batch(sampler.order(0), 0)
-            with autocast(CUDA, "auto"):
+            with autocast(CUDA, "auto"), mock.patch("stages.model.chunks.recomputed", wraps=recomputed) as again:
                 losses = model.train().losses(batch, objective)
+            assert bool(again.call_count) == (memory == LITTLE)
             assert {loss.device for loss in losses.values()} == {CUDA}
             finite.watch(1, losses)
             assert losses["loss"].dtype == torch.float32 and losses["loss"].requires_grad
