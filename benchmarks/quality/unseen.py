@@ -1,14 +1,19 @@
 """How well targets that training never saw are ranked: evaluated runs beside chance and text neighbours.
 
     cocorec preprocess ... --cold-items 0.1 && cocorec embed && cocorec quantize
-    cocorec train --preset light && cocorec evaluate --split valid --top 0
+    cocorec train --preset light && cocorec evaluate --split valid
     python -m benchmarks.quality.unseen artifacts [MORE WORK DIRECTORIES] [--boosts 0.02,0.05]
+
+or, of runs of ``make quality``, the mean over the seeds of each row:
+
+    python -m benchmarks.quality.unseen RUNS/scientific-cold/*/seed-*/test --boosts 0.02,0.05
 
 The neighbours rank all items by the cosine of their text vectors, views scaled to length one and side by side, with
 that of the history's last item.
 """
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +25,7 @@ from stages.artifacts.names import EMBEDDINGS, RANKS, SEQUENCES, Columns
 from stages.artifacts.sequences import Sequences, read_sequences
 from stages.artifacts.tables import read_table
 from stages.artifacts.vectors import embedding_views, read_view
+from stages.evaluate.options import SPLITS
 from stages.model.files import load_model
 from stages.model.ranking import Queries, queries, target_ranks
 
@@ -50,11 +56,14 @@ def neighbour_ranks(vectors: npt.NDArray[np.float32], sequences: Sequences, want
     return ranks
 
 
-def _measures(ranks: Integers, unseen: npt.NDArray[np.bool_]) -> list[float]:
-    """Recall@10 and NDCG@10 of the targets that training never saw, then of all."""
+def measures(ranks: Integers, unseen: npt.NDArray[np.bool_]) -> list[float]:
+    """Recall@10 and NDCG@10 of the targets that training never saw, then of all; NaN where there is none."""
     found: list[float] = []
     for chosen in (unseen, np.ones_like(unseen)):
         own = ranks[chosen]
+        if not len(own):
+            found += [math.nan, math.nan]
+            continue
         found += [float((own <= 10).mean()), float(np.where(own <= 10, 1 / np.log2(1 + own), 0.0).mean())]
     return found
 
@@ -62,6 +71,12 @@ def _measures(ranks: Integers, unseen: npt.NDArray[np.bool_]) -> list[float]:
 def _row(name: str, runs: list[list[float]]) -> str:
     """Means over runs."""
     return f"{name:44}" + "  ".join(f"{np.mean(values):.4f}" for values in zip(*runs, strict=True))
+
+
+def model_of(workdir: Path) -> str:
+    """The row of a run of ``make quality``, which has a folder for each seed and split; else the folder's name."""
+    of_seed = workdir.parent if workdir.name in SPLITS else workdir
+    return of_seed.parent.name if of_seed.name.startswith("seed-") else workdir.name
 
 
 def _boosted(workdir: Path, split: str, boost: float) -> Integers:
@@ -84,17 +99,17 @@ def main(workdirs: list[Path], boosts: list[float]) -> None:
     print(f"{'':44}Recall@10, NDCG@10 of these; of all")
     models: dict[str, list[Path]] = {}
     for workdir in workdirs:
-        models.setdefault(workdir.parent.name if workdir.name.startswith("seed-") else workdir.name, []).append(workdir)
+        models.setdefault(model_of(workdir), []).append(workdir)
     for model, runs in models.items():
         ranks = [read_table(run / RANKS)[Columns.RANK].to_numpy().astype(np.int64) for run in runs]
-        print(_row(f"{model}, {len(runs)} runs", [_measures(one, unseen) for one in ranks]))
+        print(_row(f"{model}, {len(runs)} run{'s' * (len(runs) > 1)}", [measures(one, unseen) for one in ranks]))
         for boost in boosts:
-            of_runs = [_measures(_boosted(run, split, boost), unseen) for run in runs]
+            of_runs = [measures(_boosted(run, split, boost), unseen) for run in runs]
             print(_row(f"{model}, --new-item-boost {boost:g}", of_runs))
     vectors = text_vectors(first / EMBEDDINGS)
     sequences = read_sequences(first / SEQUENCES)
     wanted = queries(sequences, split, 1)
-    print(_row("nearest texts of the last item", [_measures(neighbour_ranks(vectors, sequences, wanted), unseen)]))
+    print(_row("nearest texts of the last item", [measures(neighbour_ranks(vectors, sequences, wanted), unseen)]))
     items = len(vectors)
     expected = sum(1 / np.log2(1 + rank) for rank in range(1, 11)) / items
     print(_row("chance", [[10 / items, expected] * 2]))
