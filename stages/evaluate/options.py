@@ -6,6 +6,7 @@ from typing import Annotated
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import MACHINE, Device, Processes, ProcessTimeout, Threads
 from stages.frame.options import Option, Options
+from stages.frame.scoring import NewItemBoost
 
 SPLITS = ("test", "valid")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -60,6 +61,7 @@ class EvaluateOptions(Options):
         ),
     ] = 1000
     seed: Annotated[int, Option("Decides the resamples.", PROTOCOL, min=0, metavar="N")] = 0
+    new_item_boost: NewItemBoost = 0.0
     batch_size: Annotated[
         int,
         Option(

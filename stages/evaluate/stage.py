@@ -90,6 +90,7 @@ def evaluate(
         with run.measure("loading"):
             trained = load_model(run.workdir, device)
             trained.model.team = team
+            trained.model.boost_new_items(options.new_item_boost)
             n = trained.catalogue.items
             sequences = read_sequences(run.path(SEQUENCES), items=n, user_ids=True)
             wanted = queries(sequences, options.split, trained.model.config.max_history)

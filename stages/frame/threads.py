@@ -41,6 +41,22 @@ def available() -> int:
     return _allowed.get() or _cores()
 
 
+def busy_note(count: int | None) -> str | None:
+    """What to say where all cores are about to be used though others use them, too; ``None`` where all is well.
+
+    Threads that wait for each other spin meanwhile: with less than a core for each, more of them take longer.
+
+    Args:
+        count: the threads that were asked for, if any were.
+    """
+    cores = _cores()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    free = max(1, cores - round(load))
+    if count is not None or _default() < cores or free == cores or cores == 1:
+        return None
+    return f"other work takes part of the {cores} cores (load {load:.1f}): --threads {free} may be faster"
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

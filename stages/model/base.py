@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from stages.artifacts.errors import UsageError
 from stages.artifacts.sequences import Sequences
 from stages.model.batch import Batch
 from stages.model.catalogue import Catalogue
@@ -117,6 +118,21 @@ class Model(nn.Module, ABC):
     def older_bias(self) -> Tensor | None:
         """What is added, (), to scores of items that a history held before the part that is read; ``None``: nothing."""
         return None
+
+    def boost_new_items(self, boost: float) -> None:
+        """Add something to the scores of items that training never saw, in every scorer that is made from now on.
+
+        Args:
+            boost: what is added; 0 for nothing.
+
+        Raises:
+            UsageError: for a model that does not know which items these are.
+        """
+        if boost:
+            raise UsageError(
+                f"--new-item-boost: the model {self.config.model} does not know which items training never saw",
+                "Leave it out, or train a model with --cooccurrence-bias.",
+            )
 
     def candidate_vectors(self) -> Tensor | None:
         """Vectors of the items as candidates (N + 1, d), row 0 zero; ``None`` for a model whose items have none."""

@@ -35,7 +35,9 @@ class Cosines:
         self._history_table, candidates = model.item_tables()
         self.candidates = F.normalize(candidates.float(), dim=-1)
         pairs = model.pairs
-        self.of_items: Tensor | None = None if pairs is None else (pairs.occurrences == 0) * pairs.unknown
+        self.of_items: Tensor | None = (
+            None if pairs is None else (pairs.occurrences == 0) * (pairs.unknown + model.new_item_boost)
+        )
 
     def users(self, histories: Tensor, packing: Packing) -> Tensor:
         """Vectors (B, d) of packed histories, of length 1."""

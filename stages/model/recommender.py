@@ -48,6 +48,7 @@ class Recommender(LearnedModel):
             if config.cooccurrence_bias
             else None
         )
+        self.new_item_boost = 0.0
         self.apply(_initialise)
 
     def set_items(self, catalogue: Catalogue) -> None:
@@ -220,6 +221,12 @@ class Recommender(LearnedModel):
     def older_bias(self) -> Tensor | None:
         """See :attr:`Model.older_bias`: as for the oldest item that is read."""
         return None if self.repeats is None else self.repeats.older.float()
+
+    def boost_new_items(self, boost: float) -> None:
+        """See :meth:`Model.boost_new_items`: the co-occurrence bias knows which items never occurred."""
+        if self.pairs is None:
+            super().boost_new_items(boost)
+        self.new_item_boost = boost
 
     def candidate_vectors(self) -> Tensor:
         """See :meth:`Model.candidate_vectors`."""

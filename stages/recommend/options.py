@@ -7,6 +7,7 @@ from typing import Annotated
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import LOCAL, MACHINE, Address, Device, Engine, Threads, check_engine
 from stages.frame.options import Option, Options
+from stages.frame.scoring import NewItemBoost
 
 WHOM, WHAT, OUTPUT = "Whom", "What", "Output"
 
@@ -140,6 +141,7 @@ class RecommendOptions(Options):
             recorded=False,
         ),
     ] = None
+    new_item_boost: NewItemBoost = 0.0
     with_views: Annotated[tuple[str, ...], View] = ()
     output: Annotated[
         Path | None,

@@ -84,6 +84,7 @@ class Recommender:
         batch_size: int = RecommendOptions.batch_size,
         reporter: Reporter | None = None,
         model_from: Path | None = None,
+        new_item_boost: float = 0.0,
     ) -> "Recommender":
         """Load the model of a work directory.
 
@@ -94,9 +95,10 @@ class Recommender:
             reporter: is told which ids could not be used; by default the ``cocorec`` logger.
             model_from: a folder with another model, for the items of this work directory; see
                 :func:`stages.model.elsewhere.load_model_from`.
+            new_item_boost: added to the scores of items that training never saw.
 
         Raises:
-            UsageError: for a device that is not there.
+            UsageError: for a device that is not there, and for a boost where the model does not know these items.
             DataError: for artifacts that are missing, damaged, or do not belong together.
         """
         workdir, where = Path(workdir), resolve_device(device)
@@ -107,6 +109,7 @@ class Recommender:
         keep_freed_memory()
         items = Items(workdir / ITEMS, reporter or Reporter())
         trained = load_model_from(model_from, workdir, where) if model_from else load_model(workdir, where)
+        trained.model.boost_new_items(new_item_boost)
         return cls(trained, where, workdir, items, batch_size, trained.added)
 
     def recommend(

@@ -91,6 +91,7 @@ def _recommend(
             batch_size=options.batch_size,
             reporter=_Warner(run),
             model_from=options.model_from,
+            new_item_boost=options.new_item_boost,
         )
         recommender.check_top(options.top)
         recommender.items.check_views(options.with_views)

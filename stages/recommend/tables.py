@@ -100,5 +100,11 @@ def _shared_out(
 def make_lists(workdir: Path, options: RecommendOptions, device: str, allowed: Mask | None) -> Callable[..., pa.Table]:
     """In an actor: load model and catalogue, and give what makes the lists of some users."""
     torch.set_num_threads(options.threads or 1)
-    recommender = Recommender.load(workdir, device=device, batch_size=options.batch_size, model_from=options.model_from)
+    recommender = Recommender.load(
+        workdir,
+        device=device,
+        batch_size=options.batch_size,
+        model_from=options.model_from,
+        new_item_boost=options.new_item_boost,
+    )
     return lambda *part: _table(options, recommender, allowed, *part)

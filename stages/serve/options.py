@@ -6,6 +6,7 @@ from typing import Annotated
 from stages.artifacts.errors import UsageError
 from stages.frame.machine import Device, Threads
 from stages.frame.options import Option, Options
+from stages.frame.scoring import NewItemBoost
 
 EXACT, INDEX = "exact", "index"
 """Ways to search."""
@@ -63,6 +64,7 @@ class ServeOptions(Options):
             choices=("model", "text"),
         ),
     ] = "model"
+    new_item_boost: NewItemBoost = 0.0
     max_top: Annotated[
         int, Option("Longest list that a request may ask for.", LIMITS, min=1, max=100_000, metavar="K")
     ] = 1000

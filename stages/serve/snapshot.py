@@ -132,7 +132,7 @@ def _require_unchanged(workdir: Path, states: States, cause: Exception | None = 
 
 
 def _read(workdir: Path, options: ServeOptions, states: States, load_index: LoadIndex | None) -> Snapshot:
-    recommender = Recommender.load(workdir, device=options.device)
+    recommender = Recommender.load(workdir, device=options.device, new_item_boost=options.new_item_boost)
     if options.top > len(recommender.items):
         raise UsageError(f"--top {options.top} is above the {len(recommender.items):,} items of the catalogue")
     recommender.items.check_views(options.with_views)

@@ -20,7 +20,7 @@ from stages.frame.processor import slow_bfloat16
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
-from stages.frame.threads import threads
+from stages.frame.threads import busy_note, threads
 from stages.model.base import LearnedModel
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
@@ -74,6 +74,8 @@ def train(
 
     if slow := slow_bfloat16(options.precision, device.type):
         run.warn(slow)
+    if device.type == "cpu" and (said := busy_note(options.threads)):
+        run.reporter.info(said)
     with (
         threads(options.threads),
         joined_processes(device, options.process_timeout) as team,

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from growth import grow
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage, read_lineage
@@ -269,3 +270,12 @@ def test_emulated_bfloat16_is_warned_of(trained, monkeypatch):
     result = evaluate(options, workdir=trained)
     assert any("no instructions for it" in said for said in result.warnings)
     assert result.facts["threads"] == 2
+
+
+def test_new_items_are_boosted(trained):
+    grow(trained)
+    result = evaluate(EvaluateOptions(top=3, resamples=20, device="cpu", new_item_boost=2.0), workdir=trained)
+    assert all(set(row[:2]) == {"new-a", "new-b"} for row in pq.read_table(trained / BACKTEST)["item_ids"].to_pylist())
+    plain = evaluate(EvaluateOptions(top=3, resamples=20, device="cpu"), workdir=trained)
+    assert not plain.skipped
+    assert plain.facts["metrics"]["ndcg@10"]["mean"] > result.facts["metrics"]["ndcg@10"]["mean"]

@@ -10,7 +10,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from stages.frame.threads import available, threads
+from stages.frame import threads as module
+from stages.frame.threads import available, busy_note, threads
 
 assert np.linalg.eigh(np.eye(3))[0].any()  # BLAS is loaded
 
@@ -68,3 +69,23 @@ def test_what_is_loaded_inside_is_limited_too() -> None:
         [sys.executable, "-c", LOADED_INSIDE], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("load", "asked", "in_environment", "said"),
+    [
+        (2.6, None, None, "--threads 5 may be faster"),
+        (20.0, None, None, "--threads 1 may be faster"),
+        (0.3, None, None, None),
+        (20.0, 8, None, None),
+        (20.0, None, "2", None),
+    ],
+)
+def test_that_others_use_the_cores_is_told(monkeypatch, load, asked, in_environment, said) -> None:
+    monkeypatch.setattr(module, "_cores", lambda: 8)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if in_environment:
+        monkeypatch.setenv("OMP_NUM_THREADS", in_environment)
+    found = busy_note(asked)
+    assert found is None if said is None else found.endswith(said)

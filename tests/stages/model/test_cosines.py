@@ -4,6 +4,7 @@ import torch
 from models import config_of
 from torch.nn import functional as F
 
+from stages.artifacts.errors import UsageError
 from stages.model.catalogue import Catalogue
 from stages.model.cosines import Cosines
 from stages.model.packing import pack
@@ -32,3 +33,23 @@ def test_scores_are_cosines_and_what_repeats_add(biased):
     torch.testing.assert_close(users.norm(dim=1), torch.ones(4))
     torch.testing.assert_close(scores[:, 1:], expected, atol=1e-5, rtol=1e-5)
     assert (cosines.shifts(histories, packing) is None) == (not biased)
+
+
+def test_items_that_training_never_saw_are_boosted_and_no_others():
+    torch.manual_seed(0)
+    model = SASRec.build(config_of("sasrec", 30, cooccurrence_bias=True), Catalogue(30)).eval()
+    model.pairs.occurrences[1:28] = 1.0
+    before = Cosines(model).of_items
+    model.boost_new_items(0.25)
+    with torch.no_grad():
+        added = Cosines(model).of_items - before
+    assert added[1:28].tolist() == [0] * 27
+    assert added[28:].tolist() == [0.25] * 3
+
+
+def test_a_model_that_does_not_know_what_is_new_cannot_boost_it():
+    model = SASRec.build(config_of("sasrec", 30), Catalogue(30))
+    model.boost_new_items(0.0)
+    with pytest.raises(UsageError, match="--new-item-boost: the model sasrec does not know") as caught:
+        model.boost_new_items(0.1)
+    assert "--cooccurrence-bias" in caught.value.hint

@@ -268,3 +268,15 @@ def test_a_catalogue_that_grew_is_told(trained):
     assert any("2 items came after cocorec was trained" in warning for warning in result.warnings)
     assert {"new-a", "new-b"} <= set(rows_of(trained / names.RECOMMENDATIONS)["user-000"]["item_ids"])
     assert run(trained, top=62).skipped
+
+
+def test_new_items_are_boosted(trained):
+    grow(trained)
+    run(trained, top=62)
+    before = rows_of(trained / names.RECOMMENDATIONS)
+    run(trained, top=62, new_item_boost=2.0)
+    for user, row in rows_of(trained / names.RECOMMENDATIONS).items():
+        if row["fallback"]:
+            continue
+        assert set(row["item_ids"][:2]) == {"new-a", "new-b"}
+        assert row["item_ids"][2:] == [item for item in before[user]["item_ids"] if not item.startswith("new-")]
