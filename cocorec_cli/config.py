@@ -98,6 +98,7 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
 
     Raises:
         UsageError: listing every problem of the file.
+        AccessError: when this user may not read it.
     """
     import tomllib
 
@@ -108,6 +109,10 @@ def read_config(path: Path, group: TyperGroup) -> tuple[Defaults, str | None]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"--config: {path} does not exist") from None
+    except PermissionError as error:
+        from stages.artifacts.atomic import not_permitted
+
+        raise not_permitted(path) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--config: cannot read {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:

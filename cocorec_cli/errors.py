@@ -45,7 +45,9 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, typer.TyperException):
         return _report_usage(error)
     if isinstance(error, OSError) and error.errno in _USERS_TO_SOLVE:
-        _explain("data", str(error), "Make room, or choose a folder that can be read and written.")
+        closed = error.errno in (errno.EACCES, errno.EPERM)
+        advice = "Ask the owner for permission" if closed else "Make room"
+        _explain("data", _of_the_system(error), f"{advice}, or choose a folder that can be read and written.")
         return DataError.exit_code
     if limits.nearly_out_of_memory():
         _explain(
@@ -115,6 +117,11 @@ def _key_of_argument(error: typer.TyperException) -> str:
     if not isinstance(param, TyperArgument) or ctx is None or ctx.command.name not in with_tables():
         return ""
     return f"In a configuration file it is the key {param.name} of [{ctx.command.name}]. "
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system said, in the order of our own messages."""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
 
 
 def _first_line(error: BaseException) -> str:

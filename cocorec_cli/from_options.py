@@ -159,6 +159,7 @@ def _parameter(declared: Declared, command: str) -> inspect.Parameter:
             show_envvar=False,
             envvar=_variables(declared, command),
             show_default=True if found.unset is None else found.unset,
+            readable=False,
         )
         return _keyword(declared.name, Annotated[kind, place], default)
     settings: dict[str, Any] = {"metavar": found.metavar, "min": found.min, "max": found.max}

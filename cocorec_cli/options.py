@@ -15,8 +15,12 @@ GENERAL = "General"
 
 
 def option(text: str, panel: str, *declarations: str, **settings: Any) -> Any:
-    """An option of a command, declared once: what it does and its unit, its help panel, and typer's own settings."""
-    return typer.Option(*declarations, help=text, rich_help_panel=panel, **{"show_envvar": False, **settings})
+    """An option of a command, declared once: what it does and its unit, its help panel, and typer's own settings.
+
+    Whether a path may be read is not typer's to say, who would call it wrong usage: see ``runner.check_paths``.
+    """
+    own = {"show_envvar": False, "readable": False}
+    return typer.Option(*declarations, help=text, rich_help_panel=panel, **{**own, **settings})
 
 
 DEFAULT_WORKDIR = Path("artifacts")

@@ -175,11 +175,18 @@ def stage_context(
 
 
 def check_paths(ctx: typer.Context) -> None:
-    """Refuse paths that the libraries behind the commands could not open.
+    """Refuse paths that cannot be opened, before any work is done.
 
     Raises:
-        DataError: naming the option whose path is not UTF-8.
+        AccessError: naming the path that this user may not read.
+        DataError: naming the option whose path is not UTF-8, which the libraries behind the commands do not open.
     """
+    from stages.artifacts.atomic import not_permitted
+
+    for value in ctx.params.values():
+        for path in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(path, Path) and os.access(path, os.F_OK) and not os.access(path, os.R_OK):
+                raise not_permitted(path)
     for name, value in ctx.params.items():
         if ctx.command.name == "preprocess" and name in ("inputs", "items"):
             continue  # preprocess opens them itself

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 from typer.core import TyperGroup
 
-from stages.artifacts.errors import UsageError
+from stages.artifacts.errors import DataError, UsageError
 from stages.frame.extras import how_to_install
 
 _MARK = "# Found by `cocorec tune`: "
@@ -22,6 +22,7 @@ def check_output(output: Path, *, force: bool) -> bool:
 
     Raises:
         UsageError: when the file is there and of somebody else, or cannot be made.
+        DataError: when this user may not write into its folder.
     """
     try:
         import tomlkit  # noqa: F401
@@ -35,6 +36,10 @@ def check_output(output: Path, *, force: bool) -> bool:
         raise there_already(output)
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise UsageError(f"--output {output}: {output.absolute().parent} is not a folder to write a file in")
+    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
+        raise DataError(
+            f"cannot write {output}: permission denied", "Choose a folder that can be written with --output."
+        )
     return stands
 
 

@@ -84,6 +84,7 @@ def run(
         for name in chosen
     ]
     for context in contexts:
+        check_paths(context)
         options_of(context)(**given_values(options_of(context), context.params))
     started = time.perf_counter()
     try:

@@ -139,10 +139,12 @@ def missing(path: Path) -> DataError:
 
 
 def not_permitted(path: Path) -> AccessError:
-    """The error for a file that this user may not read: permission is lacking, nothing is damaged."""
+    """The error for a file or folder that this user may not read: permission is lacking, nothing is damaged."""
+    is_folder = os.path.isdir(path)  # noqa: PTH112  # Path.is_dir raises where the folder above is closed
+    kind, mode = ("folder", "a+rx") if is_folder else ("file", "a+r")
     return AccessError(
         f"cannot read {path}: permission denied",
-        f"Ask the owner for permission to read it (`chmod a+r {path}`); the file itself may be sound.",
+        f"Ask the owner for permission to read it (`chmod {mode} {path}`); the {kind} itself may be sound.",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts.atomic import missing, not_permitted, read_json, require_file, write_json
+from stages.artifacts.atomic import missing, not_permitted, read_json, remove_leftovers, require_file, write_json
 from stages.artifacts.contents import PREFIX, content_fingerprint
 from stages.artifacts.digest import check_digest, file_state, fingerprint
 from stages.artifacts.errors import DataError
@@ -83,8 +83,11 @@ class Fingerprints:
         if not self._keep or not self._workdir.is_dir():
             return
         latest = dict(list(self._known.items())[-_KEEP:])
-        with contextlib.suppress(DataError):  # a read-only work directory can still be read from
-            write_json(self._workdir / CACHE, latest)
+        cache = self._workdir / CACHE
+        with contextlib.suppress(DataError, OSError):  # a read-only work directory can still be read from
+            # Commands that only read hold no lock. Who loses a file to another one here does without the cache.
+            remove_leftovers(cache.parent, cache.name)
+            write_json(cache, latest)
 
 
 def check_cache(path: Path) -> None:

@@ -47,9 +47,10 @@ def locked(workdir: Path, command: str, *, option: str = "--workdir") -> Iterato
             f"{workdir} is in use by {found}", f"Wait for it to end, or give this run its own {option}."
         ) from None
     except OSError as error:
+        advice = "Ask the owner for permission" if isinstance(error, PermissionError) else "Make room"
         raise DataError(
-            f"cannot write in {workdir}: {error.strerror}",
-            f"Make room, or choose a folder that can be written with {option}.",
+            f"cannot write in {workdir}: {error.filename or path}: {error.strerror}",
+            f"{advice}, or choose a folder that can be written with {option}.",
         ) from error
     try:
         clear_leftovers(Path(workdir))

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.artifacts.atomic import atomic_path, temporary_prefix
+from stages.artifacts.atomic import atomic_path, require_permission, temporary_prefix
 from stages.artifacts.digest import OPEN_DIGEST, check_digest
-from stages.artifacts.errors import DataError, raise_shortage
+from stages.artifacts.errors import AccessError, DataError, raise_shortage
 from stages.artifacts.lineage import RAW, Lineage, read_lineage
 from stages.artifacts.names import EMBEDDINGS, ITEMS
 from stages.artifacts.vectors import embedding_views, iterate_view
@@ -135,13 +135,18 @@ def find_earlier(workdir: Path, source: Source, encoder: Encoder, options: Mappi
 
     Returns:
         ``None`` where there is no such file, or it is damaged, or nobody has kept which texts it is of.
+
+    Raises:
+        AccessError: when it may not be read, which is no reason to encode all texts again.
     """
     path = Path(workdir) / EMBEDDINGS
+    require_permission(path)
     try:
         lineage = read_lineage(path)
         if lineage is None or not _same(lineage, source, encoder, options):
             return None
         kept = _kept(workdir, lineage.inputs[ITEMS])
+        require_permission(kept)
         check_digest(kept)
         check_digest(path)
         views = embedding_views(path)
@@ -149,6 +154,8 @@ def find_earlier(workdir: Path, source: Source, encoder: Encoder, options: Mappi
         known = tuple(told[_VIEWS].split("\n"))
         if told[_ITEMS] != lineage.inputs[ITEMS]:
             return None
+    except AccessError:
+        raise
     except (DataError, OSError, KeyError, ValueError) as error:
         raise_shortage(error)
         return None  # then all texts are encoded

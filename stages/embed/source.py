@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from stages.artifacts.atomic import not_permitted, require_permission
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.embed.options import DEFAULT_MODEL
@@ -135,11 +136,21 @@ def _fingerprint(folder: Path, fingerprints: Fingerprints) -> str:
 
 
 def _content_of(folder: Path) -> list[str]:
-    return content_files(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    try:
+        below = [Path(place, name) for place, _, names in os.walk(folder, onerror=_raise) for name in names]
+        return content_files(path.relative_to(folder).as_posix() for path in below if path.is_file())
+    except PermissionError as error:
+        raise not_permitted(Path(error.filename)) from error
+
+
+def _raise(error: OSError) -> None:
+    """Let a folder that cannot be listed be an error, not an empty one."""
+    raise error
 
 
 def _text_digest(path: Path) -> str:
     """Of a small file's content; JSON without layout and without notes on who wrote it."""
+    require_permission(path)
     content = path.read_bytes()
     if path.suffix == ".json":
         with contextlib.suppress(ValueError):  # whoever loads the model complains; here it is bytes

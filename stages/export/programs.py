@@ -23,13 +23,15 @@ _LARGEST = (1 << 31) - (1 << 24)
 _EXAMPLE = 2
 """Histories with which the encoder is traced; any number does, but 0 and 1 would be taken for constants."""
 
+_MOST = 1 << 31
+"""Histories at once that the graph is made for: torch 2.7 cannot prove it for a number without end."""
+
 
 def traced(encoder: UserEncoder) -> torch.export.ExportedProgram:
     """The encoder as a graph, for any number of histories."""
+    batch = torch.export.Dim("batch", max=_MOST)
     with _quiet(), torch.no_grad():
-        program = torch.export.export(
-            encoder, (_example(encoder),), dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}}
-        )
+        program = torch.export.export(encoder, (_example(encoder),), dynamic_shapes={INPUT: {0: batch}})
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # names the files of whoever exported it
     # A history nobody needs, which would be pickled.

@@ -15,6 +15,7 @@ from stages.preprocess.columns import ID, ITEM
 from stages.preprocess.histories.interactions import grouped
 from stages.preprocess.histories.k_core import k_core
 from stages.preprocess.items.item_table import Wanted
+from stages.preprocess.items.known import check_known
 from stages.preprocess.items.source import ItemSource, find_items
 from stages.preprocess.items.views import select_views
 from stages.preprocess.logs.clock import read_clock
@@ -78,6 +79,8 @@ def propose(options: PreprocessOptions, *, workdir: Path, reporter: Reporter | N
         DataError: when a file is missing or malformed, or no column looks like a user or an item.
     """
     reporter = reporter or Reporter()
+    if options.extend is not None:
+        check_known(options.extend)
     preparation = Preparation(workdir)
     try:
         finder = Finder(workdir, round(options.max_size * 10**9), preparation)

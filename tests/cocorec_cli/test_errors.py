@@ -68,6 +68,14 @@ def test_other_errors_keep_their_codes(error, code, capsys):
     assert error.message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("number", "hint"), [(errno.EACCES, "Ask the owner for permission, or "), (errno.ENOSPC, "Make room, or ")]
+)
+def test_an_error_of_the_system_names_the_path_first(number, hint, capsys):
+    assert report_error(OSError(number, os.strerror(number), "model/x.bin")) == 3
+    assert capsys.readouterr().err.startswith(f"error: model/x.bin: {os.strerror(number)}\nhint: {hint}")
+
+
 def test_a_table_that_is_read_without_memory(tmp_path):
     # Arrow's own allocators reserve address space in advance, which the limit would not reach.
     environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"}

@@ -119,7 +119,11 @@ def test_options_that_are_not_set_are_the_defaults_of_the_stage(cli, quantize_ca
         (MemoryError(), 1, ["out of memory", "hint:"]),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 12 bytes"), 1, ["out of memory"]),
         (OSError(errno.ENOSPC, "No space left on device", "f"), 3, ["No space left on device", "hint:"]),
-        (PermissionError(errno.EACCES, "Permission denied", "f"), 3, ["Permission denied: 'f'"]),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "f"),
+            3,
+            ["error: f: Permission denied", "hint: Ask the owner"],
+        ),
         (KeyboardInterrupt(), 130, ["interrupted by Ctrl-C"]),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,

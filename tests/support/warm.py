@@ -57,6 +57,7 @@ class WarmCli:
         user: int | None = None,
         processes: int | None = None,
         strace: Sequence[str] = (),
+        unprivileged: bool = False,
     ) -> Ended:
         """Run a command in the folder ``cwd``.
 
@@ -70,6 +71,7 @@ class WarmCli:
             user: number of the user as whom it is run; ``None`` for this one.
             processes: that the user may have, threads included; root is not held to it.
             strace: arguments of an ``strace`` that watches the command; none for no such watch.
+            unprivileged: without root's right to read and write what is closed to it; others never have it.
         """
         request: dict[str, object] = {
             "args": [str(arg) for arg in args],
@@ -79,7 +81,7 @@ class WarmCli:
         }
         assert self._process.stdin and self._process.stdout
         request |= {"appears": appears, "file_size": file_size, "strace": list(strace)}
-        request |= {"user": user, "processes": processes}
+        request |= {"user": user, "processes": processes, "unprivileged": unprivileged}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Ended(**json.loads(self._process.stdout.readline()))
 
@@ -166,6 +168,15 @@ def _let_trace() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(_PR_SET_PTRACER_ANY), 0, 0, 0)
 
 
+def _drop_capabilities() -> None:
+    """Give up all that root may do beyond others, for good; see capset(2)."""
+    version_3_of_this_process = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    none = (ctypes.c_uint32 * 6)()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.capset(version_3_of_this_process, none):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
 def _trace(child: int, arguments: object) -> "subprocess.Popen[str]":
     """Attach ``strace`` to a process; back when it holds it."""
     assert isinstance(arguments, list)
@@ -206,8 +217,11 @@ def _run(request: dict[str, object], pipes: tuple[tuple[int, int], tuple[int, in
         if request["processes"] is not None:
             resource.setrlimit(resource.RLIMIT_NPROC, (int(str(request["processes"])),) * 2)
         if request["user"] is not None:
+            os.setgroups([])
             os.setgid(int(str(request["user"])))
             os.setuid(int(str(request["user"])))
+        if request["unprivileged"]:
+            _drop_capabilities()
         from cocorec_cli.main import main
 
         code = main(list(request["args"]))  # type: ignore[call-overload]

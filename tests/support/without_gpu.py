@@ -32,6 +32,16 @@ STAGES = f"{os.sep}stages{os.sep}"
 CUDA = torch.device("cuda", 0)
 
 
+def asks_the_driver() -> bool:
+    """Whether torch asks for a driver even to index a fake tensor, as 2.6 and 2.7 do."""
+    try:
+        with FakeTensorMode():
+            torch.zeros(1, device=CUDA)[torch.zeros(1, dtype=torch.int64, device=CUDA)]
+    except RuntimeError:
+        return True
+    return False
+
+
 class Simulated(TorchDispatchMode):
     """Each operation twice: by the fakes, and by their shadows.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from stages.artifacts.atomic import require_file
+from stages.artifacts.digest import check_digest
 from stages.artifacts.errors import DataError
 from stages.artifacts.items import EXTENDED, item_views, read_item_ids
 from stages.artifacts.lineage import RAW, difference, read_lineage
@@ -69,6 +71,25 @@ def read_known(folder: Path | None, run: StageRun) -> KnownItems | None:
     if folder is None:
         return None
     path = folder / ITEMS
+    frame = _read(path)
+    before, fingerprint = _before(path, run)
+    run.read_raw(_INPUT, fingerprint)
+    return KnownItems(frame if before is None else frame.head(before))
+
+
+def check_known(folder: Path) -> None:
+    """Refuse a catalogue that cannot be extended.
+
+    Raises:
+        DataError: as of :func:`read_known`.
+    """
+    require_file(folder / ITEMS)
+    check_digest(folder / ITEMS)
+    _read(folder / ITEMS)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """``item_id`` and the text views of a catalogue."""
     ids = pl.Series(Columns.ITEM_ID, read_item_ids(path))
     if ids.n_unique() < ids.len():
         twice = ids.filter(ids.is_duplicated())[0]
@@ -77,9 +98,7 @@ def read_known(folder: Path | None, run: StageRun) -> KnownItems | None:
     if views := item_views(path):
         texts = pl.DataFrame(read_table(path, views))
         frame = frame.with_columns(texts[view].cast(pl.String) for view in views)
-    before, fingerprint = _before(path, run)
-    run.read_raw(_INPUT, fingerprint)
-    return KnownItems(frame if before is None else frame.head(before))
+    return frame
 
 
 def _before(path: Path, run: StageRun) -> tuple[int | None, str]:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from stages.artifacts.atomic import not_permitted
 from stages.artifacts.errors import DataError, UsageError
 from stages.preprocess.sources.opened import plain_name
 from stages.preprocess.sources.remote import address_of, fetch, listed
@@ -108,6 +109,7 @@ def find_files(
 
     Raises:
         UsageError: when a file is named twice.
+        AccessError: when a folder may not be listed.
         DataError: when a pattern or folder holds no file, a name is not UTF-8, or a remote file cannot be fetched.
     """
     passed_over = passed_over or PassedOver()
@@ -115,6 +117,8 @@ def find_files(
     for name in named:
         try:
             files += _named(name, role, workdir, max_bytes, passed_over)
+        except PermissionError as error:
+            raise not_permitted(Path(error.filename or name)) from error
         except OSError as error:
             raise DataError(
                 f"cannot read {name}: {error.strerror or error}", "Check the path and the permissions of its folders."
@@ -152,10 +156,18 @@ def _named(name: str | Path, role: Role, workdir: Path, max_bytes: int, passed_o
     if path.exists() or not glob.has_magic(str(name)):
         return [Found(path)]
     matches = glob.glob(str(name), recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+    passed_over.note(str(name), _closed(str(name)), "permission denied to list the folder")
     found = sorted(Path(match) for match in matches if Path(match).is_file())
     if not found:
         raise DataError(f"no file matches {name}", "Check the pattern; quote it to keep it from the shell.")
     return [Found(path, folders_of(path.parent)) for path in found]
+
+
+def _closed(pattern: str) -> list[str]:
+    """The folders on the way of a pattern that may not be listed, in which ``glob`` finds nothing, without a word."""
+    above = [str(folder) for folder in Path(pattern).parents if glob.has_magic(str(folder))]
+    found = {match for folder in above for match in glob.glob(folder, recursive=True)}  # noqa: PTH207
+    return sorted(path for path in found if Path(path).is_dir() and not os.access(path, os.R_OK | os.X_OK))
 
 
 def items_beside(log: Sequence[str | Path], passed_over: PassedOver) -> list[Path]:

@@ -159,3 +159,12 @@ def test_a_changed_entry_of_the_cache_is_never_believed(tmp_path: Path, table: P
     entry[place] = "content-sha256:" + "0" * 64 if place == 4 else entry[place] + 1
     (tmp_path / CACHE).write_text(json.dumps(entries))
     assert Fingerprints(tmp_path).of_contents(table) == known
+
+
+def test_a_killed_command_leaves_nothing_that_the_next_one_keeps(tmp_path: Path, file: Path) -> None:
+    """Also where none holds the lock, as of those that only read."""
+    cache = tmp_path / CACHE
+    cache.parent.mkdir()
+    cache.with_name(f".{cache.name}.tmp-0123456789ab").write_text("{")
+    Fingerprints(tmp_path).of(file)
+    assert [path.name for path in cache.parent.iterdir()] == [cache.name]

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stages.artifacts.errors import DataError
+from stages.artifacts.names import ITEMS
 from stages.preprocess import PreprocessOptions, preprocess, propose
 
 
@@ -31,6 +33,18 @@ def test_what_the_user_says_is_kept(write, tmp_path):
         propose(options, workdir=tmp_path / "work")
     found = propose(PreprocessOptions([log], items=[items], views=["text"], k_core=0), workdir=tmp_path / "work")
     assert (found.options["k_core"], found.views, found.rating) == (0, ("text",), "stars")
+
+
+def test_a_catalogue_that_cannot_be_extended_is_refused(reviews, tmp_path):
+    options = PreprocessOptions([reviews], k_core=0)
+    preprocess(options, workdir=tmp_path / "w")
+    propose(replace(options, extend=tmp_path / "w"), workdir=tmp_path / "new")
+    content = bytearray((tmp_path / "w" / ITEMS).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "w" / ITEMS).write_bytes(content)
+    for name, said in (("nothing", "does not exist"), ("w", "damaged")):
+        with pytest.raises(DataError, match=said):
+            propose(replace(options, extend=tmp_path / name), workdir=tmp_path / "new")
 
 
 @pytest.mark.parametrize("name", ["ml-100k", "beauty-2014", "games-2018", "scientific"])
