@@ -13,8 +13,8 @@ NewItemBoost = Annotated[
         "Added to the scores of items that training never saw, which are cosines: more than 0 shows new items more "
         "often, at the cost of others.",
         SCORING,
-        min=-2.0,
-        max=2.0,
+        min=-2,
+        max=2,
         metavar="X",
     ),
 ]
