@@ -89,7 +89,7 @@ def launch(
             if stdout is not None and "printed" in event:
                 stdout.write(event["printed"])
         process.wait()
-        return ending.result(_tail(printed))
+        return ending.result(_tail(printed), process.returncode)
 
 
 class Ending:
@@ -116,11 +116,12 @@ class Ending:
         elif "ended" in event:
             self._ended = {int(rank): int(code) for rank, code in event["ended"].items()}
 
-    def result(self, printed: str) -> Result:
+    def result(self, printed: str, launcher: int = 0) -> Result:
         """The result of the stage.
 
         Args:
             printed: what else is known of why a process ended.
+            launcher: exit code of the program that started them.
 
         Raises:
             ProcessError: naming the process that ended otherwise than it should.
@@ -141,6 +142,10 @@ class Ending:
             raise ProcessError(f"process {silent[0]} of {self._count} {_how(code)}{why}", self._hint(code))
         if self._told:
             raise self._error(next(iter(self._told.values())))
+        if launcher < 0:
+            raise ProcessError(
+                f"the program that watches over the {self._count} processes {_how(launcher)}", self._hint(launcher)
+            )
         raise ProcessError(f"the {self._count} processes could not be started{printed}")
 
     def _hint(self, code: int) -> str:

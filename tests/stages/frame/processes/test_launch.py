@@ -177,6 +177,12 @@ def test_one_that_waited_in_vain_is_told_where_nobody_else_is():
         ending(LOST, {"ended": {"0": 1}}).result("")
 
 
+def test_the_end_of_the_program_that_watches_over_them_is_told():
+    with pytest.raises(ProcessError, match="watches over the 3 processes was ended by SIGKILL") as raised:
+        ending().result("", -signal.SIGKILL)
+    assert "The same command goes on" in raised.value.hint and "memory is short" in raised.value.hint
+
+
 def test_none_that_could_be_started_is_told():
     with pytest.raises(ProcessError, match="could not be started\n  why"):
         ending().result("\n  why")
