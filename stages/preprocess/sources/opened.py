@@ -10,10 +10,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from stages.artifacts.errors import DataError
 from stages.preprocess.sources.unpacked import Bounded
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zstd", ".lz4", ".zip")
 """Endings of the names of compressed files that are read."""
@@ -60,9 +63,13 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
             yield _unpacked(path, file, start)
     except EOFError as error:
         raise DataError(f"{path}: the {_name_of(path)} file is truncated", "Download or export it again.") from error
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path}: the {_name_of(path)} file is damaged ({error})", "Download or export it again."
+        ) from error
+    except NotImplementedError as error:  # how zipfile says that it does not know the compression
+        raise DataError(
+            f"{path}: the {_name_of(path)} file cannot be unpacked ({error})", "Unpack it, or pack it with gzip."
         ) from error
     except OSError as error:
         if error.errno is None:  # how bzip2 and the libraries of Arrow say it
@@ -113,8 +120,9 @@ class _Recoded(io.RawIOBase):
         """It is."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill the buffer."""
+        view = memoryview(buffer)
         while not self._left:
             data = self._file.read(_BUFFER)
             text = self._decoder.decode(data, not data)
@@ -123,8 +131,8 @@ class _Recoded(io.RawIOBase):
             self._left = text.encode("utf-8", "surrogateescape")
             if not data:
                 break
-        count = min(len(buffer), len(self._left))
-        buffer[:count], self._left = self._left[:count], self._left[count:]
+        count = min(len(view), len(self._left))
+        view[:count], self._left = self._left[:count], self._left[count:]
         return count
 
 

@@ -34,6 +34,17 @@ def zipped(*names: str) -> Callable[[bytes], bytes]:
     return packed
 
 
+def packed_by_another(data: bytes) -> bytes:
+    """A zip of Deflate64, which Windows makes of large files."""
+    deflate, deflate64 = b"\x08\x00", b"\x09\x00"
+    archive = bytearray(zipped("log.csv")(data))
+    for header, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = archive.index(header) + place
+        assert archive[at : at + 2] == deflate
+        archive[at : at + 2] = deflate64
+    return bytes(archive)
+
+
 def zstd(data: bytes) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.CompressedOutputStream(sink, "zstd") as stream:
@@ -94,6 +105,7 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "zstd": (lambda data: zstd(data * 99)[:-8], r"the zstd file is damaged \(Truncated"),
     "damaged xz": (lambda data: lzma.compress(data)[:30] + bytes(60), "the xz file is damaged"),
     "damaged zip": (lambda data: zipped("log.csv")(data)[:-30], "the zip file is damaged"),
+    "zip of Deflate64": (packed_by_another, "the zip file cannot be unpacked"),
     "zip of two": (zipped("a.csv", "b.csv"), r"holds 2 files \(a\.csv, b\.csv\)"),
     "zip of nothing": (zipped("a/"), "holds no file"),
     "spreadsheet": (zipped("[Content_Types].xml", "xl/workbook.xml"), "is a workbook of a spreadsheet"),
