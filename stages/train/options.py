@@ -32,7 +32,7 @@ class TrainOptions(Options):
     model: Annotated[
         str,
         Option(choices_help(MODELS), MODEL, choices=tuple(MODELS), common=True),
-    ] = "cocorec"
+    ] = "text"
     backbone: Annotated[
         str, Option(f"What reads the history. {choices_help(BACKBONES)}", MODEL, choices=tuple(BACKBONES))
     ] = "transformer"
