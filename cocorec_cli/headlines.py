@@ -87,7 +87,7 @@ _HEADLINES: dict[str, Callable[[Facts], str]] = {
 
 _NEXT = {
     "preprocess": ["embed"],
-    "embed": ["quantize"],
+    "embed": ["train"],
     "quantize": ["train"],
     "train": ["evaluate"],
     "evaluate": ["recommend"],

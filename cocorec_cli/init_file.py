@@ -86,12 +86,9 @@ def _rest(proposal: "Proposal") -> Iterator[str]:
         yield "[embed]"
         yield f"views = {toml(list(views))}"
         yield ""
-        yield "[quantize]"
-        yield "levels = 4"
-        yield ""
         yield "[train]"
-        yield "# The default model: texts, codes and a free vector per item. Without codes:"
-        yield '# model = "text"'
+        yield "# The default model: texts and a free vector per item. With semantic codes, too, which quantize makes:"
+        yield '# model = "cocorec"'
     else:
         yield ""
         yield "[train]"

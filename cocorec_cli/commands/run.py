@@ -23,18 +23,21 @@ from stages.artifacts.pipeline import STAGES
 StageName = Literal["preprocess", "embed", "quantize", "train", "evaluate", "recommend", "report"]
 
 
-_OF_TEXTS = ("embed", "quantize")
-
-
-def _without_texts(ctx: typer.Context, workdir: Path) -> bool:
-    """Whether there is no text to embed, and the model that is to be trained reads neither vectors nor codes."""
+def _unread(stage: str, ctx: typer.Context, workdir: Path) -> str | None:
+    """Why nobody would read what a stage makes, if that is so: codes, or vectors where there is no text to embed."""
     from stages.artifacts.items import item_views
     from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS
     from stages.model.registry import needed_files
 
-    if not (workdir / ITEMS).exists() or item_views(workdir / ITEMS):
-        return False
-    return not {EMBEDDINGS, CODES} & set(needed_files(stage_context(ctx, "train").params["model"]))
+    if stage not in ("embed", "quantize"):
+        return None
+    model = stage_context(ctx, "train").params["model"]
+    needed = {EMBEDDINGS, CODES} & set(needed_files(model))
+    if not needed and (workdir / ITEMS).exists() and not item_views(workdir / ITEMS):
+        return "items.parquet has no text and the model reads none"
+    if stage == "quantize" and CODES not in needed:
+        return f"the model `{model}` reads no codes"
+    return None
 
 
 def run(
@@ -51,8 +54,9 @@ def run(
     """Run all stages in order, and the report, with the options of a configuration file.
 
     Prints a line a stage; --verbose prints all that each stage prints when it is run alone. Stages that are up to date
-    are skipped, and embed and quantize where there is no text and the model reads none; the first failure ends the run
-    with its exit code. Without --config the file cocorec.toml of the current folder is read.
+    are skipped; so is quantize where the model reads no codes, unless the run ends with it, and embed where there is no
+    text and the model reads none. The first failure ends the run with its exit code. Without --config the file
+    cocorec.toml of the current folder is read.
     """
     from stages.artifacts.lock import locked
 
@@ -90,8 +94,9 @@ def run(
     try:
         with locked(workdir, "run"):
             for context in contexts:
-                if context.command.name in _OF_TEXTS and _without_texts(ctx, workdir):
-                    say(f"{context.command.name}: left out, since items.parquet has no text and the model reads none")
+                name = str(context.command.name)
+                if name != last and (why := _unread(name, ctx, workdir)):
+                    say(f"{name}: left out, since {why}")
                     continue
                 with context:
                     context.command.invoke(context)

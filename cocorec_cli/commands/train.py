@@ -29,8 +29,8 @@ def train(
 ) -> None:
     """Train the recommender.
 
-    Reads sequences.parquet, embeddings.parquet and codes.parquet; makes model/. Training stops when validation no
-    longer improves and keeps the weights of the best epoch. Interrupted with Ctrl-C, the same command goes on after
-    the last finished epoch.
+    Reads sequences.parquet and what the model needs of embeddings.parquet and codes.parquet; makes model/. Training
+    stops when validation no longer improves and keeps the weights of the best epoch. Interrupted with Ctrl-C, the same
+    command goes on after the last finished epoch.
     """
     run_stage(ctx, TrainOptions)

@@ -27,6 +27,8 @@ _USERS = "users"
 NOT_COMPARED = "not compared"
 """Of inputs that lie outside of the work directory, nobody knows where."""
 
+_FOR = {"quantize": ", for a model that reads codes"}
+
 State = Literal["fresh", "stale", "damaged", "unreadable", "missing"]
 
 
@@ -116,7 +118,7 @@ class _Examination:
     def _one(self, stage: str, file: str) -> ArtifactStatus:
         path = self._workdir / file
         if not path.exists():
-            return ArtifactStatus(file, stage, "missing", f"run `cocorec {stage}`")
+            return ArtifactStatus(file, stage, "missing", f"run `cocorec {stage}`{_FOR.get(stage, '')}")
         size = path.stat().st_size
         try:
             if self._verify:

@@ -33,11 +33,11 @@ class Entry:
 
 
 MODELS = {
-    "cocorec": Entry("stages.model.cocorec:CoCoRec", "the full model: texts and codes"),
-    "text": Entry("stages.model.text:TextModel", "texts alone"),
+    "cocorec": Entry("stages.model.cocorec:CoCoRec", "texts and codes"),
+    "text": Entry("stages.model.text:TextModel", "texts"),
     "codes": Entry("stages.model.codes:CodesModel", "codes alone"),
     "unisrec": Entry("stages.model.unisrec:UniSRec", "texts through a mixture of experts"),
-    "sasrec": Entry("stages.model.sasrec:SASRec", "item numbers alone"),
+    "sasrec": Entry("stages.model.sasrec:SASRec", "item numbers"),
     "cooccurrence": Entry("stages.model.cooccurrence:Cooccurrence", "counts which items stand near each other"),
     "transitions": Entry("stages.model.transitions:Transitions", "counts which item followed which"),
     "popularity": Entry("stages.model.popularity:Popularity", "counts how often an item occurred"),

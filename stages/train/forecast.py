@@ -26,8 +26,8 @@ def forecast(seconds: float, epoch: int, options: TrainOptions) -> str | None:
         f"an epoch takes {_words(seconds)}: {_words(least)} to {_words(most)} left, for {options.patience} more epochs "
         f"without a better validation to {options.epochs} in all"
     )
-    if most > LONG and options.model == defaults(TrainOptions)["model"]:
-        told += "; `cocorec train --preset light` does without codes, --epochs ends it sooner"
+    if most > LONG and options.dim >= defaults(TrainOptions)["dim"]:
+        told += "; `cocorec train --preset light` is narrower, --epochs ends it sooner"
     return told
 
 

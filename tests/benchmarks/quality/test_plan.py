@@ -22,7 +22,7 @@ preprocess = {cold_items = 0.1}
 preset = "light"
 
 [rows.same]
-train = {model = "text", dropout = 0.3}
+train = {model = "text", dim = 64, dropout = 0.3}
 """
 
 
@@ -50,7 +50,7 @@ def test_rows_and_data_sets_inherit_and_twins_are_found(tmp_path):
     assert plan.baseline == "light"
     assert plan.rows["light"].same_as is None
     assert plan.rows["same"].same_as == "light"
-    assert plan.rows["light"].options(3).model == "text"
+    assert plan.rows["light"].options(3).dim == 64
     assert plan.rows["light"].command(3) == ["train", "--preset", "light", "--seed", "3"]
     assert plan.data["cold"].folder == "shop"
     assert plan.data["cold"].stages["preprocess"] == {
@@ -75,7 +75,7 @@ def test_arguments_are_those_of_the_command_line():
     [
         ("[rows.light]", "[lines.light]", r"plan.toml: 'lines' is unknown\nKnown are seeds, baseline, data, rows"),
         ("model =", "modle =", r"\[rows.same\] train 'modle' is unknown"),
-        ("dropout = 0.3", "dim = 7", r"\[rows.same\]: --heads 2 does not divide --dim 7"),
+        ("dim = 64", "dim = 7", r"\[rows.same\]: --heads 2 does not divide --dim 7"),
         ("dropout = 0.3", "seed = 7", r"\[rows.same\] train 'seed' is unknown"),
         ('"light"', '"lite"', r"\[rows.light\]: preset 'lite' is unknown\nKnown are fusion, light, paper"),
         ('like = "shop"', 'like = "cold"', r"\[data.cold\] like = 'cold' is no data set above it"),

@@ -18,6 +18,8 @@ inputs = "log.csv"
 k_core = 3
 [embed]
 views = ["title", "brand"]
+[train]
+model = "cocorec"
 [evaluate]
 fail_under = "ndcg@10=0.5"
 """
@@ -131,6 +133,17 @@ def test_force_workdir_and_environment_reach_the_stages(cli, calls, monkeypatch)
     assert dict(calls)["quantize"]["levels"] == 8
 
 
+def test_a_model_that_reads_no_codes_needs_no_quantize(cli, calls, config):
+    config.write_text(CONFIG.replace('model = "cocorec"', ""))
+    outcome = cli("run")
+    assert outcome.code == 0
+    assert [name for name, _ in calls] == [name for name in ORDER if name != "quantize"]
+    assert "quantize: left out, since the model `text` reads no codes" in outcome.err
+    calls.clear()
+    assert cli("run", "--until", "quantize").code == 0
+    assert [name for name, _ in calls] == ["preprocess", "embed", "quantize"]
+
+
 def test_some_stages(cli, calls):
     assert cli("run", "--from", "embed", "--until", "quantize").code == 0
     assert [name for name, _ in calls] == ["embed", "quantize"]
@@ -162,9 +175,9 @@ def test_a_missed_quality_bar_comes_after_the_results(cli, calls, config):
         ("[embed]\nviews = ['title']\n", "Missing argument 'LOG...'"),
         ("[embed]\nviews = ['title']\n", "In a configuration file it is the key inputs of [preprocess]."),
         (CONFIG.replace("views", "veiws"), "did you mean views?"),
-        (CONFIG + "[train]\nepochs = 0\n", "greater than or equal to 1"),
-        (CONFIG + "[train]\ndropout = 1.0\n", "--dropout must be at least 0 and below 1, is 1"),
-        (CONFIG + "[train]\ndim = 15\n", "--heads 2 does not divide --dim 15"),
+        (CONFIG.replace("[train]", "[train]\nepochs = 0"), "greater than or equal to 1"),
+        (CONFIG.replace("[train]", "[train]\ndropout = 1.0"), "--dropout must be at least 0 and below 1, is 1"),
+        (CONFIG.replace("[train]", "[train]\ndim = 15"), "--heads 2 does not divide --dim 15"),
     ],
 )
 def test_options_are_checked_before_the_first_stage_runs(cli, calls, config, text, expected):

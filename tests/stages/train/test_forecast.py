@@ -22,4 +22,4 @@ def test_what_is_left(seconds, epoch, options, told):
 def test_a_quicker_preset_is_named_where_the_default_takes_long():
     assert "--preset light" in forecast(60.0, 1, TrainOptions())
     assert "--preset light" not in forecast(2.0, 1, TrainOptions())
-    assert "--preset light" not in forecast(60.0, 1, TrainOptions(model="sasrec"))
+    assert "--preset light" not in forecast(60.0, 1, TrainOptions(dim=64))

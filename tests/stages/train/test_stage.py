@@ -193,7 +193,7 @@ def test_missing_input_is_named_with_the_stage_that_makes_it(structured, small, 
     (structured / name).unlink()
     stage = {SEQUENCES: "preprocess", EMBEDDINGS: "embed", CODES: "quantize"}[name]
     with pytest.raises(DataError, match=rf"{name} does not exist\nRun `cocorec {stage}`"):
-        train(TrainOptions(**small), workdir=structured)
+        train(TrainOptions(model="cocorec", **small), workdir=structured)
 
 
 def test_inputs_that_do_not_belong_together_are_refused(structured, small):
@@ -201,13 +201,13 @@ def test_inputs_that_do_not_belong_together_are_refused(structured, small):
     lineage = Lineage("quantize", {}, {EMBEDDINGS: "sha256:other"}, {"codebook_size": 8})
     write_table(structured / CODES, table, lineage)
     with pytest.raises(DataError, match=r"codes.parquet was made from another embeddings.parquet"):
-        train(TrainOptions(**small), workdir=structured)
+        train(TrainOptions(model="cocorec", **small), workdir=structured)
 
 
 def test_codes_of_fewer_items_are_refused(structured, small):
     write_table(structured / CODES, read_table(structured / CODES).slice(0, 50), Lineage("quantize", {}, {}))
     with pytest.raises(DataError, match="50 items"):
-        train(TrainOptions(**small), workdir=structured)
+        train(TrainOptions(model="cocorec", **small), workdir=structured)
 
 
 def test_item_numbers_beyond_the_catalogue_are_refused(structured, small):
@@ -229,7 +229,7 @@ def test_sasrec_needs_no_texts(structured, small):
 
 def test_training_needs_no_items_file(structured, small):
     (structured / ITEMS).unlink()
-    assert train(TrainOptions(epochs=1, **small), workdir=structured).facts["model"] == "cocorec"
+    assert train(TrainOptions(epochs=1, **small), workdir=structured).facts["model"] == "text"
 
 
 def test_a_model_that_counts_is_the_work_of_one_process(structured):
