@@ -72,7 +72,7 @@ class Progress:
         for row in self.history[:-1]:
             if row[SELECTION_METRIC] > best_metric:
                 best_epoch, best_metric = row["epoch"], row[SELECTION_METRIC]
-            if options.over(row["epoch"], best_epoch):
+            if options.over(row["epoch"], best_epoch, row["step"] // row["epoch"]):
                 return False
         return True
 

@@ -10,20 +10,22 @@ LONG = 600.0
 """Seconds above which there should be a quicker way."""
 
 
-def forecast(seconds: float, epoch: int, options: TrainOptions) -> str | None:
+def forecast(seconds: float, epoch: int, options: TrainOptions, steps: int) -> str | None:
     """What is left of a run, in words; ``None`` where it is hardly anything.
 
     Args:
         seconds: that an epoch took, with its validation.
         epoch: how many are done.
         options: how many there may be, and when training stops before.
+        steps: of an epoch.
     """
     most = (options.epochs - epoch) * seconds
     if most < SHORTEST:
         return None
-    least = min(options.epochs - epoch, options.patience) * seconds
+    waits = options.waits(steps)
+    least = min(options.epochs - epoch, waits) * seconds
     told = (
-        f"an epoch takes {_words(seconds)}: {_words(least)} to {_words(most)} left, for {options.patience} more epochs "
+        f"an epoch takes {_words(seconds)}: {_words(least)} to {_words(most)} left, for {waits} more epochs "
         f"without a better validation to {options.epochs} in all"
     )
     if most > LONG and options.dim >= defaults(TrainOptions)["dim"]:

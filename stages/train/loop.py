@@ -82,7 +82,7 @@ class Loop:
         told = False
         for row in progress.history:
             self.reporter.on_epoch(row["epoch"], row[SELECTION_METRIC])
-        while not self.options.over(progress.epoch, progress.best_epoch):
+        while not self.options.over(progress.epoch, progress.best_epoch, len(self.sampler)):
             began = time.perf_counter()
             try:
                 row = self._epoch(progress, optimizer)
@@ -109,10 +109,13 @@ class Loop:
                 f"{trained - began:.1f} s"
             )
             self.reporter.on_epoch(progress.epoch, metrics[SELECTION_METRIC])
-            if not told and (left := forecast(sum(seconds.values()), progress.epoch, self.options)):
+            if not told and (left := self._forecast(seconds, progress)):
                 self.reporter.announce(left)
             told = True
         return seconds
+
+    def _forecast(self, seconds: dict[str, float], progress: Progress) -> str | None:
+        return forecast(sum(seconds.values()), progress.epoch, self.options, len(self.sampler))
 
     def _epoch(self, progress: Progress, optimizer: AdamW) -> dict[str, float]:
         self.model.train()

@@ -1,5 +1,6 @@
 """The options of ``train``."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,9 @@ LOGGING = "Logging"
 TARGETS = ("all", "last")
 SOFTMAXES = ("position", "table")
 PRECISIONS = ("auto", "float32", "bfloat16")
+
+_WAITED, _STEPS_WAITED, _MOST_WAITED = 5, 250, 20
+"""How long the default of ``--patience`` waits: epochs, or the steps of more epochs, up to so many."""
 
 _AS_BEFORE = {"new_item_rate": 0.0, "unseen_negatives": True, "cooccurrence_bias": False}
 """How version 0.1 trained, whose lineages say nothing of these options."""
@@ -191,9 +195,15 @@ class TrainOptions(Options):
     ] = 512
     epochs: Annotated[int, Option("Maximum number of epochs.", OPTIMIZATION, min=1, metavar="N", common=True)] = 200
     patience: Annotated[
-        int,
-        Option("Epochs without a better validation NDCG@10 before stopping.", OPTIMIZATION, min=1, metavar="N"),
-    ] = 5
+        int | None,
+        Option(
+            "Epochs without a better validation NDCG@10 before stopping.",
+            OPTIMIZATION,
+            min=1,
+            metavar="N",
+            unset="5, on little data as many as take 250 steps, at most 20",
+        ),
+    ] = None
     learning_rate: Annotated[
         float, Option("Peak learning rate of AdamW.", OPTIMIZATION, above=0, limit=1e6, metavar="X", common=True)
     ] = 0.004
@@ -311,6 +321,13 @@ class TrainOptions(Options):
                 del found[name]
         return found
 
-    def over(self, epoch: int, best_epoch: int) -> bool:
-        """Whether a run ends after ``epoch`` epochs, the best of which was ``best_epoch`` (0 before the first)."""
-        return epoch >= self.epochs or (epoch > 0 and epoch - best_epoch >= self.patience)
+    def waits(self, steps: int) -> int:
+        """Epochs of so many steps without a better validation before stopping.
+
+        Where epochs are short, a few of them say little: the loss can stand still for 100 steps and fall again.
+        """
+        return self.patience or min(_MOST_WAITED, max(_WAITED, math.ceil(_STEPS_WAITED / steps)))
+
+    def over(self, epoch: int, best_epoch: int, steps: int) -> bool:
+        """Whether a run ends after ``epoch`` epochs of ``steps`` steps, the best of which was ``best_epoch``, or 0."""
+        return epoch >= self.epochs or (epoch > 0 and epoch - best_epoch >= self.waits(steps))
