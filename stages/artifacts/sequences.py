@@ -78,18 +78,6 @@ def read_sequences(path: Path, *, items: int | None = None, user_ids: bool = Fal
     return Sequences(numbers, offsets, train_end, valid_end, ids)
 
 
-def training_interactions(path: Path) -> int:
-    """How many interactions are in the training part of ``sequences.parquet``.
-
-    Raises:
-        DataError: when the file is damaged or the column is missing.
-    """
-    with open_table(path) as file:
-        require_column(file.schema_arrow, Columns.TRAIN_END, "int32", path)
-        ends = file.read(columns=[Columns.TRAIN_END])[Columns.TRAIN_END]
-    return int(np.sum(ends.drop_null().to_numpy(), dtype=np.int64))
-
-
 def item_lists(
     column: pa.ChunkedArray, path: Path, items: int | None
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:

@@ -40,11 +40,6 @@ class Start:
     saved: Saved
     repeated: bool
 
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """The sizes of the model, by the names of options."""
-        return self.saved.config.to_dict()
-
 
 @dataclass(frozen=True)
 class Initial:
@@ -73,8 +68,7 @@ class Initial:
             DataError: when the weights are missing or damaged, or their sizes, texts or codes are others.
         """
         saved = start.saved
-        # A size that nobody names is the model's.
-        require_same_sizes(saved, {name: value for name, value in vars(options).items() if value is not None})
+        require_same_sizes(saved, {name: getattr(options, name) for name in vars(options)})
         saved.items.require_same_inputs(items, f"--init-from: the model of {saved.path}")
         return cls(saved, *saved.tensors(of_this_run=not start.repeated))
 

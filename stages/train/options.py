@@ -59,28 +59,20 @@ class TrainOptions(Options):
     ] = 0
     fusion_heads: Annotated[int, Option("Attention heads of the fusion.", MODEL, min=1, limit=65536, metavar="N")] = 2
     fusion_ffn_dim: Annotated[
-        int | None,
+        int,
         Option(
             "Hidden dimensions of the item encoder, and of the fusion's feed-forward part.",
             MODEL,
             min=1,
             limit=1 << 20,
             metavar="D",
-            unset="256, or 512 from 100,000 interactions on",
         ),
-    ] = None
+    ] = 512
     experts: Annotated[int, Option("Experts of the mixture in unisrec.", MODEL, min=1, limit=1024, metavar="N")] = 8
     text_dim: Annotated[
-        int | None,
-        Option(
-            "Dimensions to which each view's vectors are whitened.",
-            MODEL,
-            min=1,
-            limit=65536,
-            metavar="D",
-            unset="128, or 384 from 100,000 interactions on",
-        ),
-    ] = None
+        int,
+        Option("Dimensions to which each view's vectors are whitened.", MODEL, min=1, limit=65536, metavar="D"),
+    ] = 128
     max_history: Annotated[
         int,
         Option(

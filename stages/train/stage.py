@@ -11,7 +11,7 @@ import torch
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.history import history_table
 from stages.artifacts.names import HISTORY, ITEMS, SEQUENCES
-from stages.artifacts.sequences import read_sequences, training_interactions
+from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
 from stages.frame.allocator import keep_freed_memory
 from stages.frame.processes.launch import launch
@@ -33,7 +33,6 @@ from stages.model.trained_items import TrainedItems, items_now
 from stages.train.fitting import Fitted, TrainingRun
 from stages.train.initial import Initial, note_initial
 from stages.train.options import TrainOptions
-from stages.train.sizes import sized
 from stages.train.windows import WINDOWS
 
 
@@ -58,7 +57,7 @@ def train(
     """
     options = options or TrainOptions()
     known = model_class(options.model)
-    known.check(_config(sized(options, 0), Catalogue(1)))  # refuses wrong options before anything is read
+    known.check(_config(options, Catalogue(1)))  # refuses wrong options before anything is read
     count = to_launch(options.processes)
     if (count or own_place()) and not issubclass(known, LearnedModel):
         raise UsageError(f"{options.model} counts, which is the work of one process", "Leave --processes out.")
@@ -87,8 +86,6 @@ def train(
             items = TrainedItems.read(run.workdir, known.reads, items_now(run.workdir, known.reads))
             initial = Initial.read(start, options, items) if start else None
             whitening = initial.whitening if initial else None
-            options = sized(options, training_interactions(run.path(SEQUENCES)), start.sizes if start else None)
-            assert options.text_dim
             catalogue = read_catalogue(run.workdir, known.reads, options.text_dim, whitening)
             config = _config(options, catalogue)
             sequences = read_sequences(run.path(SEQUENCES), items=catalogue.items)
