@@ -67,7 +67,7 @@ class TrainOptions(Options):
             limit=1 << 20,
             metavar="D",
         ),
-    ] = 512
+    ] = 1024
     experts: Annotated[int, Option("Experts of the mixture in unisrec.", MODEL, min=1, limit=1024, metavar="N")] = 8
     text_dim: Annotated[
         int,
