@@ -21,6 +21,7 @@ ARGUMENTS = {
     "embed": ["--model", "tiny", "--batch-tokens", "2048"],
     "quantize": ["--levels", "2", "--codebook-size", "16", "--text-dim", "8"],
     "train": [
+        *("--model", "cocorec"),
         *("--dim", "16", "--text-dim", "8", "--ffn-dim", "32", "--fusion-ffn-dim", "32", "--layers", "1"),
         *("--fusion-layers", "1", "--epochs", "5", "--max-history", "6", "--batch-size", "64", "--warmup-steps", "5"),
         *("--threads", "1", "--device", "cpu"),

@@ -19,7 +19,21 @@ from cocorec_cli.main import main
 from stages.artifacts.names import CHECKPOINT_DIR, METRICS, MODEL_WEIGHTS, RANKS
 
 TRAIN = (
-    *("train", "--device", "cpu", "--threads", "1", "--dim", "16", "--text-dim", "8", "--fusion-layers", "1"),
+    *(
+        "train",
+        "--model",
+        "cocorec",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--dim",
+        "16",
+        "--text-dim",
+        "8",
+        "--fusion-layers",
+        "1",
+    ),
     *("--fusion-ffn-dim", "32", "--ffn-dim", "32", "--layers", "1", "--max-history", "6", "--batch-size", "64"),
     *("--dropout", "0", "--fusion-dropout", "0", "--warmup-steps", "5", "--msa-weight", "0.1", "--mcm-weight", "0.1"),
 )

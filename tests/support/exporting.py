@@ -14,7 +14,15 @@ LENGTH = 6
 def trained_in(folder: Path, **options: object) -> Path:
     """Train a small model in a work directory that has all inputs; returns the folder."""
     write_histories(folder)
-    usual = {"epochs": 3, "batch_size": 64, "warmup_steps": 5, "learning_rate": 0.01, "device": "cpu", **SIZES}
+    usual = {
+        "model": "cocorec",
+        "epochs": 3,
+        "batch_size": 64,
+        "warmup_steps": 5,
+        "learning_rate": 0.01,
+        "device": "cpu",
+        **SIZES,
+    }
     train(TrainOptions(max_history=LENGTH, **{**usual, **options}), workdir=folder)
     shutil.rmtree(folder / "model" / "checkpoint", ignore_errors=True)
     return folder

@@ -36,6 +36,7 @@ PREPROCESS = PreprocessOptions([DATA / "log.csv"], items=[DATA / "texts.jsonl"],
 QUANTIZE = QuantizeOptions(text_dim=8, levels=2, codebook_size=4)
 SIZES = {"dim": 8, "heads": 2, "ffn_dim": 8, "fusion_ffn_dim": 8, "text_dim": 4, "layers": 1}
 FORMER_DEFAULTS = {
+    "model": "cocorec",
     "cooccurrence_bias": False,
     "fusion_layers": 1,
     "mcm_weight": 0.1,

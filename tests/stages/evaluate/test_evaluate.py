@@ -40,7 +40,7 @@ class Said(Reporter):
 
 @pytest.fixture
 def trained(structured, small):
-    train(TrainOptions(epochs=8, **small), workdir=structured)
+    train(TrainOptions(model="cocorec", epochs=8, **small), workdir=structured)
     return structured
 
 
@@ -170,7 +170,7 @@ def test_several_targets_of_a_user_share_a_list(trained, small):
     for name, end in zip(("train_end", "valid_end"), ends, strict=True):
         table = table.set_column(table.column_names.index(name), name, pa.array(end, pa.int32()))
     pq.write_table(table.replace_schema_metadata(None), trained / SEQUENCES)
-    train(TrainOptions(epochs=1, **small), workdir=trained)
+    train(TrainOptions(model="cocorec", epochs=1, **small), workdir=trained)
     facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=trained).facts
     assert facts["targets"] == 3 * facts["users"] == 3 * pq.read_table(trained / BACKTEST).num_rows
 
@@ -223,7 +223,7 @@ def test_model_and_items_of_different_runs_are_refused(trained, small):
 
 def test_swapped_weights_are_refused(trained, small):
     weights = (trained / MODEL_WEIGHTS).read_bytes()
-    train(TrainOptions(epochs=1, seed=9, **small), workdir=trained)
+    train(TrainOptions(model="cocorec", epochs=1, seed=9, **small), workdir=trained)
     (trained / MODEL_WEIGHTS).write_bytes(weights)
     with pytest.raises(DataError, match="different training runs"):
         evaluate(workdir=trained)

@@ -38,7 +38,14 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory, make_structured) -> P
     folder = make_structured(tmp_path_factory.mktemp("trained") / "artifacts")
     write_histories(folder)
     options = TrainOptions(
-        epochs=3, batch_size=64, warmup_steps=5, max_history=6, learning_rate=0.01, device="cpu", **SIZES
+        model="cocorec",
+        epochs=3,
+        batch_size=64,
+        warmup_steps=5,
+        max_history=6,
+        learning_rate=0.01,
+        device="cpu",
+        **SIZES,
     )
     train(options, workdir=folder)
     shutil.rmtree(folder / "model" / "checkpoint")

@@ -49,7 +49,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, make_structured: Callable[...
     second = first.parent / "second"
     shutil.copytree(first, second)
     sizes = {"dim": 8, "ffn_dim": 8, "fusion_ffn_dim": 8, "text_dim": 4, "layers": 1, "heads": 1, "fusion_heads": 1}
-    options = TrainOptions(**sizes, learning_rate=0.01, warmup_steps=2, epochs=3, max_history=6, device="cpu")
+    options = TrainOptions(
+        model="cocorec", **sizes, learning_rate=0.01, warmup_steps=2, epochs=3, max_history=6, device="cpu"
+    )
     train(options, workdir=first)
     train(TrainOptions(model="popularity"), workdir=second)
     for workdir in (first, second):
