@@ -4,7 +4,7 @@
     python -m benchmarks.scaling --measure WORKDIR --processes 2,4
 
 Operations, bytes of memory and bytes between processes are counted for the default model (texts through two linear
-layers, codes added as they are, a free vector per item, a backbone of two layers), with the full softmax. What a
+layers, a free vector per item, a backbone of two layers), with the full softmax. What a
 process does and sends follows ``stages/model/group.py``: items and histories are shared out, the weights are not. The
 seconds are those of a machine that always reaches its peak; products and memory overlap there, transfers do not.
 
@@ -65,6 +65,7 @@ def step_of(
     processes: int,
     chunk_scores: int = cross_entropy.chunk_scores("cuda"),
     hidden: int | None = None,
+    encoder: int | None = None,
 ) -> Step:
     """A step of one of several processes.
 
@@ -72,14 +73,16 @@ def step_of(
         shape: sizes; histories have the mean length of Scientific's.
         processes: that share the step.
         chunk_scores: scores held at a time.
-        hidden: width of feed-forward parts; four times that of the model when ``None``.
+        hidden: width of the backbone's feed-forward parts; four times that of the model when ``None``.
+        encoder: the same of the item encoder.
     """
-    n, d, hidden, width = shape.items, shape.dim, hidden or 4 * shape.dim, shape.views * shape.dim
+    n, d, width = shape.items, shape.dim, shape.views * shape.dim
+    hidden, encoder = hidden or 4 * d, encoder or 4 * d
     share, positions = n / processes, shape.batch_size * _MEAN_HISTORY / processes
-    weights = n * d + shape.codes * shape.codebook_size * d + width * hidden + hidden * d
+    weights = n * d + shape.codes * shape.codebook_size * d + width * encoder + encoder * d
     weights += _LAYERS * (4 * d * d + 2 * d * hidden)
     # Forward, and twice that backward; nothing flows into the texts.
-    encoding = share * (2 * 2 * width * hidden + 3 * 2 * hidden * d)
+    encoding = share * (2 * 2 * width * encoder + 3 * 2 * encoder * d)
     reading = positions * _LAYERS * 3 * 2 * (4 * d * d + 2 * d * hidden)
     histories, longest = shape.batch_size / processes, shape.max_history
     reading += histories * _LAYERS * 3 * 2 * 2 * longest**2 * d
@@ -88,7 +91,7 @@ def step_of(
     # gradient written, read, and added to the one before.
     chunks = positions / max(1, chunk_scores // n)
     memory = 5 * positions * n * _F32 + chunks * 6 * n * d * _F32
-    memory += share * (2 * width + 10 * hidden + 20 * d + shape.codes * 2 * d) * _F32
+    memory += share * (2 * width + 10 * encoder + 20 * d + shape.codes * 2 * d) * _F32
     memory += (
         10 * weights * _F32
     )  # AdamW reads four numbers a weight and writes three, the average reads two and writes one
@@ -104,8 +107,8 @@ def step_of(
 
 def on_paper(items: int, histories: int, processes: int, chunk_scores: int, dim: int) -> dict[str, Any]:
     """A step at a size, of one of so many processes; feed-forward parts are as wide as by default."""
-    shape = replace(SHAPES["scientific"], items=items, batch_size=histories, dim=dim)
-    step = step_of(shape, processes, chunk_scores, TrainOptions.ffn_dim)
+    shape = replace(SHAPES["scientific"], items=items, batch_size=histories, dim=dim, levels=0)
+    step = step_of(shape, processes, chunk_scores, TrainOptions.ffn_dim, TrainOptions.fusion_ffn_dim)
     return {
         "items": items,
         "histories": histories,
