@@ -22,7 +22,7 @@ preprocess = {cold_items = 0.1}
 preset = "light"
 
 [rows.same]
-train = {model = "text", dim = 64, dropout = 0.3}
+train = {model = "text", dim = 64, fusion_ffn_dim = 256, dropout = 0.3}
 """
 
 
