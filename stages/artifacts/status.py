@@ -28,6 +28,7 @@ NOT_COMPARED = "not compared"
 """Of inputs that lie outside of the work directory, nobody knows where."""
 
 _FOR = {"quantize": ", for a model that reads codes"}
+"""Of a stage that not every model needs, what it is for."""
 
 State = Literal["fresh", "stale", "damaged", "unreadable", "missing"]
 

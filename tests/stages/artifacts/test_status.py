@@ -59,6 +59,7 @@ def test_fresh_and_missing(workdir):
     assert states[names.EMBEDDINGS].reason == "up to date"
     assert states[names.EMBEDDINGS].size == (workdir / names.EMBEDDINGS).stat().st_size
     assert states[names.CODES].state == "missing"
+    assert states[names.CODES].reason == "run `cocorec quantize`, for a model that reads codes"
     assert states[names.CODES].size is None
 
 
