@@ -37,6 +37,7 @@ from stages.preprocess.logs.clock import Clock
 from stages.preprocess.logs.log import Notes, tell
 from stages.preprocess.logs.source import LogSource
 from stages.preprocess.options import AUTO, LEAVE_ONE_OUT, TEMPORAL, PreprocessOptions
+from stages.preprocess.sources.sample import file_names
 from stages.preprocess.work import Found
 
 _PACKAGES = ("numpy", "polars", "pyarrow")
@@ -151,14 +152,12 @@ class ClusterWork:
         arguments = (source.columns, partitions, rows_at_once(partitions))
         generators = [task.remote(source.reader, number, shared, *arguments) for number in range(len(files))]
         blocks: list[list[Reference]] = [[] for _ in files]
-        names = ", ".join(sample.path.name for sample in files)
-        with self._run.reporter.track(f"reading {names}", len(files), "files") as advance:
+        with self._run.reporter.track(f"reading {file_names(files)}", unit="blocks") as advance:
             for place, reference in ray.generated(generators):
                 blocks[place].append(reference)
-                # The last one tells of the file: one more than whole rounds of the partitions.
-                advance(0)
+                advance(1)
+            # The last one tells of the file: one more than whole rounds of the partitions.
             told: list[FileRead] = [ray.get(of_file.pop()) for of_file in blocks]
-            advance(len(files))
         read = told[0]
         for other in told[1:]:
             read = read.merged(other)

@@ -10,7 +10,7 @@ from stages.artifacts.errors import DataError, UsageError
 from stages.frame.reporter import Reporter
 from stages.preprocess.columns import ID, ROW
 from stages.preprocess.sources.formats import Format
-from stages.preprocess.sources.sample import Sample
+from stages.preprocess.sources.sample import Sample, file_names
 
 _ID_COLUMNS = ("item_id", "parent_asin", "asin", "movieId", "id")
 
@@ -90,7 +90,7 @@ def check_views(wanted: Sequence[str], available: Sequence[str], files: Sequence
     unknown = [view for view in wanted if view not in available]
     if unknown:
         raise UsageError(
-            f"{', '.join(sample.path.name for sample in files)}: there is no view {', '.join(map(repr, unknown))}",
+            f"{file_names(files)}: there is no view {', '.join(map(repr, unknown))}",
             f"Choose from {', '.join(available)}; see --views and --view-template.",
         )
     if len(set(wanted)) < len(wanted):

@@ -1,7 +1,7 @@
 """A look at the beginning of a file: what kind of file it is and which columns it has."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ _MAGIC: dict[bytes, Kind] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
 _RECORDS = 100
+_SHOWN = 3
 _LINE_BYTES = 64 << 20
 _START = 1 << 16
 _LABELS = {
@@ -135,6 +136,13 @@ class Sample:
                 f"{hint}.",
             )
         return column
+
+
+def file_names(samples: Sequence[Sample]) -> str:
+    """Names of files for a message, a few of many."""
+    names = [sample.path.name for sample in samples]
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def take_sample(path: Path, reading: Reading | None = None, folders: tuple[tuple[str, str | None], ...] = ()) -> Sample:

@@ -12,7 +12,7 @@ from stages.preprocess.items.item_table import ItemTable, Wanted, choose_rows
 from stages.preprocess.items.text import to_text
 from stages.preprocess.sources.ids import one_spelling
 from stages.preprocess.sources.records import struct_of
-from stages.preprocess.sources.sample import Sample
+from stages.preprocess.sources.sample import Sample, file_names
 from stages.preprocess.sources.scan import collect, scan_lines, without_null_words
 
 _LINE = "line"
@@ -35,8 +35,7 @@ def read_json_lines(
     """
     lines = pl.concat([scan_lines(sample, _LINE, _NUMBER) for sample in samples]).with_row_index(ROW)
     record = pl.col(_LINE).str.json_decode(pl.Struct({id_column: pl.String}))
-    label = ", ".join(sample.path.name for sample in samples)
-    with reporter.track(f"reading {label}", unit="rows") as advance:
+    with reporter.track(f"reading {file_names(samples)}", unit="rows") as advance:
         ids = collect(lines.select(ROW, record.struct.field(id_column).alias(ID)), samples)
         ids = ids.with_columns(one_spelling(ids[ID]))
         words = samples[0].reading.null_values

@@ -13,7 +13,7 @@ from stages.preprocess.items.item_table import ItemTable, Wanted, check_views, c
 from stages.preprocess.items.readers.json_lines import read_json_lines
 from stages.preprocess.items.text import nested_text, nested_to_text
 from stages.preprocess.sources.ids import id_text, one_spelling
-from stages.preprocess.sources.sample import Sample
+from stages.preprocess.sources.sample import Sample, file_names
 from stages.preprocess.sources.scan import collect, require_rows, scan, schema, types_of
 
 
@@ -84,8 +84,7 @@ def read_rows(
     Raises:
         DataError: when a file is malformed, or none of the items is in it.
     """
-    label = ", ".join(sample.path.name for sample in samples)
-    with reporter.track(f"reading {label}", unit="rows") as advance:
+    with reporter.track(f"reading {file_names(samples)}", unit="rows") as advance:
         ids = collect(
             pl.concat([_ids(sample, id_column) for sample in samples]).with_row_index(ROW).select(ROW, ID),
             samples,

@@ -25,7 +25,7 @@ from stages.preprocess.logs.readers.rebuild import HISTORY_COLUMN, rebuild
 from stages.preprocess.logs.times import finish_times, quick_time
 from stages.preprocess.sources.ids import doubtful, one_spelling
 from stages.preprocess.sources.opened import COMPRESSED
-from stages.preprocess.sources.sample import Sample, take_sample
+from stages.preprocess.sources.sample import Sample, file_names, take_sample
 from stages.preprocess.sources.scan import collect, require_rows, scan
 
 _PARTS = ("train", "valid", "test")
@@ -131,7 +131,7 @@ class BenchmarkLogReader:
         """
         parts = self.with_rows(samples)
         frames = [self.rows_of(number, samples, columns).frame for number in range(len(parts))]
-        with reporter.track(f"reading {', '.join(sample.path.name for sample in parts)}", unit="rows") as advance:
+        with reporter.track(f"reading {file_names(parts)}", unit="rows") as advance:
             rows = collect(pl.concat(frames), parts)
             advance(rows.height)
         require_rows(rows.height, parts)

@@ -13,7 +13,7 @@ from stages.preprocess.logs.times import finish_times, quick_time, refuse_texts
 from stages.preprocess.sources.conditions import Condition, read_condition
 from stages.preprocess.sources.ids import doubtful, id_text, one_spelling
 from stages.preprocess.sources.records import HALF
-from stages.preprocess.sources.sample import Sample
+from stages.preprocess.sources.sample import Sample, file_names
 from stages.preprocess.sources.scan import collect, require_rows, scan, schema, types_of
 
 _NO_RATING = "no_rating"
@@ -88,7 +88,7 @@ class TableLogReader:
             DataError: when a file is malformed or a time or rating cannot be understood.
         """
         parts = [self.rows_of(number, samples, columns) for number in range(len(samples))]
-        with reporter.track(f"reading {', '.join(sample.path.name for sample in samples)}", unit="rows") as advance:
+        with reporter.track(f"reading {file_names(samples)}", unit="rows") as advance:
             if columns.where is None:
                 frame = collect(pl.concat([part.frame for part in parts]), samples)
                 rows = frame.height
