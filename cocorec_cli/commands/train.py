@@ -16,7 +16,7 @@ from stages.train.options import TrainOptions
 def train(
     ctx: typer.Context,
     preset: Annotated[
-        Literal["light", "fusion", "paper"] | None,
+        Literal["light", "fusion", "paper", "baseline"] | None,
         option(
             f"Named set of options to start from; what you give besides wins over it. {presets_help()}",
             PRESETS,

@@ -77,7 +77,7 @@ def test_arguments_are_those_of_the_command_line():
         ("model =", "modle =", r"\[rows.same\] train 'modle' is unknown"),
         ("dim = 64", "dim = 7", r"\[rows.same\]: --heads 2 does not divide --dim 7"),
         ("dropout = 0.3", "seed = 7", r"\[rows.same\] train 'seed' is unknown"),
-        ('"light"', '"lite"', r"\[rows.light\]: preset 'lite' is unknown\nKnown are fusion, light, paper"),
+        ('"light"', '"lite"', r"\[rows.light\]: preset 'lite' is unknown\nKnown are baseline, fusion, light, paper"),
         ('like = "shop"', 'like = "cold"', r"\[data.cold\] like = 'cold' is no data set above it"),
         ("cold_items = 0.1", "cold_items = 2.0", r"\[data.cold\] preprocess: --cold-items must be"),
         ("cold_items = 0.1", "cold = 0.1", r"\[data.cold\] preprocess 'cold' is unknown"),
