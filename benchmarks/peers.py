@@ -33,6 +33,12 @@ from stages.frame.reporter import Reporter
 RECTOOLS, RECBOLE = "peers_rectools.py", "peers_recbole.py"
 
 
+def peer_environment(threads: int) -> dict[str, str]:
+    """The variables of a peer's script, which finds what it imports of this folder."""
+    root = Path(__file__).resolve().parents[1]
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(root)}
+
+
 class _Clock(Reporter):
     """Notes the processor time at the end of each epoch, validation included."""
 
@@ -100,7 +106,7 @@ def theirs(
         command = [str(python.absolute()), str(Path(__file__).absolute().with_name(script)), str(path)]
         options = ["dim", "threads", "learning_rate", "goal", *(["batch_size"] if script == RECTOOLS else [])]
         command += [f"--{option.replace('_', '-')}={getattr(arguments, option)}" for option in options]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
+        environment = peer_environment(arguments.threads)
         done = subprocess.run(
             [*command, f"--epochs={epochs}"],
             stdout=subprocess.PIPE,

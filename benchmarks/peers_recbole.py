@@ -14,14 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.model.sequential_recommender import SASRec
 from recbole.trainer import Trainer
 from recbole.utils import init_seed
 
-_NAME = "sequences"
-_HEADER = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
+from benchmarks.recbole_sasrec import sasrec_config, write_rows
 
 
 def write_files(folder: Path, data: dict[str, np.ndarray], max_history: int) -> None:
@@ -36,10 +34,7 @@ def write_files(folder: Path, data: dict[str, np.ndarray], max_history: int) -> 
     ]
     targets = zip(data["target_user"].tolist(), data["target_item"].tolist(), strict=True)
     held = [(user, histories[user][-max_history:], item) for user, item in targets if user in histories]
-    (folder / _NAME).mkdir()
-    for part, some in (("train", rows), ("valid", held), ("test", held)):
-        lines = (f"{user}\t{' '.join(map(str, items))}\t{item}\n" for user, items, item in some)
-        (folder / _NAME / f"{_NAME}.{part}.inter").write_text(_HEADER + "".join(lines))
+    write_rows(folder, {"train": rows, "valid": held, "test": held})
 
 
 def main() -> None:
@@ -56,36 +51,14 @@ def main() -> None:
     data = dict(np.load(arguments.data))
     with tempfile.TemporaryDirectory() as name:
         write_files(Path(name), data, arguments.max_history)
-        config = Config(
-            model=SASRec,
-            dataset=_NAME,
-            config_dict={
-                "data_path": name,
-                "checkpoint_dir": name,
-                "benchmark_filename": ["train", "valid", "test"],
-                "alias_of_item_id": ["item_id_list"],
-                "load_col": {"inter": ["user_id", "item_id_list", "item_id"]},
-                "USER_ID_FIELD": "user_id",
-                "ITEM_ID_FIELD": "item_id",
-                "MAX_ITEM_LIST_LENGTH": arguments.max_history,
-                "loss_type": "CE",
-                "train_neg_sample_args": None,
-                "n_layers": 2,
-                "n_heads": 2,
-                "hidden_size": arguments.dim,
-                "inner_size": 4 * arguments.dim,
-                "hidden_dropout_prob": 0.3,
-                "attn_dropout_prob": 0.3,
-                "learning_rate": arguments.learning_rate,
-                "train_batch_size": arguments.batch_size,
-                "eval_args": {"mode": "full", "order": "TO", "group_by": "user"},
-                "metrics": ["NDCG"],
-                "topk": [10],
-                "valid_metric": "NDCG@10",
-                "use_gpu": False,
-                "show_progress": False,
-                "state": "ERROR",
-            },
+        config = sasrec_config(
+            name,
+            dim=arguments.dim,
+            dropout=0.3,
+            learning_rate=arguments.learning_rate,
+            batch_size=arguments.batch_size,
+            max_history=arguments.max_history,
+            seed=0,
         )
         init_seed(0, reproducibility=True)
         dataset = create_dataset(config)

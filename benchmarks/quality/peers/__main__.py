@@ -11,7 +11,6 @@ All items are ranked.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.peers import peer_environment
 from benchmarks.quality.peers.waiting import gain
 from benchmarks.quality.unseen import Integers, text_vectors
 from cocorec_cli.console import say
@@ -104,7 +104,7 @@ def main(args: list[str] | None = None) -> None:
         given = {key: vars(arguments)[key] for key in ("epochs", "patience", "dim", "batch_size", "max_history")}
         given |= {key: vars(arguments)[key] for key in ("threads", "seed", "learning_rate", "dropout")}
         options = [f"--{key.replace('_', '-')}={value}" for key, value in given.items()]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
+        environment = peer_environment(arguments.threads)
         subprocess.run(
             [*map(str, command), f"--model={model}", *options],
             check=True,

@@ -4,7 +4,6 @@ Reads the npz file that :mod:`benchmarks.quality.peers` writes, prints a JSON li
 test targets by the weights of the best epoch. RecBole trains a row per prefix: ``--batch-size`` counts rows.
 """
 
-import argparse
 import copy
 import sys
 import tempfile
@@ -13,16 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.data.interaction import Interaction
 from recbole.model.sequential_recommender import SASRec
 from recbole.trainer import Trainer
 from recbole.utils import init_seed
-from waiting import Best, rank_among
 
-_NAME = "sequences"
-_HEADER = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
+from benchmarks.quality.peers.waiting import Best, rank_among, read_arguments
+from benchmarks.recbole_sasrec import sasrec_config, write_rows
+
 _BATCH = 512
 
 
@@ -37,14 +35,11 @@ def write_files(folder: Path, data: dict[str, Any], longest: int) -> None:
     items, rows = data["items"].tolist(), []
     for user, (start, known) in enumerate(zip(data["offsets"].tolist(), data["train_end"].tolist(), strict=False)):
         rows += [(user, items[max(start, at - longest) : at], items[at]) for at in range(start + 1, start + known)]
-    (folder / _NAME).mkdir()
     parts = {"train": rows}
     for split in ("valid", "test"):
         targets = data[f"{split}_target"].tolist()
         parts[split] = list(zip(range(len(targets)), histories(data, split, longest), targets, strict=True))
-    for part, some in parts.items():
-        lines = (f"{user}\t{' '.join(map(str, before))}\t{item}\n" for user, before, item in some)
-        (folder / _NAME / f"{_NAME}.{part}.inter").write_text(_HEADER + "".join(lines))
+    write_rows(folder, parts)
 
 
 @torch.no_grad()
@@ -69,51 +64,20 @@ def ranks(model: Any, dataset: Any, data: dict[str, Any], split: str, longest: i
 
 def main() -> None:
     """Train it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data")
-    parser.add_argument("ranks", help="npy file for the ranks of the test targets")
-    parser.add_argument("--model", choices=("sasrec",), required=True)
-    for name in ("epochs", "patience", "dim", "batch-size", "max-history", "threads", "seed"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    for name in ("learning-rate", "dropout"):
-        parser.add_argument(f"--{name}", type=float, required=True)
-    arguments = parser.parse_args()
+    arguments = read_arguments(__doc__, ("sasrec",))
     torch.set_num_threads(arguments.threads)
     sys.argv = sys.argv[:1]  # RecBole reads options from there
     data, longest = dict(np.load(arguments.data)), arguments.max_history
     with tempfile.TemporaryDirectory() as name:
         write_files(Path(name), data, longest)
-        config = Config(
-            model=SASRec,
-            dataset=_NAME,
-            config_dict={
-                "data_path": name,
-                "checkpoint_dir": name,
-                "benchmark_filename": ["train", "valid", "test"],
-                "alias_of_item_id": ["item_id_list"],
-                "load_col": {"inter": ["user_id", "item_id_list", "item_id"]},
-                "USER_ID_FIELD": "user_id",
-                "ITEM_ID_FIELD": "item_id",
-                "MAX_ITEM_LIST_LENGTH": longest,
-                "loss_type": "CE",
-                "train_neg_sample_args": None,
-                "n_layers": 2,
-                "n_heads": 2,
-                "hidden_size": arguments.dim,
-                "inner_size": 4 * arguments.dim,
-                "hidden_dropout_prob": arguments.dropout,
-                "attn_dropout_prob": arguments.dropout,
-                "learning_rate": arguments.learning_rate,
-                "train_batch_size": arguments.batch_size,
-                "eval_args": {"mode": "full", "order": "TO", "group_by": "user"},
-                "metrics": ["NDCG"],
-                "topk": [10],
-                "valid_metric": "NDCG@10",
-                "use_gpu": False,
-                "show_progress": False,
-                "state": "ERROR",
-                "seed": arguments.seed,
-            },
+        config = sasrec_config(
+            name,
+            dim=arguments.dim,
+            dropout=arguments.dropout,
+            learning_rate=arguments.learning_rate,
+            batch_size=arguments.batch_size,
+            max_history=longest,
+            seed=arguments.seed,
         )
         init_seed(arguments.seed, reproducibility=True)
         dataset = create_dataset(config)

@@ -19,7 +19,8 @@ from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.fast_transformers import UniSRecModel
 from rectools.models import SASRecModel
-from waiting import Best, rank_among
+
+from benchmarks.quality.peers.waiting import Best, rank_among, read_arguments
 
 _BATCH = 512
 
@@ -149,15 +150,7 @@ def _log(user: Any, item: Any) -> pd.DataFrame:
 
 def main() -> None:
     """Train one of the models."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data")
-    parser.add_argument("ranks", help="npy file for the ranks of the test targets")
-    parser.add_argument("--model", choices=("unisrec", "sasrec"), required=True)
-    for name in ("epochs", "patience", "dim", "batch-size", "max-history", "threads", "seed"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    for name in ("learning-rate", "dropout"):
-        parser.add_argument(f"--{name}", type=float, required=True)
-    arguments = parser.parse_args()
+    arguments = read_arguments(__doc__, ("unisrec", "sasrec"))
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     kind = UniSRec if arguments.model == "unisrec" else SASRec

@@ -1,16 +1,35 @@
-"""Trains a peer epoch by epoch until validation no longer improves, and keeps its best state.
+"""What the scripts of the peers share: their command line, when to stop, the best state, ranks.
 
-Used by the scripts of the peers, with interpreters that do not have this toolkit.
+They run with interpreters that do not have this toolkit.
 """
 
+import argparse
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+
+def read_arguments(description: str | None, models: Sequence[str]) -> argparse.Namespace:
+    """The command line that :mod:`benchmarks.quality.peers` gives the script of a peer.
+
+    Args:
+        description: of the script.
+        models: that it knows.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", help="npz file of the sequences")
+    parser.add_argument("ranks", help="npy file for the ranks of the test targets")
+    parser.add_argument("--model", choices=tuple(models), required=True)
+    for name in ("epochs", "patience", "dim", "batch-size", "max-history", "threads", "seed"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    for name in ("learning-rate", "dropout"):
+        parser.add_argument(f"--{name}", type=float, required=True)
+    return parser.parse_args()
 
 
 def gain(ranks: npt.NDArray[np.int64]) -> float:
