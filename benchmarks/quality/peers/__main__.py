@@ -37,6 +37,9 @@ PEERS = {
 }
 """Script and model of each."""
 
+READ_TEXTS = ("rectools-unisrec",)
+"""Those that cannot do without ``embeddings.parquet``."""
+
 _COLUMNS = RANKS_SCHEMA.names[:3]
 
 
@@ -97,6 +100,8 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(args)
     script, model = PEERS[arguments.peer]
+    if arguments.peer in READ_TEXTS and not (arguments.workdir / EMBEDDINGS).exists():
+        parser.error(f"--peer {arguments.peer} reads texts: {arguments.workdir / EMBEDDINGS} does not exist")
     with tempfile.TemporaryDirectory() as name:
         data, found = Path(name) / "sequences.npz", Path(name) / "ranks.npy"
         sequences, wanted = write_data(data, arguments.workdir, arguments.max_history)

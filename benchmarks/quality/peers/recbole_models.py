@@ -18,16 +18,10 @@ from recbole.model.sequential_recommender import SASRec
 from recbole.trainer import Trainer
 from recbole.utils import init_seed
 
-from benchmarks.quality.peers.waiting import Best, rank_among, read_arguments
+from benchmarks.quality.peers.waiting import Best, histories, rank_among, read_arguments
 from benchmarks.recbole_sasrec import sasrec_config, write_rows
 
 _BATCH = 512
-
-
-def histories(data: dict[str, Any], split: str, longest: int) -> list[list[int]]:
-    """The last items before each target of a split."""
-    spans = zip(data[f"{split}_start"].tolist(), data[f"{split}_end"].tolist(), strict=True)
-    return [data["items"][max(start, end - longest) : end].tolist() for start, end in spans]
 
 
 def write_files(folder: Path, data: dict[str, Any], longest: int) -> None:
@@ -38,7 +32,8 @@ def write_files(folder: Path, data: dict[str, Any], longest: int) -> None:
     parts = {"train": rows}
     for split in ("valid", "test"):
         targets = data[f"{split}_target"].tolist()
-        parts[split] = list(zip(range(len(targets)), histories(data, split, longest), targets, strict=True))
+        before = [history.tolist() for history in histories(data, split, longest)]
+        parts[split] = list(zip(range(len(targets)), before, targets, strict=True))
     write_rows(folder, parts)
 
 
@@ -52,7 +47,7 @@ def ranks(model: Any, dataset: Any, data: dict[str, Any], split: str, longest: i
         part = before[start : start + _BATCH]
         padded = np.zeros((len(part), longest), np.int64)
         for row, history in zip(padded, part, strict=True):
-            row[: len(history)] = dataset.token2id("item_id", np.array(history).astype(str))
+            row[: len(history)] = dataset.token2id("item_id", history.astype(str))
         lengths = torch.tensor([len(history) for history in part])
         asked = Interaction({"item_id_list": torch.from_numpy(padded), "item_length": lengths})
         scores = model.full_sort_predict(asked)

@@ -20,7 +20,7 @@ from rectools.dataset import Dataset
 from rectools.fast_transformers import UniSRecModel
 from rectools.models import SASRecModel
 
-from benchmarks.quality.peers.waiting import Best, rank_among, read_arguments
+from benchmarks.quality.peers.waiting import Best, histories, rank_among, read_arguments
 
 _BATCH = 512
 
@@ -39,12 +39,6 @@ class Peer:
         user = np.repeat(np.arange(len(data["train_end"])), np.diff(data["offsets"]))
         used = places - data["offsets"][user] < data["train_end"][user]
         self.users, self.items = user[used], data["items"][used].astype(np.int64)
-
-    def histories(self, split: str) -> list[Any]:
-        """The last items before each target of a split."""
-        longest = self.arguments.max_history
-        starts, ends = self.data[f"{split}_start"], self.data[f"{split}_end"]
-        return [self.data["items"][max(start, end - longest) : end] for start, end in zip(starts, ends, strict=True)]
 
 
 class UniSRec(Peer):
@@ -87,12 +81,14 @@ class UniSRec(Peer):
     @torch.no_grad()
     def ranks(self, split: str, net: Any) -> Any:
         """Ranks of the targets of a split."""
-        histories, longest = self.histories(split), self.arguments.max_history
+        longest = self.arguments.max_history
+        before = histories(self.data, split, longest)
         target = self.model.map_item_ids(torch.from_numpy(self.data[f"{split}_target"].astype(np.int64))).numpy()
         table, found = net.project_all(), []
-        for start in range(0, len(histories), _BATCH):
-            padded = np.zeros((len(histories[start : start + _BATCH]), longest), np.int64)
-            for row, history in zip(padded, histories[start : start + _BATCH], strict=True):
+        for start in range(0, len(before), _BATCH):
+            part = before[start : start + _BATCH]
+            padded = np.zeros((len(part), longest), np.int64)
+            for row, history in zip(padded, part, strict=True):
                 known = self.model.map_item_ids(torch.from_numpy(history.astype(np.int64))).numpy()
                 known = known[known > 0]
                 row[longest - len(known) :] = known
@@ -129,9 +125,9 @@ class SASRec(Peer):
     def ranks(self, split: str, model: SASRecModel, top: int) -> Any:
         """Ranks of the targets of a split, where they are among the first ones."""
         target, last = self.data[f"{split}_target"].astype(np.int64), len(self.data["vectors"]) - 1
-        ranks, histories = np.full(len(target), last), self.histories(split)
-        for start in range(0, len(histories), _BATCH):
-            part = histories[start : start + _BATCH]
+        ranks, before = np.full(len(target), last), histories(self.data, split, self.arguments.max_history)
+        for start in range(0, len(before), _BATCH):
+            part = before[start : start + _BATCH]
             user = np.repeat(np.arange(len(part)), [len(history) for history in part])
             dataset = Dataset.construct(_log(user, np.concatenate(part).astype(np.int64)))
             found = model.recommend(

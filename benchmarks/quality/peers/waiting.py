@@ -1,4 +1,4 @@
-"""What the scripts of the peers share: their command line, when to stop, the best state, ranks.
+"""What the scripts of the peers share: their command line, histories, when to stop, the best state, ranks.
 
 They run with interpreters that do not have this toolkit.
 """
@@ -7,7 +7,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,18 @@ def read_arguments(description: str | None, models: Sequence[str]) -> argparse.N
     for name in ("learning-rate", "dropout"):
         parser.add_argument(f"--{name}", type=float, required=True)
     return parser.parse_args()
+
+
+def histories(data: Mapping[str, npt.NDArray[Any]], split: str, longest: int) -> list[npt.NDArray[np.int32]]:
+    """The last items before each target of a split.
+
+    Args:
+        data: arrays of the npz file.
+        split: ``valid`` or ``test``.
+        longest: items that a history keeps.
+    """
+    spans = zip(data[f"{split}_start"].tolist(), data[f"{split}_end"].tolist(), strict=True)
+    return [data["items"][max(start, end - longest) : end] for start, end in spans]
 
 
 def gain(ranks: npt.NDArray[np.int64]) -> float:

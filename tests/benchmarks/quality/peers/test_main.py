@@ -19,7 +19,7 @@ parser = argparse.ArgumentParser()
 for name in ("script", "data", "ranks", "--model", "--seed", "--dim"):
     parser.add_argument(name)
 arguments, _ = parser.parse_known_args()
-assert arguments.script.endswith("rectools_models.py") and arguments.model == "unisrec" and arguments.dim == "16"
+assert arguments.script.endswith("rectools_models.py") and arguments.model == "sasrec" and arguments.dim == "16"
 data = dict(np.load(arguments.data))
 np.save(arguments.ranks, data["test_target"])  # the item's number is its rank
 """
@@ -54,7 +54,7 @@ def test_its_ranks_are_compared(workdir: Path, tmp_path: Path, capsys: pytest.Ca
     python.write_text(f"#!{sys.executable}\n{PEER}")
     python.chmod(0o755)
     output = tmp_path / "peer.parquet"
-    main([str(workdir), str(python), str(output), "--peer", "rectools-unisrec", "--dim", "16"])
+    main([str(workdir), str(python), str(output), "--peer", "rectools-sasrec", "--dim", "16"])
     assert "test Recall@10 1.0000" in capsys.readouterr().err
     train(TrainOptions(model="popularity"), workdir=workdir)
     evaluate(EvaluateOptions(), workdir=workdir)
@@ -63,3 +63,12 @@ def test_its_ranks_are_compared(workdir: Path, tmp_path: Path, capsys: pytest.Ca
     assert set(ndcg) == {"work", "peer"}
     # The last items of the users, whose numbers are their ranks here.
     assert ndcg["peer"] == pytest.approx(np.mean([1 / np.log2(1 + rank) for rank in (5, 6, 1, 2)]))
+
+
+def test_a_peer_of_texts_is_not_run_without_them(
+    workdir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(workdir), sys.executable, str(tmp_path / "peer.parquet"), "--peer", "rectools-unisrec"])
+    assert ended.value.code == 2
+    assert "embeddings.parquet does not exist" in capsys.readouterr().err

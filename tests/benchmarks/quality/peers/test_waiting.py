@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from benchmarks.quality.peers.waiting import Best, gain, rank_among
+from benchmarks.quality.peers.waiting import Best, gain, histories, rank_among
 
 
 def ranks(*values: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -30,3 +30,8 @@ def test_gain_counts_the_first_ten() -> None:
 def test_what_scores_the_same_stands_before_the_target() -> None:
     scores = np.array([[0.5, 0.9, 0.5, 0.1], [0.3, 0.2, 0.1, 0.0]], np.float32)
     assert rank_among(scores, ranks(2, 0)).tolist() == [3, 1]
+
+
+def test_histories_keep_their_last_items() -> None:
+    data = {"items": ranks(7, 8, 9, 5), "valid_start": ranks(0, 3), "valid_end": ranks(3, 4)}
+    assert [history.tolist() for history in histories(data, "valid", 2)] == [[8, 9], [5]]
