@@ -66,6 +66,7 @@ def ours(workdir: Path, epochs: int, arguments: argparse.Namespace) -> list[dict
                 batch_size=arguments.batch_size,
                 learning_rate=arguments.learning_rate,
                 repeat_bias=False,
+                cooccurrence_bias=False,
                 epochs=epochs,
                 patience=epochs,
                 threads=arguments.threads,

@@ -95,7 +95,8 @@ def step_of(
     memory += (
         10 * weights * _F32
     )  # AdamW reads four numbers a weight and writes three, the average reads two and writes one
-    vectors, ring = 2 * n * d * _F32, (processes - 1) / processes
+    # Histories read the same vectors that targets are ranked by.
+    vectors, ring = n * d * _F32, (processes - 1) / processes
     return Step(
         flops=encoding + reading + scoring,
         memory=memory,

@@ -33,17 +33,20 @@ LEARNING_RATE, WEIGHT_DECAY, AVERAGE = 0.004, 1e-4, 0.98
 def prepare_ours(
     shape: Shape, *, targets: str, device: str, steps: int, seed: int, negatives: int, profile: bool
 ) -> Prepared:
-    """Steps as ``cocorec train`` does them."""
+    """Steps as ``cocorec train`` does them, of the model and losses of the reference."""
     _settings(device, seed)
     torch.use_deterministic_algorithms(device == "cpu", warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     where = torch.device(device)
     sequences, catalogue = make_sequences(shape, seed), make_catalogue(shape, seed)
-    model = CoCoRec.build(make_config(shape), catalogue)
+    # What the reference has: both masked losses, and neither the bias nor the free vectors of today's default.
+    config = replace(make_config(shape), cooccurrence_bias=False, with_ids=False)
+    model = CoCoRec.build(config, catalogue)
     model.to(where).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     average = WeightAverage(model, AVERAGE)
-    objective = make_objective(negatives)
+    masked = {name: getattr(ReferenceStep, name) for name in ("mcm_weight", "msa_weight")}
+    objective = replace(make_objective(negatives), **masked)
     items = torch.from_numpy(sequences.items.astype(np.int64)).to(where)
     windows = WINDOWS[targets](sequences, shape.max_history)
     sampler = Sampler(items, windows, shape.batch_size, seed)

@@ -32,8 +32,8 @@ def evaluate(
 
     Once with all items ranked and once without those of the user's history; the averages are over users.
 
-    Reads model/, sequences.parquet, items.parquet, embeddings.parquet and codes.parquet; makes metrics.json,
-    ranks.parquet and backtest.parquet.
+    Reads model/, sequences.parquet, items.parquet and what the model needs of embeddings.parquet and codes.parquet;
+    makes metrics.json, ranks.parquet and backtest.parquet.
     """
     thresholds = _parse(fail_under or [], ctx.params["cutoffs"])
 

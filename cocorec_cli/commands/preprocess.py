@@ -12,6 +12,7 @@ from stages.preprocess.options import PreprocessOptions
 def preprocess(ctx: typer.Context, memory_limit: MemoryLimit = None) -> None:
     """Turn an interaction log and the texts of the items into numbered items and histories.
 
-    Makes items.parquet and sequences.parquet. A split that comes with the log is kept, unless --split says otherwise.
+    Makes items.parquet, sequences.parquet and histories.parquet. A split that comes with the log is kept, unless
+    --split says otherwise.
     """
     run_stage(ctx, PreprocessOptions)

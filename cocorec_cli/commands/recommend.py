@@ -20,10 +20,10 @@ from stages.recommend.options import STANDARD, RecommendOptions
 def recommend(ctx: typer.Context) -> None:
     """Recommend to every user what comes next.
 
-    Reads model/, histories.parquet, items.parquet, embeddings.parquet and codes.parquet; makes
-    recommendations.parquet: lists for today, from whole histories, also for users whom filters keep out of training.
-    Who has no known item gets the popular ones and is marked in the column fallback. Interrupted, the same command goes
-    on after the users that were done.
+    Reads model/, histories.parquet, items.parquet and what the model needs of embeddings.parquet and codes.parquet;
+    makes recommendations.parquet: lists for today, from whole histories, also for users whom filters keep out of
+    training. Who has no known item gets the popular ones and is marked in the column fallback. Interrupted, the same
+    command goes on after the users that were done.
     """
     on_stdout = ctx.params["output"] == STANDARD
     if on_stdout and ctx.params["json"]:

@@ -12,6 +12,7 @@ from cocorec_cli.from_options import given_values, with_options
 from cocorec_cli.runner import check_paths, warn_of_unknown_variables
 from stages.artifacts.errors import UsageError
 from stages.artifacts.names import EXPORT_DIR
+from stages.frame.extras import how_to_install
 from stages.serve.options import INDEX, ServeOptions
 
 
@@ -19,10 +20,10 @@ from stages.serve.options import INDEX, ServeOptions
 def serve(ctx: typer.Context) -> None:
     """Answer over HTTP: recommendations for a history or a user, and similar items.
 
-    Reads model/, histories.parquet, items.parquet, embeddings.parquet and codes.parquet, with --search index also
-    export/, and takes a new model when
-    there is one, without losing a request. POST /recommend, GET /similar/ITEM_ID, /healthz, /metrics for Prometheus,
-    /docs. Ends on SIGTERM or Ctrl-C once the requests at work are answered.
+    Reads model/, histories.parquet, items.parquet and what the model needs of embeddings.parquet and codes.parquet,
+    with --search index also export/, and takes a new model when there is one, without losing a request. POST
+    /recommend, GET /similar/ITEM_ID, /healthz, /metrics for Prometheus, /docs. Ends on
+    SIGTERM or Ctrl-C once the requests at work are answered.
     """
     check_paths(ctx)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"])
@@ -34,7 +35,7 @@ def serve(ctx: typer.Context) -> None:
     except ModuleNotFoundError as error:
         raise UsageError(
             f"serve needs {error.name}, which is not installed",
-            "Install the extra that brings it: pip install 'cocorec[serve]'.",
+            f"Install the extra that brings it: {how_to_install('serve')}.",
         ) from None
     load_index = _load_index if options.search == INDEX else None
     stage.serve(options, workdir=ctx.params["workdir"], reporter=reporter, load_index=load_index)

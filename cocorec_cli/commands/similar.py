@@ -18,8 +18,9 @@ from stages.recommend.options import SimilarOptions
 def similar(ctx: typer.Context) -> None:
     """Find the items most like some items, by the trained model or by their texts.
 
-    Reads model/, items.parquet, embeddings.parquet and codes.parquet. Prints neighbours, the nearest first, with their
-    titles where there is a view of that name; writes nothing unless --output names a file.
+    Reads model/, items.parquet and what the model needs of embeddings.parquet and codes.parquet. Prints
+    neighbours, the nearest first, with their titles where there is a view of that name; writes nothing unless
+    --output names a file.
     """
     check_paths(ctx)
     reporter = ConsoleReporter(quiet=ctx.params["quiet"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from stages.artifacts.errors import UsageError
+from stages.frame.extras import how_to_install
 from stages.frame.machine import MACHINE, Device, Threads
 from stages.frame.options import Option, Options
 
@@ -99,5 +100,5 @@ def require_onnx() -> None:
     if missing := missing_libraries():
         raise UsageError(
             f"--formats onnx needs {', '.join(missing)}, not installed",
-            "Install them with `pip install 'cocorec[onnx]'`, or leave onnx out.",
+            f"Install them with the extra ({how_to_install('onnx')}), or leave onnx out.",
         )

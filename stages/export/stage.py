@@ -12,6 +12,7 @@ from stages.export.companions import are_there, companions, write_companions
 from stages.export.files import fresh_export, staged, told_of
 from stages.export.forms import Exporter
 from stages.export.options import CARD, FORMATS, ONNX, ExportOptions, missing_libraries, require_onnx
+from stages.frame.extras import how_to_install
 from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
@@ -99,9 +100,7 @@ def _formats(options: ExportOptions, run: StageRun) -> tuple[str, ...]:
     if options.formats:
         return tuple(name for name in FORMATS if name in options.formats)
     if missing := missing_libraries():
-        run.warn(
-            f"the encoder is not exported as ONNX: {', '.join(missing)} not installed (pip install 'cocorec[onnx]')"
-        )
+        run.warn(f"the encoder is not exported as ONNX: {', '.join(missing)} not installed ({how_to_install(ONNX)})")
     return tuple(name for name in FORMATS if name != ONNX or not missing)
 
 

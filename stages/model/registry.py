@@ -35,7 +35,7 @@ class Entry:
 MODELS = {
     "cocorec": Entry("stages.model.cocorec:CoCoRec", "texts and codes"),
     "text": Entry("stages.model.text:TextModel", "texts"),
-    "codes": Entry("stages.model.codes:CodesModel", "codes alone"),
+    "codes": Entry("stages.model.codes:CodesModel", "codes"),
     "unisrec": Entry("stages.model.unisrec:UniSRec", "texts through a mixture of experts"),
     "sasrec": Entry("stages.model.sasrec:SASRec", "item numbers"),
     "cooccurrence": Entry("stages.model.cooccurrence:Cooccurrence", "counts which items stand near each other"),

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from stages.artifacts.errors import CocorecError, UsageError
 from stages.artifacts.names import HistoryColumns
+from stages.frame.extras import how_to_install
 from stages.frame.log_place import MLFLOW, TENSORBOARD, log_place
 from stages.frame.run import StageRun
 from stages.metrics.accuracy import cutoff_of
@@ -152,5 +153,5 @@ def missing(package: str, extra: str, error: ImportError) -> UsageError:
     """The error for a writer whose package cannot be imported."""
     return UsageError(
         f"--log {extra} needs the package {package}, which cannot be imported: {error}",
-        f"Install the extra that brings it: pip install 'cocorec[{extra}]'.",
+        f"Install the extra that brings it: {how_to_install(extra)}.",
     )

@@ -10,6 +10,7 @@ from whole_histories import write_histories
 
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.names import INDEX, MODEL_WEIGHTS
+from stages.frame.extras import how_to_install
 from stages.model.files import read_config, save_model
 
 BLOCKED = """
@@ -33,7 +34,7 @@ def test_the_extra_that_is_missing_is_named(library, tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: serve needs {library}, which is not installed\n")
-    assert "pip install 'cocorec[serve]'" in done.stderr
+    assert how_to_install("serve") in done.stderr
 
 
 def test_what_cannot_be_served(cli, structured):

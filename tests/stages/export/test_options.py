@@ -4,6 +4,7 @@ import pytest
 
 from stages.artifacts.errors import UsageError
 from stages.export.options import ExportOptions, missing_libraries, require_onnx
+from stages.frame.extras import how_to_install
 
 
 @pytest.mark.parametrize(
@@ -28,4 +29,4 @@ def test_missing_libraries_are_named(monkeypatch):
     assert missing_libraries() == ["onnxscript"]
     with pytest.raises(UsageError, match="needs onnxscript, not installed") as caught:
         require_onnx()
-    assert "cocorec[onnx]" in str(caught.value.hint)
+    assert how_to_install("onnx") in str(caught.value.hint)
