@@ -166,6 +166,20 @@ def own_vectors(config: ModelConfig) -> nn.Parameter | None:
     return nn.Parameter(torch.zeros(config.items + 1, config.dim)) if config.with_ids else None
 
 
+def begin_apart_from_zero(bias: nn.Parameter, texts: Tensor) -> None:
+    """Draw the first values of a bias where an item has no text; elsewhere they stay as they are.
+
+    Such an item would begin as the zero vector, whose length the norm and the cosine divide by: its gradient there has
+    no bound, Adam remembers the square of it, and what it reached would not move for the rest of the training.
+
+    Args:
+        bias: what is added to what the texts say; any shape.
+        texts: (N + 1, M, t) view vectors, zero where missing, row 0 for no item.
+    """
+    if not bool(texts[1:].flatten(1).any(1).all()):
+        nn.init.normal_(bias, std=0.02)
+
+
 class ItemEncoder(nn.Module):
     """What encoders of items have in common: free vectors beside what describes an item.
 

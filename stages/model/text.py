@@ -1,7 +1,7 @@
 """The model ``text``: what the texts alone can do."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from stages.artifacts.names import EMBEDDINGS
 from stages.model import ranges
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
-from stages.model.layers import ItemEncoder, TextPerceptron, own_vectors
+from stages.model.layers import ItemEncoder, TextPerceptron, begin_apart_from_zero, own_vectors
 from stages.model.recommender import Recommender
 
 
@@ -52,6 +52,13 @@ class TextModel(Recommender):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, TextEncoder(config))
+
+    @classmethod
+    def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:
+        """See :meth:`Model.build`."""
+        model = super().build(config, catalogue)
+        begin_apart_from_zero(model.encoder.perceptron.outer.bias, model.encoder.texts)
+        return model
 
     def set_items(self, catalogue: Catalogue) -> None:
         """See :meth:`LearnedModel.set_items`."""

@@ -1,9 +1,14 @@
 import pytest
 import torch
+from models import config_for, objective_of
 from torch import nn
 
 from stages.model import layers
+from stages.model.batch import Batch
+from stages.model.catalogue import Catalogue
 from stages.model.layers import Attend, Dropout
+from stages.model.packing import Packing
+from stages.model.registry import model_class
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +110,35 @@ def test_attention_does_not_keep_the_scores_of_several_blocks(monkeypatch):
             Attend(1, 0.5).train()(query, key, value, causal=True).sum()
         kept.append(sum(found))
     assert kept[0] > 6 * 32 * 32 > kept[1]
+
+
+def catalogue_of(untold):
+    """Nine items with codes and texts; the items of these numbers have no text."""
+    texts, present = torch.randn(9, 2, 6), torch.ones(9, 2, dtype=torch.bool)
+    for item in untold:
+        texts[item - 1], present[item - 1] = 0.0, False
+    return Catalogue(9, torch.randint(5, (9, 4)), 5, texts, present, ("title", "brand"))
+
+
+@pytest.mark.parametrize("with_ids", [True, False])
+@pytest.mark.parametrize("name", ["text", "unisrec", "cocorec"])
+def test_items_without_text_do_not_begin_where_gradients_have_no_bound(name, with_ids):
+    catalogue = catalogue_of(untold=[2, 5])
+    model = model_class(name).build(config_for(name, catalogue, with_ids=with_ids), catalogue).train()
+    packing = Packing.of_lengths(torch.tensor([3, 2]))
+    batch = Batch(torch.tensor([1, 2, 3, 5, 2]), packing, torch.tensor([1, 2, 4]), torch.tensor([3, 5, 9]))
+    model.losses(batch, objective_of())["loss"].backward()
+    gradients = {
+        name: weights.grad.abs().max().item() for name, weights in model.named_parameters() if weights.grad is not None
+    }
+    assert max(gradients.values()) < 1e3, gradients
+
+
+@pytest.mark.parametrize("name", ["text", "unisrec", "cocorec"])
+def test_where_all_items_have_text_biases_begin_at_zero(name):
+    catalogue = catalogue_of(untold=[])
+    model = model_class(name).build(config_for(name, catalogue), catalogue)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            assert not module.bias.any()
+    assert name != "unisrec" or not model.encoder.mixture.bias.any()
