@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cocorec_cli.options import DEFAULT_WORKDIR
+from stages.model.registry import MODELS
 
 Facts = Mapping[str, Any]
 
@@ -22,6 +23,12 @@ def headline(stage: str, facts: Facts) -> str:
         return ""
 
 
+def _has_vectors(facts: Facts) -> bool:
+    """Whether `similar` can ask the model, whose name is among the facts; what is unknown may."""
+    known = MODELS.get(str(facts.get("model")))
+    return known is None or known.vectors
+
+
 def next_command(stage: str, facts: Facts, workdir: Path, config: Path | None = None) -> str | None:
     """What to type next.
 
@@ -32,7 +39,7 @@ def next_command(stage: str, facts: Facts, workdir: Path, config: Path | None = 
         config: the file that gave its options.
     """
     words = _NEXT.get(stage)
-    if words is None:
+    if words is None or (stage == "recommend" and not _has_vectors(facts)):
         return None
     if stage == "preprocess" and not facts.get("views"):
         words = ["train --model cooccurrence"]

@@ -96,7 +96,8 @@ class ModelConfig:
         require_known("--model", self.model, MODELS)
         require_known("--backbone", self.backbone, BACKBONES)
         for heads, option in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
-            if heads < 1 or self.dim % heads:
+            used = option == "--heads" or self.fusion_layers
+            if heads < 1 or (used and self.dim % heads):
                 raise UsageError(f"{option} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
         rates = ("dropout", "fusion_dropout", "new_item_rate")
         for value, option in ((getattr(self, name), "--" + name.replace("_", "-")) for name in rates):

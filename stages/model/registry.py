@@ -21,10 +21,12 @@ class Entry:
     Attributes:
         target: ``module:Class``; imported only when it is asked for.
         summary: a short phrase for the help of the option.
+        vectors: whether it has vectors of items; models that count have none.
     """
 
     target: str
     summary: str
+    vectors: bool = True
 
     def load(self) -> Any:
         """Import the class."""
@@ -38,9 +40,11 @@ MODELS = {
     "codes": Entry("stages.model.codes:CodesModel", "codes"),
     "unisrec": Entry("stages.model.unisrec:UniSRec", "texts through a mixture of experts"),
     "sasrec": Entry("stages.model.sasrec:SASRec", "item numbers"),
-    "cooccurrence": Entry("stages.model.cooccurrence:Cooccurrence", "counts which items stand near each other"),
-    "transitions": Entry("stages.model.transitions:Transitions", "counts which item followed which"),
-    "popularity": Entry("stages.model.popularity:Popularity", "counts how often an item occurred"),
+    "cooccurrence": Entry(
+        "stages.model.cooccurrence:Cooccurrence", "counts which items stand near each other", vectors=False
+    ),
+    "transitions": Entry("stages.model.transitions:Transitions", "counts which item followed which", vectors=False),
+    "popularity": Entry("stages.model.popularity:Popularity", "counts how often an item occurred", vectors=False),
 }
 """The values of ``--model``, in the order of its help."""
 

@@ -281,7 +281,7 @@ class Recommender:
         if not 1 <= top <= len(self.items):
             raise UsageError(
                 f"--top must be from 1 to {len(self.items):,}, the items of the catalogue, is {top:,}",
-                "A usual value is 10.",
+                f"Give --top {min(10, len(self.items))}.",
             )
 
     @cached_property

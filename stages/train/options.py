@@ -304,7 +304,8 @@ class TrainOptions(Options):
         Raises:
             UsageError: naming the option.
         """
-        for heads, flag in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
+        divided = {"--heads": self.heads, **({"--fusion-heads": self.fusion_heads} if self.fusion_layers else {})}
+        for flag, heads in divided.items():
             if self.dim % heads:
                 raise UsageError(f"{flag} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
         if self.log is None and (self.log_to or self.log_name):

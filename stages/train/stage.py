@@ -21,7 +21,7 @@ from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.frame.run import StageRun
 from stages.frame.threads import busy_note, threads
-from stages.model.base import LearnedModel
+from stages.model.base import LearnedModel, Model
 from stages.model.catalogue import Catalogue, read_catalogue
 from stages.model.config import ModelConfig
 from stages.model.device import share_device
@@ -72,6 +72,8 @@ def train(
             "stages.train:train", options, workdir=run.workdir, force=force, reporter=run.reporter, count=count
         )
 
+    if said := _masked_without_codes(options, known):
+        run.warn(said)
     if slow := slow_bfloat16(options.precision, device.type):
         run.warn(slow)
     if device.type == "cpu" and (said := busy_note(options.threads)):
@@ -92,7 +94,9 @@ def train(
             windows = WINDOWS[options.targets](sequences, options.max_history)
             if not len(windows):
                 raise DataError(
-                    f"{run.path(SEQUENCES)}: no user has two items to train on", "Lower --k-core or add data."
+                    f"{run.path(SEQUENCES)}: no user has two items to train on",
+                    "Leave-one-out keeps a user's last two items for validation and test, so some users need four; "
+                    "`cocorec preprocess --split temporal` divides by time instead.",
                 )
             validation = queries(sequences, "valid", options.max_history)
             if not len(validation.user):
@@ -114,6 +118,15 @@ def train(
                 write_table(run.path(HISTORY), history_table(fitted.history), lineage)
                 save_model(run.workdir, config, model_tensors(model, catalogue), lineage, items)
     return run.result(facts, rates=fitted.rates)
+
+
+def _masked_without_codes(options: TrainOptions, known: type[Model]) -> str | None:
+    """That weights were given for losses that the model does not have; ``None`` where it has them."""
+    asked = {"--mcm-weight": options.mcm_weight, "--msa-weight": options.msa_weight}
+    given = [f"{option} {weight:g}" for option, weight in asked.items() if weight]
+    if not given or (issubclass(known, LearnedModel) and {"mcm", "msa"} <= set(known.loss_names)):
+        return None
+    return f"the model {options.model} has no codes to mask: {' and '.join(given)} change nothing (see --model cocorec)"
 
 
 def _config(options: TrainOptions, catalogue: Catalogue) -> ModelConfig:

@@ -18,6 +18,12 @@ def test_each_stage_leads_to_the_next():
     assert next_command("tune", {}, WORKDIR) is None
 
 
+def test_models_without_vectors_do_not_lead_to_similar():
+    assert next_command("recommend", {"model": "popularity"}, WORKDIR) is None
+    assert next_command("recommend", {"model": "sasrec"}, WORKDIR) == "cocorec similar ITEM_ID"
+    assert next_command("recommend", {"model": "of another version"}, WORKDIR) == "cocorec similar ITEM_ID"
+
+
 def test_it_names_the_work_directory_or_the_configuration_file():
     assert next_command("train", {}, Path("a b")) == "cocorec evaluate --workdir 'a b'"
     assert next_command("train", {}, Path("w"), Path("c.toml")) == "cocorec evaluate --config c.toml"

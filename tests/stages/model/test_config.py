@@ -52,3 +52,7 @@ def test_a_missing_size_is_not_guessed():
 def test_sizes_that_fit_no_model(sizes, named):
     with pytest.raises(UsageError, match=named):
         config_of("sasrec", 7, **sizes)
+
+
+def test_heads_of_fusion_matter_where_there_is_fusion():
+    assert config_of("sasrec", 7, fusion_heads=3, fusion_layers=0).fusion_heads == 3

@@ -1,5 +1,6 @@
 import pytest
 
+from stages.artifacts.errors import UsageError
 from stages.train.options import TrainOptions
 
 
@@ -9,6 +10,14 @@ def test_short_epochs_are_waited_for_longer(steps, epochs):
     assert options.waits(steps) == epochs
     assert not options.over(2 + epochs - 1, 2, steps)
     assert options.over(2 + epochs, 2, steps)
+
+
+def test_heads_divide_the_width_where_there_are_such_layers():
+    with pytest.raises(UsageError, match="--heads 2 does not divide --dim 7"):
+        TrainOptions(dim=7).check()
+    TrainOptions(dim=7, heads=1).check()
+    with pytest.raises(UsageError, match="--fusion-heads 2 does not divide --dim 7"):
+        TrainOptions(dim=7, heads=1, fusion_layers=1).check()
 
 
 def test_patience_and_epochs_are_taken_at_their_word():

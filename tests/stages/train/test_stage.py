@@ -146,6 +146,13 @@ def test_the_threads_are_told_and_make_nothing_stale(structured, small):
     assert again.skipped and again.facts["threads"] == 2
 
 
+def test_losses_that_a_model_does_not_have_are_warned_of(structured, small):
+    masked = {"fusion_layers": 1, "mcm_weight": 0.5, "msa_weight": 0.1}
+    [said] = train(TrainOptions(epochs=1, **{**small, **masked, "model": "text"}), workdir=structured).warnings
+    assert said.startswith("the model text has no codes to mask: --mcm-weight 0.5 and --msa-weight 0.1 change nothing")
+    assert not train(TrainOptions(epochs=1, **{**small, **masked, "model": "cocorec"}), workdir=structured).warnings
+
+
 def test_emulated_bfloat16_is_warned_of(structured, small, monkeypatch):
     # Another processor cannot be had in a test.
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
