@@ -1,6 +1,6 @@
 """What models with semantic codes share: the fusion encoder and the masked pass with its two losses."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,7 +10,6 @@ from stages.model.catalogue import Catalogue
 from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
 from stages.model.fusion import CodeFusion, Fused
-from stages.model.layers import begin_apart_from_zero
 from stages.model.losses import masked_code_modelling, masked_sequence_alignment
 from stages.model.objective import Objective
 from stages.model.recommender import Recommender
@@ -28,14 +27,6 @@ class CodedRecommender(Recommender):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, CodeFusion(config))
-
-    @classmethod
-    def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:
-        """See :meth:`Model.build`."""
-        model = super().build(config, catalogue)
-        if model.encoder.residual is not None:
-            begin_apart_from_zero(model.encoder.residual.outer.bias, model.encoder.texts)
-        return model
 
     def set_items(self, catalogue: Catalogue) -> None:
         """See :meth:`LearnedModel.set_items`."""

@@ -86,7 +86,6 @@ class CodeFusion(ItemEncoder):
     """
 
     rows: Tensor
-    texts: Tensor
     present: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
@@ -107,6 +106,11 @@ class CodeFusion(ItemEncoder):
         self.register_buffer("texts", torch.zeros(n, m, config.text_dim), persistent=False)
         self.register_buffer("present", torch.ones(n, m, dtype=torch.bool), persistent=False)
         self.all_present = True
+
+    @property
+    def text_bias(self) -> nn.Parameter | None:
+        """See :attr:`ItemEncoder.text_bias`."""
+        return None if self.residual is None else self.residual.outer.bias
 
     def set_items(self, codes: Tensor, texts: Tensor | None, present: Tensor | None) -> None:
         """Give the catalogue.

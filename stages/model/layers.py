@@ -166,30 +166,32 @@ def own_vectors(config: ModelConfig) -> nn.Parameter | None:
     return nn.Parameter(torch.zeros(config.items + 1, config.dim)) if config.with_ids else None
 
 
-def begin_apart_from_zero(bias: nn.Parameter, texts: Tensor) -> None:
-    """Draw the first values of a bias where an item has no text; elsewhere they stay as they are.
-
-    Such an item would begin as the zero vector, whose length the norm and the cosine divide by: its gradient there has
-    no bound, Adam remembers the square of it, and what it reached would not move for the rest of the training.
-
-    Args:
-        bias: what is added to what the texts say; any shape.
-        texts: (N + 1, M, t) view vectors, zero where missing, row 0 for no item.
-    """
-    if not bool(texts[1:].flatten(1).any(1).all()):
-        nn.init.normal_(bias, std=0.02)
-
-
 class ItemEncoder(nn.Module):
     """What encoders of items have in common: free vectors beside what describes an item.
 
     Attributes:
         ids: (N + 1, d), see :func:`own_vectors`.
+        texts: (N + 1, M, t) view vectors, zero where missing; row 0 is no item.
         as_new: (N + 1,) bool, items that this step of training treats as if they came later; ``None`` for none.
     """
 
     ids: nn.Parameter | None
+    texts: Tensor
     as_new: Tensor | None = None
+
+    @property
+    def text_bias(self) -> nn.Parameter | None:
+        """What is added to what an item's texts say, any shape; ``None`` where something else is added to that."""
+        return None
+
+    def begin_apart_from_zero(self) -> None:
+        """Draw the first values of :attr:`text_bias` if there is an item without any text; else leave them.
+
+        Such an item would begin as the zero vector, whose length the norm and the cosine divide by: its gradient there
+        has no bound, Adam remembers the square of it, and what it reached would not move for the rest of the training.
+        """
+        if self.text_bias is not None and not bool(self.texts[1:].flatten(1).any(1).all()):
+            nn.init.normal_(self.text_bias, std=0.02)
 
     def read_own_vectors(self, items: Tensor) -> Tensor | None:
         """Those of items (n,), (n, d), zero for new ones; ``None`` without."""

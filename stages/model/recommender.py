@@ -1,7 +1,7 @@
 """What all learned models share: an item encoder, a backbone, L_rec and scores by cosine."""
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
 from stages.model.cooccurrence_bias import CooccurrenceBias, with_new_items, with_other_items
 from stages.model.cosines import Cosines
+from stages.model.layers import ItemEncoder
 from stages.model.losses import recommendation
 from stages.model.objective import Objective
 from stages.model.packing import Packing
@@ -50,6 +51,14 @@ class Recommender(LearnedModel):
         )
         self.new_item_boost = 0.0
         self.apply(_initialise)
+
+    @classmethod
+    def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:
+        """See :meth:`Model.build`."""
+        model = super().build(config, catalogue)
+        if isinstance(model.encoder, ItemEncoder):
+            model.encoder.begin_apart_from_zero()
+        return model
 
     def set_items(self, catalogue: Catalogue) -> None:
         """See :meth:`LearnedModel.set_items`; here nothing but the number of items is needed."""

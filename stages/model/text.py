@@ -1,16 +1,16 @@
 """The model ``text``: what the texts alone can do."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stages.artifacts.names import EMBEDDINGS
 from stages.model import ranges
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
-from stages.model.layers import ItemEncoder, TextPerceptron, begin_apart_from_zero, own_vectors
+from stages.model.layers import ItemEncoder, TextPerceptron, own_vectors
 from stages.model.recommender import Recommender
 
 
@@ -20,8 +20,6 @@ class TextEncoder(ItemEncoder):
     Buffers as in :class:`stages.model.fusion.CodeFusion`.
     """
 
-    texts: Tensor
-
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.views * config.text_dim
@@ -29,6 +27,11 @@ class TextEncoder(ItemEncoder):
         self.ids = own_vectors(config)
         shape = (config.items + 1, config.views, config.text_dim)
         self.register_buffer("texts", torch.zeros(shape), persistent=False)
+
+    @property
+    def text_bias(self) -> nn.Parameter:
+        """See :attr:`ItemEncoder.text_bias`."""
+        return self.perceptron.outer.bias
 
     def set_items(self, texts: Tensor) -> None:
         """Give the catalogue: (N, M, t), zero where a view is missing."""
@@ -52,13 +55,6 @@ class TextModel(Recommender):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, TextEncoder(config))
-
-    @classmethod
-    def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:
-        """See :meth:`Model.build`."""
-        model = super().build(config, catalogue)
-        begin_apart_from_zero(model.encoder.perceptron.outer.bias, model.encoder.texts)
-        return model
 
     def set_items(self, catalogue: Catalogue) -> None:
         """See :meth:`LearnedModel.set_items`."""

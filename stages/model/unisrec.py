@@ -8,7 +8,7 @@ Reference: Hou et al., Towards universal sequence representation learning for re
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from stages.artifacts.names import EMBEDDINGS
 from stages.model import ranges
 from stages.model.catalogue import Catalogue
 from stages.model.config import ModelConfig
-from stages.model.layers import Dropout, ItemEncoder, begin_apart_from_zero, own_vectors
+from stages.model.layers import Dropout, ItemEncoder, own_vectors
 from stages.model.recommender import Recommender
 
 _LEAST_NOISE = 1e-2
@@ -68,8 +68,6 @@ class ExpertEncoder(ItemEncoder):
     Buffers as in :class:`stages.model.fusion.CodeFusion`.
     """
 
-    texts: Tensor
-
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.views * config.text_dim
@@ -77,6 +75,11 @@ class ExpertEncoder(ItemEncoder):
         self.ids = own_vectors(config)
         shape = (config.items + 1, config.views, config.text_dim)
         self.register_buffer("texts", torch.zeros(shape), persistent=False)
+
+    @property
+    def text_bias(self) -> nn.Parameter:
+        """See :attr:`ItemEncoder.text_bias`."""
+        return self.mixture.bias
 
     def set_items(self, texts: Tensor) -> None:
         """Give the catalogue: (N, M, t), zero where a view is missing."""
@@ -100,13 +103,6 @@ class UniSRec(Recommender):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, ExpertEncoder(config))
-
-    @classmethod
-    def build(cls, config: ModelConfig, catalogue: Catalogue) -> Self:
-        """See :meth:`Model.build`."""
-        model = super().build(config, catalogue)
-        begin_apart_from_zero(model.encoder.mixture.bias, model.encoder.texts)
-        return model
 
     def set_items(self, catalogue: Catalogue) -> None:
         """See :meth:`LearnedModel.set_items`."""
