@@ -27,6 +27,22 @@ _ADDED = {"backbone": "transformer", "experts": 8}
 """Attributes that files of version 0.1 lack, and what its models, which had no such choice, count as."""
 
 
+def require_divisors(dim: int, *, heads: int, fusion_heads: int) -> None:
+    """Refuse numbers of heads that do not share the width out evenly.
+
+    Args:
+        dim: d.
+        heads: of the backbone.
+        fusion_heads: of the fusion layers; 1 where there are none.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    for count, option in ((heads, "--heads"), (fusion_heads, "--fusion-heads")):
+        if count < 1 or dim % count:
+            raise UsageError(f"{option} {count} does not divide --dim {dim}", "Choose a divisor of --dim.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Sizes of a model. There are no defaults here: those of a run are declared with the options of ``train``.
@@ -95,10 +111,7 @@ class ModelConfig:
         """
         require_known("--model", self.model, MODELS)
         require_known("--backbone", self.backbone, BACKBONES)
-        for heads, option in ((self.heads, "--heads"), (self.fusion_heads, "--fusion-heads")):
-            used = option == "--heads" or self.fusion_layers
-            if heads < 1 or (used and self.dim % heads):
-                raise UsageError(f"{option} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
+        require_divisors(self.dim, heads=self.heads, fusion_heads=self.fusion_heads if self.fusion_layers else 1)
         rates = ("dropout", "fusion_dropout", "new_item_rate")
         for value, option in ((getattr(self, name), "--" + name.replace("_", "-")) for name in rates):
             if not 0 <= value < 1:

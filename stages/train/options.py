@@ -9,6 +9,7 @@ from stages.artifacts.errors import UsageError
 from stages.frame.log_place import LOGS
 from stages.frame.machine import MACHINE, Device, Processes, ProcessTimeout, Threads
 from stages.frame.options import Option, Options
+from stages.model.config import require_divisors
 from stages.model.registry import BACKBONES, MODELS, choices_help
 
 SELECTION_METRIC = "ndcg@10"
@@ -304,10 +305,7 @@ class TrainOptions(Options):
         Raises:
             UsageError: naming the option.
         """
-        divided = {"--heads": self.heads, **({"--fusion-heads": self.fusion_heads} if self.fusion_layers else {})}
-        for flag, heads in divided.items():
-            if self.dim % heads:
-                raise UsageError(f"{flag} {heads} does not divide --dim {self.dim}", "Choose a divisor of --dim.")
+        require_divisors(self.dim, heads=self.heads, fusion_heads=self.fusion_heads if self.fusion_layers else 1)
         if self.log is None and (self.log_to or self.log_name):
             flag = "--log-to" if self.log_to else "--log-name"
             raise UsageError(f"{flag} says where nothing goes", f"Add --log {' or --log '.join(LOGS)}.")
