@@ -26,8 +26,9 @@ def hide(scores: Tensor, seen: tuple[Tensor, Tensor] | None = None, allowed: Ten
 def product(users: Tensor, candidates: Tensor) -> Tensor:
     """Inner products (b, N + 1) of vectors (b, d) with those of all items (N + 1, d).
 
-    With one thread of a CPU a row has the same bits whether it is multiplied alone or among others, so that a server answers what a run
-    over all users writes: for a few rows the libraries take other kernels, which add in another order. Several threads divide the rows, and may do so after all.
+    With one thread of a CPU a row has the same bits whether it is multiplied alone or among others, so that a server
+    answers what a run over all users writes: for a few rows the libraries take other kernels, which add in another
+    order. Several threads divide the rows, and may do so after all.
     """
     missing = LEAST_ROWS - len(users) if users.device.type == "cpu" else 0
     if missing <= 0:
