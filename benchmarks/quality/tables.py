@@ -23,6 +23,9 @@ TESTED = ("ndcg@10", "recall@10")
 
 RESAMPLES = 10_000
 
+SHARES = (0.9, 0.95, 0.98, 0.99, 1.0)
+"""Of the baseline's best validation NDCG@10, which the CPU seconds are told for."""
+
 _COLUMNS = (
     (PROTOCOLS[0], ("recall@10", "ndcg@10", "recall@50", "ndcg@50")),
     (PROTOCOLS[1], ("recall@10", "ndcg@10")),
@@ -65,6 +68,7 @@ def _data_set(plan: Plan, name: str, results: Results, split: str, resamples: in
     yield from ("", *_table(*_accuracy(results.rows)), "")
     if plan.baseline in results.rows and len(results.rows) > 1:
         yield from _differences(plan, results.rows, resamples)
+        yield from _times(plan.baseline, results.rows)
     if unseen:
         yield from ("Targets of items that training never saw, all items ranked:", "")
         yield from (*_table(["row", "Recall@10", "NDCG@10"], _of_unseen(results.rows)), "")
@@ -121,6 +125,26 @@ def _differences(plan: Plan, rows: Mapping[str, Sequence[Measured]], resamples: 
             cells.append(f"{one['p_holm']:.3g}")
         body.append(cells)
     yield from ("", *_table(head, body), "")
+
+
+def _times(baseline: str, rows: Mapping[str, Sequence[Measured]]) -> Iterator[str]:
+    """CPU seconds until validation is as good as shares of the baseline's best, of the first seed that it has."""
+    first = rows[baseline][0]
+    runs = {name: run for name, found in rows.items() for run in found if run.seed == first.seed}
+    best = first.trained["validation"]["ndcg@10"]
+    goals = [share * best for share in SHARES]
+    body = [[name, *map(_seconds, map(run.cpu_to_reach, goals))] for name, run in runs.items()]
+    body = [cells for cells in body if any(cell != "-" for cell in cells[1:])]
+    yield (
+        f"CPU seconds of training, seed {first.seed}, until validation NDCG@10 first reaches a share of the best that "
+        f"`{baseline}` has; rows that reach none are left out."
+    )
+    head = ["row", *(f"{share:.0%}: {goal:.4f}" for share, goal in zip(SHARES, goals, strict=True))]
+    yield from ("", *_table(head, body), "")
+
+
+def _seconds(spent: float | None) -> str:
+    return "-" if spent is None else f"{spent:.0f}"
 
 
 def _of_unseen(rows: Mapping[str, Sequence[Measured]]) -> list[list[str]]:

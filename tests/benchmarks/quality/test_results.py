@@ -32,3 +32,13 @@ def test_runs_of_other_options_are_not_taken(made, tmp_path):
 def test_another_split_has_no_results(made):
     results = read_results(made.runs, read_plan(made.plan), "invented", "valid")
     assert (results.rows, results.looks) == ({}, 0)
+
+
+def test_the_course_of_a_run_tells_when_validation_was_how_good(made):
+    results = read_results(made.runs, read_plan(made.plan), "invented", "test")
+    for run in (run for found in results.rows.values() for run in found):
+        best = run.trained["validation"]["ndcg@10"]
+        assert len(run.course) == run.trained["epochs"]
+        assert run.cpu_to_reach(best) == run.cpu_to_best
+        assert run.cpu_to_reach(0.0) == run.course[0][1] <= run.cpu_to_best
+        assert run.cpu_to_reach(best + 1e-6) is None

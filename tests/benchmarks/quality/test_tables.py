@@ -3,6 +3,7 @@ import json
 import pytest
 
 from benchmarks.quality.plan import read_plan
+from benchmarks.quality.results import read_results
 from benchmarks.quality.tables import main, markdown
 from stages.compare import CompareOptions, compare
 
@@ -58,6 +59,15 @@ def test_differences_are_those_of_compare(made, lines):
     assert found[2] == f"{ndcg['p_holm']:.3g}"
     assert found[4] == f"{recall['p_holm']:.3g}"
     assert "correction over all 2 tests of this table" in "\n".join(lines)
+
+
+def test_cpu_seconds_until_validation_is_as_good_as_the_baseline(made, lines):
+    small = read_results(made.runs, read_plan(made.plan), "invented", "test").rows["small"][0]
+    best = small.trained["validation"]["ndcg@10"]
+    head, found = cells(lines, "| row | 90%"), cells(lines, "| small", 1)
+    assert head[1:] == [f"{share:.0%}: {share * best:.4f}" for share in (0.9, 0.95, 0.98, 0.99, 1.0)]
+    assert found[1] == f"{small.cpu_to_reach(0.9 * best):.0f}"
+    assert found[5] == f"{small.cpu_to_best:.0f}"
 
 
 def test_items_that_training_never_saw_have_their_table(made, lines):
