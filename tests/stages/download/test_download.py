@@ -6,27 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from recording import Recorder
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lock import locked
 from stages.artifacts.names import DOWNLOAD
 from stages.download import DownloadOptions, download, stage
 from stages.download.options import BASE_URL
-from stages.frame.reporter import Reporter
 
 CATEGORY = "Video_Games"
-
-
-class Listener(Reporter):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.said.append(message)
-
-    warn = info
 
 
 def visible(folder: Path) -> list[str]:
@@ -82,7 +70,7 @@ def test_a_damaged_file_is_fetched_again(games, fetch, here, damage):
         path.unlink()
     else:
         path.write_bytes(content[:-1] + (b"" if damage == "cut" else bytes([content[-1] ^ 1])))
-    listener = Listener()
+    listener = Recorder()
     assert [row["state"] for row in fetch(reporter=listener).facts["files"]] == ["verified"] * 3 + ["downloaded"]
     assert games.paths == [f"raw/meta_categories/{path.name}"]
     assert path.read_bytes() == content

@@ -8,33 +8,23 @@ from pathlib import Path
 
 import pytest
 from mirror import MODIFIED, Fault, Mirror
+from recording import Recorder
 
 from stages.artifacts.errors import DataError
 from stages.download.transfer import Transfer
-from stages.frame.reporter import Reporter
 
 NAME = "a.csv.gz"
 CONTENT = gzip.compress(random.Random(0).randbytes(30_000), 1, mtime=0)
 Make = Callable[..., Transfer]
 
 
-class Listener(Reporter):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.said.append(message)
+@pytest.fixture
+def listener() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture
-def listener() -> Listener:
-    return Listener()
-
-
-@pytest.fixture
-def transfer(mirror: Mirror, tmp_path: Path, listener: Listener, waits: list[float]) -> Make:
+def transfer(mirror: Mirror, tmp_path: Path, listener: Recorder, waits: list[float]) -> Make:
     mirror.files = {NAME: CONTENT}
 
     def make(most_bytes: int = 1 << 20, retries: int = 1) -> Transfer:
@@ -55,7 +45,7 @@ def test_a_whole_file_lies_in_its_part(transfer: Make, mirror: Mirror, tmp_path:
     assert (mirror.paths, waits) == ([NAME], [])
 
 
-def test_a_cut_transfer_goes_on(transfer: Make, mirror: Mirror, listener: Listener, waits: list[float]) -> None:
+def test_a_cut_transfer_goes_on(transfer: Make, mirror: Mirror, listener: Recorder, waits: list[float]) -> None:
     mirror.faults[NAME] = [Fault(cut=1000)]
     fetched = transfer().run()
     assert fetched.resumed

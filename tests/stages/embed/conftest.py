@@ -4,27 +4,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from recording import Recorder
 from tiny import WORDS, save_tiny_model
 
 from stages.artifacts import names
 from stages.artifacts.items import items_schema
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.tables import write_table
-from stages.frame.reporter import Reporter
-
-
-class Recorder(Reporter):
-    """Keeps what a stage says."""
-
-    def __init__(self) -> None:
-        self.infos: list[str] = []
-        self.warnings: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.infos.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 @pytest.fixture

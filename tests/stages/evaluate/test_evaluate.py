@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from growth import grow
+from recording import Recorder
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage, read_lineage
@@ -24,18 +25,9 @@ from stages.artifacts.names import (
 from stages.artifacts.sequences import read_sequences
 from stages.artifacts.tables import write_table
 from stages.evaluate import EvaluateOptions, evaluate
-from stages.frame.reporter import Reporter
 from stages.model.files import load_tensors, save_tensors
 from stages.model.registry import MODELS
 from stages.train import TrainOptions, train
-
-
-class Said(Reporter):
-    def __init__(self):
-        self.messages = []
-
-    def info(self, message):
-        self.messages.append(message)
 
 
 @pytest.fixture
@@ -192,12 +184,12 @@ def test_diversity_of_a_model_without_texts(structured, small):
     facts = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=structured).facts
     assert facts["beyond_accuracy"]["diversity@10"] > 0
     (structured / EMBEDDINGS).unlink()
-    reporter = Said()
+    reporter = Recorder()
     result = evaluate(EvaluateOptions(resamples=10, device="cpu"), workdir=structured, reporter=reporter)
     assert not result.skipped
     assert "diversity@10" not in result.facts["beyond_accuracy"]
     assert "coverage@10" in result.facts["beyond_accuracy"]
-    assert any("no embeddings.parquet" in message for message in reporter.messages)
+    assert any("no embeddings.parquet" in message for message in reporter.infos)
 
 
 def test_items_of_another_size_are_refused(structured, small):

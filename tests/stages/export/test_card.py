@@ -2,25 +2,17 @@ import json
 
 import pytest
 from huggingface_hub import ModelCard
+from recording import Recorder
 
 from stages.artifacts.lineage import read_lineage
 from stages.artifacts.names import METRICS, MODEL_CARD, MODEL_WEIGHTS
 from stages.evaluate import EvaluateOptions, evaluate
 from stages.export import ExportOptions, export
-from stages.frame.reporter import Reporter
 from stages.model.files import load_tensors, save_tensors
 
 
-class Said(Reporter):
-    def __init__(self):
-        self.warnings = []
-
-    def warn(self, message):
-        self.warnings.append(message)
-
-
 def card(workdir, **options):
-    said = Said()
+    said = Recorder()
     result = export(ExportOptions(formats=("card",), device="cpu", **options), workdir=workdir, reporter=said)
     return result, said.warnings
 

@@ -5,26 +5,18 @@ import time
 
 import pyarrow as pa
 import pytest
+from recording import Recorder
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import Lineage
 from stages.artifacts.names import CODES, EMBEDDINGS, ITEMS, QUANTIZER
 from stages.artifacts.tables import write_table
-from stages.frame.reporter import Reporter
 from stages.frame.run import StageRun
 from stages.quantize import QuantizeOptions
 from stages.quantize.file import save_quantizer
 
 TABLE = pa.table({"item": [1, 2]})
-
-
-class Heard(Reporter):
-    def __init__(self):
-        self.warnings = []
-
-    def warn(self, message):
-        self.warnings.append(message)
 
 
 @pytest.fixture
@@ -124,7 +116,7 @@ def test_the_lineage_has_what_the_stage_resolved(workdir):
 
 
 def test_warnings_are_told_at_once_and_with_the_result(workdir):
-    heard = Heard()
+    heard = Recorder()
     run = StageRun("quantize", QuantizeOptions(), workdir, heard)
     run.warn("few items")
     assert heard.warnings == ["few items"]

@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
+from recording import Recorder
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.fingerprints import Fingerprints
 from stages.artifacts.lineage import read_lineage, require_consistent
 from stages.artifacts.names import HISTORIES, ITEMS, SEQUENCES
 from stages.artifacts.tables import read_table, write_table
-from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.preprocess import PreprocessOptions, preprocess
 
@@ -169,17 +169,10 @@ def test_damaged_artifact_is_made_anew(log: Path, texts: Path, tmp_path: Path) -
     assert outputs(tmp_path / "w") == before
 
 
-class _Recorder(Reporter):
+class _Following(Recorder):
     def __init__(self) -> None:
-        self.infos: list[str] = []
-        self.warnings: list[str] = []
+        super().__init__()
         self.tracked: dict[str, int] = {}
-
-    def info(self, message: str) -> None:
-        self.infos.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
     @contextmanager
     def track(self, label: str, total: int | None = None, unit: str = "") -> Iterator[Callable[[int], None]]:
@@ -190,7 +183,7 @@ class _Recorder(Reporter):
 
 
 def test_says_what_it_recognised_and_follows_the_reading(log: Path, texts: Path, tmp_path: Path) -> None:
-    reporter = _Recorder()
+    reporter = _Following()
     result = preprocess(PreprocessOptions([log], items=[texts]), workdir=tmp_path, reporter=reporter)
     assert any("log.csv: read as table" in info for info in reporter.infos)
     assert any("texts.jsonl: read as table" in info for info in reporter.infos)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from recording import Recorder
 from safetensors.numpy import load_file
 
 from stages.artifacts import names
@@ -16,7 +17,6 @@ from stages.artifacts.items import EXTENDED, items_schema
 from stages.artifacts.lineage import Lineage, read_lineage
 from stages.artifacts.tables import write_table
 from stages.artifacts.vectors import codebooks_of, read_codes
-from stages.frame.reporter import Reporter
 from stages.quantize import QuantizeOptions, quantize
 from stages.quantize.coding import ENOUGH_NEW
 
@@ -25,18 +25,6 @@ Vectors = Callable[..., Matrix]
 MakeEmbeddings = Callable[..., Path]
 SMALL: dict[str, Any] = {"codebook_size": 16, "text_dim": 16}
 OLD, NEW = 500, 150
-
-
-class Told(Reporter):
-    def __init__(self) -> None:
-        self.infos: list[str] = []
-        self.warnings: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.infos.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 @pytest.fixture
@@ -71,7 +59,7 @@ def test_old_items_keep_their_codes(fitted: Path, extend: Callable[..., Path], v
     tensors, codebooks = load_file(fitted / names.QUANTIZER), codebooks_of(fitted / names.CODES)
     held_out = read_lineage(fitted / names.CODES).facts["views"][0]["held_out_error"]  # type: ignore[union-attr]
     workdir = extend({"title": np.concatenate([vectors(OLD), vectors(NEW, seed=3)])})
-    told = Told()
+    told = Recorder()
     result = quantize(QuantizeOptions(**SMALL), workdir=workdir, reporter=told)
     after, _ = read_codes(workdir / names.CODES)
     np.testing.assert_array_equal(after[:OLD], before)

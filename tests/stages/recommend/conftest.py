@@ -4,32 +4,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+from recording import Recorder
 from whole_histories import write_histories
 
-from stages.frame.reporter import Reporter
 from stages.recommend import Recommender
 from stages.train import TrainOptions, train
 
 SIZES = {"dim": 16, "ffn_dim": 32, "fusion_ffn_dim": 32, "text_dim": 8, "layers": 1, "fusion_layers": 1}
 
 
-class Said(Reporter):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.warnings: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.messages.append(message)
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-
 @pytest.fixture
-def said() -> Said:
-    return Said()
+def said() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture(scope="session")

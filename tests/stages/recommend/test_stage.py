@@ -89,7 +89,7 @@ def test_chunks_give_the_same_bytes_and_are_gone_on_with(trained, monkeypatch, s
     made = -10
     recommend(RecommendOptions(device="cpu"), workdir=trained, reporter=said)
     assert made == -7  # the damaged one and the two that were missing
-    assert said.messages[-1] == "continuing an interrupted run: 128 of 300 users were done"
+    assert said.infos[-1] == "continuing an interrupted run: 128 of 300 users were done"
     assert (trained / names.RECOMMENDATIONS).read_bytes() == chunked
     assert not list((trained / ".cocorec").glob("recommend-*"))
     monkeypatch.setattr(Recommender, "lists", original)

@@ -50,12 +50,12 @@ def test_what_is_there_is_not_made_again(make, said, tmp_path):
     tables = make()
     first = [next(tables), next(tables)]
     tables.close()
-    assert not said.messages
+    assert not said.infos
     kept = sorted(tmp_path.rglob("*.parquet"))
     assert len(kept) == 2
     times = [path.stat().st_mtime_ns for path in kept]
     again = list(make())
-    assert said.messages == ["continuing an interrupted run: 20 of 25 users were done"]
+    assert said.infos == ["continuing an interrupted run: 20 of 25 users were done"]
     assert [path.stat().st_mtime_ns for path in kept] == times
     assert all(table.equals(other) for table, other in zip(first, again[:2], strict=True))
     shutil.rmtree(tmp_path / ".cocorec")

@@ -4,28 +4,17 @@ import json
 
 import pytest
 import torch
+from recording import Recorder
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from stages import __version__
 from stages.artifacts.names import CHECKPOINT_DIR, HISTORY, MODEL_CONFIG, MODEL_WEIGHTS
-from stages.frame.reporter import Reporter
 from stages.model.files import save_tensors
 from stages.train import TrainOptions, train
 from stages.train.checkpoint import Progress
 
 LAST = f"{CHECKPOINT_DIR}/last.safetensors"
-
-
-class Heard(Reporter):
-    def __init__(self):
-        self.messages = []
-
-    def info(self, message):
-        self.messages.append(message)
-
-    def warn(self, message):
-        self.messages.append(message)
 
 
 @pytest.fixture
@@ -72,19 +61,19 @@ def test_that_of_other_versions_is_not_continued_unless_asked_for(structured, sh
     undisturbed = (structured / MODEL_WEIGHTS).read_bytes()
     made_by(structured / LAST, **versions)
     killed_before_the_end(structured)
-    heard = Heard()
+    heard = Recorder()
     train(TrainOptions(**short), workdir=structured, reporter=heard)
     named = "cocorec 0.1.0" if versions else "an earlier version"
-    assert any(named in message and "not continued" in message for message in heard.messages)
-    assert any(message.startswith("epoch 1:") for message in heard.messages)
+    assert any(named in message and "not continued" in message for message in heard.said)
+    assert any(message.startswith("epoch 1:") for message in heard.said)
     assert (structured / MODEL_WEIGHTS).read_bytes() == undisturbed
 
     made_by(structured / LAST, **versions)
     killed_before_the_end(structured)
-    heard = Heard()
+    heard = Recorder()
     train(TrainOptions(**{**short, "resume": True}), workdir=structured, reporter=heard)
-    assert any(named in message and "may differ" in message for message in heard.messages)
-    assert not any(message.startswith("epoch 1:") for message in heard.messages)
+    assert any(named in message and "may differ" in message for message in heard.said)
+    assert not any(message.startswith("epoch 1:") for message in heard.said)
 
 
 def test_best_weights_of_a_killed_save_do_not_stay(structured, short):

@@ -4,24 +4,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from recording import Recorder
 
 from stages.artifacts.errors import NotFiniteError
 from stages.artifacts.names import HISTORY, MODEL_CONFIG, MODEL_WEIGHTS
 from stages.evaluate import EvaluateOptions, evaluate
-from stages.frame.reporter import Reporter
 from stages.model.files import load_tensors
 from stages.train import TrainOptions, train
 from stages.train.finite import DivergedError, FiniteLosses
-
-
-class Warned(Reporter):
-    """Remembers warnings."""
-
-    def __init__(self) -> None:
-        self.warnings = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
@@ -50,7 +40,7 @@ def diverging(small):
 
 
 def test_training_ends_where_it_diverges_and_keeps_the_best_epoch_before(structured, diverging):
-    reporter = Warned()
+    reporter = Recorder()
     facts = train(diverging, workdir=structured, reporter=reporter).facts
     history = pq.read_table(structured / HISTORY).to_pylist()
     diverged = facts["diverged"]

@@ -1,8 +1,8 @@
 import pyarrow.parquet as pq
 import pytest
+from recording import Recorder
 
 from stages.artifacts.names import HISTORY
-from stages.frame.reporter import Reporter
 from stages.model.base import CountingModel
 from stages.model.registry import MODELS, model_class
 from stages.train import TrainOptions, train
@@ -10,24 +10,14 @@ from stages.train import TrainOptions, train
 COUNTING = [name for name in MODELS if issubclass(model_class(name), CountingModel)]
 
 
-class Hearer(Reporter):
-    """Remembers the epochs it hears of."""
-
-    def __init__(self) -> None:
-        self.heard = {}
-
-    def on_epoch(self, number: int, metric: float) -> None:
-        self.heard[number] = metric
-
-
 @pytest.mark.parametrize("model", COUNTING)
 def test_models_that_count_report_one_epoch(structured, small, model):
-    hearer = Hearer()
+    hearer = Recorder()
     facts = train(TrainOptions(model=model, **small), workdir=structured, reporter=hearer).facts
     (row,) = pq.read_table(structured / HISTORY).to_pylist()
     assert (row["epoch"], row["step"]) == (1, 0)
     assert facts["best_epoch"] == facts["epochs"] == 1
-    assert hearer.heard == {1: facts["validation"]["ndcg@10"]} == {1: row["ndcg@10"]}
+    assert hearer.epochs == {1: facts["validation"]["ndcg@10"]} == {1: row["ndcg@10"]}
 
 
 def test_the_losses_of_a_model_are_among_the_facts(structured, small):

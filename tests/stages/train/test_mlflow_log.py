@@ -13,10 +13,10 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 from ending import Ending
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from recording import Recorder
 
 from stages.artifacts.errors import DataError
 from stages.artifacts.names import HISTORY
-from stages.frame.reporter import Reporter
 from stages.train import TrainOptions, train
 from stages.train.mlflow_log import MlflowWriter
 from stages.train.run_log import Shown
@@ -86,16 +86,8 @@ def test_a_place_that_is_none_is_named(structured, options):
         train(replace(options, log_to="nowhere://x"), workdir=structured)
 
 
-class Warned(Reporter):
-    def __init__(self) -> None:
-        self.warnings = []
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-
 def test_what_the_server_did_not_take_is_sent_later(place, monkeypatch):
-    reporter = Warned()
+    reporter = Recorder()
     writer = MlflowWriter(Shown("r", "k", {"dim": 8}, place, 0), reporter)
     sent = MlflowClient.log_batch
 

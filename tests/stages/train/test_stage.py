@@ -2,6 +2,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from recording import Recorder
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.artifacts.lineage import Lineage, read_lineage
@@ -24,14 +25,6 @@ class StopAfter(Reporter):
     def info(self, message: str) -> None:
         if message.startswith(f"epoch {self.epoch}:"):
             raise KeyboardInterrupt
-
-
-class Listener(Reporter):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.messages.append(message)
 
 
 def contents(workdir):
@@ -91,32 +84,32 @@ def test_interrupted_run_ends_with_the_same_bytes(structured, small, stop):
     with pytest.raises(KeyboardInterrupt):
         train(TrainOptions(epochs=5, patience=5, resume=False, **small), workdir=structured, reporter=StopAfter(stop))
     assert not (structured / MODEL_WEIGHTS).exists()
-    listener = Listener()
+    listener = Recorder()
     torch.manual_seed(12345)  # the state of the process must not matter
     train(TrainOptions(epochs=5, patience=5, resume=True, **small), workdir=structured, reporter=listener)
     assert contents(structured) == undisturbed
-    assert f"continuing the run that came to epoch {stop}" in listener.messages
-    assert not any(message.startswith("epoch 1:") for message in listener.messages)
+    assert f"continuing the run that came to epoch {stop}" in listener.infos
+    assert not any(message.startswith("epoch 1:") for message in listener.infos)
 
 
 def test_more_epochs_go_on_where_fewer_ended(structured, small):
     train(TrainOptions(epochs=5, patience=5, **small), workdir=structured)
     undisturbed = contents(structured)
     train(TrainOptions(epochs=2, patience=9, **small), workdir=structured, force=True)
-    listener = Listener()
+    listener = Recorder()
     train(TrainOptions(epochs=5, patience=5, **small), workdir=structured, reporter=listener)
     assert contents(structured) == undisturbed
-    assert "continuing the run that came to epoch 2" in listener.messages
+    assert "continuing the run that came to epoch 2" in listener.infos
 
 
 def test_fewer_epochs_than_were_trained_start_afresh(structured, small):
     train(TrainOptions(epochs=2, **small), workdir=structured)
     undisturbed = contents(structured)
     train(TrainOptions(epochs=4, patience=9, **small), workdir=structured)
-    listener = Listener()
+    listener = Recorder()
     train(TrainOptions(epochs=2, **small), workdir=structured, reporter=listener)
     assert contents(structured) == undisturbed
-    assert "the checkpoint of another run (up to epoch 4) will be overwritten" in listener.messages
+    assert "the checkpoint of another run (up to epoch 4) will be overwritten" in listener.infos
 
 
 def test_up_to_date_is_skipped_and_says_the_same(structured, small):

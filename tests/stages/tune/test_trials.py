@@ -3,9 +3,9 @@ import time
 import optuna
 import pytest
 from optuna.trial import TrialState
+from recording import Recorder
 
 from stages.artifacts.errors import DataError, NotFiniteError
-from stages.frame.reporter import Reporter
 from stages.frame.result import Result
 from stages.tune.folders import Folders
 from stages.tune.space import read_space
@@ -14,22 +14,9 @@ from stages.tune.trials import OutOfTimeError, Trials, best_trial, require_sound
 VALUES = {"rate": [0.25, 0.3, 0.5, 0.75, 0.9], "dim": [4, 5]}
 
 
-class Said(Reporter):
-    """Remembers what was said."""
-
-    def __init__(self):
-        self.lines = []
-
-    def info(self, message):
-        self.lines.append(message)
-
-    def warn(self, message):
-        self.lines.append(f"warning: {message}")
-
-
 @pytest.fixture
 def said():
-    return Said()
+    return Recorder()
 
 
 @pytest.fixture
@@ -72,7 +59,7 @@ def test_the_value_of_a_trial_is_the_mean_of_its_seeds(run, training, said):
     assert trial.user_attrs == {"values": [3.25, 4.25], "best_epochs": [6, 6]}
     assert trial.intermediate_values == pytest.approx({epoch: 0.25 * epoch / 6 for epoch in range(1, 7)})
     best = "; best so far: trial 0, 3.7500"
-    assert said.lines == ["trial 0: train.rate 0.25", f"trial 0: validation ndcg@10 3.7500{best}"]
+    assert said.infos == ["trial 0: train.rate 0.25", f"trial 0: validation ndcg@10 3.7500{best}"]
 
 
 def test_a_trial_that_lags_behind_is_pruned(run, said):
@@ -81,7 +68,7 @@ def test_a_trial_that_lags_behind_is_pruned(run, said):
     assert trial.state == TrialState.PRUNED
     epoch = max(trial.intermediate_values)
     assert epoch < 6
-    assert f"trial 1: pruned after epoch {epoch}, at best {0.3 * epoch / 6:.4f}" in said.lines[-1]
+    assert f"trial 1: pruned after epoch {epoch}, at best {0.3 * epoch / 6:.4f}" in said.infos[-1]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +85,7 @@ def test_what_a_trial_dies_of_is_noted(run, training, said, error, reason):
     training.on_epoch = fail
     trial = run(rate=0.5)
     assert (trial.state, trial.user_attrs) == (TrialState.FAIL, {"reason": reason})
-    assert said.lines[-1] == f"warning: trial 0 failed: {reason}"
+    assert said.warnings[-1] == f"trial 0 failed: {reason}"
 
 
 def test_options_that_do_not_fit_together_fail_the_trial(run):

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from recording import Recorder
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.frame.reporter import Reporter
@@ -20,14 +21,6 @@ from stages.preprocess.sources.preparation import Preparation
 Write = Callable[..., Path]
 Find = Callable[..., ItemSource]
 WANTED = Wanted(pl.Series(["A", "B"]))
-
-
-class Listener(Reporter):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.said.append(message)
 
 
 @pytest.fixture
@@ -52,7 +45,7 @@ def table(write: Write) -> Path:
 
 
 def test_without_metadata_there_is_nothing_to_read(find: Find, preparation: Preparation) -> None:
-    source, bad_rows, listener = find(), BadRows(0, preparation), Listener()
+    source, bad_rows, listener = find(), BadRows(0, preparation), Recorder()
     assert source.recorded() == {"items": [], "items_format": None, "items_id_column": None}
     views = select_views(None, [])
     assert source.choose_views(views, False, bad_rows) == (views, [])
@@ -84,7 +77,7 @@ def test_an_id_that_comes_late_in_records_is_found(find: Find, write: Write) -> 
 
 
 def test_views_and_the_columns_that_they_need(find: Find, table: Path, preparation: Preparation) -> None:
-    source, bad_rows, listener = find(table, column="item_id"), BadRows(0, preparation), Listener()
+    source, bad_rows, listener = find(table, column="item_id"), BadRows(0, preparation), Recorder()
     source.announce(listener)
     assert listener.said == [f"items.csv: read as table ({source.reader and source.reader.summary})"]
     named, columns = source.choose_views(select_views(None, []), False, bad_rows)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recording import Recorder
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.frame.reporter import Reporter
@@ -17,14 +18,6 @@ from stages.preprocess.sources.preparation import Preparation
 Write = Callable[..., Path]
 Find = Callable[..., LogSource]
 HEADER = "user_id,item_id,timestamp,rating"
-
-
-class Listener(Reporter):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.said.append(message)
 
 
 @pytest.fixture
@@ -43,7 +36,7 @@ def find(tmp_path: Path, preparation: Preparation) -> Find:
 
 
 def test_a_table_is_recognised_announced_and_recorded(find: Find, write: Write) -> None:
-    source, listener = find(write("log.csv", [HEADER, "u,A,1,5"])), Listener()
+    source, listener = find(write("log.csv", [HEADER, "u,A,1,5"])), Recorder()
     assert source.recorded() == {
         "inputs": ["log.csv"],
         "format": "table",

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pytest
+from events import EVENTS, EXPECTED, TIME, table, write_stream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain_tables import COLUMNS
 
 from stages.artifacts.errors import DataError, UsageError
 from stages.preprocess.sources.paths import PassedOver, find_files, items_beside
@@ -68,23 +69,6 @@ def test_no_description_of_a_data_set_leads_to_a_traceback(tmp_path: Path, state
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
-TIME = 1_400_000_000
-EXPECTED = {"u": ["A", "B", "A"], "v": ["B"]}
-EVENTS = [("u", "B", 2), ("u", "A", 3), ("v", "B", 1), ("u", "A", 1)]
-
-
-def table() -> pl.DataFrame:
-    return pl.DataFrame(EVENTS, schema={"who": pl.String, "what": pl.String, "when": pl.Int64}, orient="row")
-
-
-COLUMNS = {"user_column": "who", "item_column": "what", "time_column": "when", "k_core": 0}
-
-
-def write_stream(path: Path, data: pa.Table) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with pa.ipc.new_stream(path, data.schema) as writer:
-        writer.write_table(data, max_chunksize=2)
-    return path
 
 
 def save_to_disk(folder: Path, frames: list[pl.DataFrame]) -> Path:

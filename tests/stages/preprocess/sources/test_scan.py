@@ -5,29 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pytest
+from events import EXPECTED, table, write_stream
+from plain_tables import COLUMNS
 
 from stages.artifacts.errors import DataError
 
 Run = Callable[..., Any]
-TIME = 1_400_000_000
-EXPECTED = {"u": ["A", "B", "A"], "v": ["B"]}
-EVENTS = [("u", "B", 2), ("u", "A", 3), ("v", "B", 1), ("u", "A", 1)]
-
-
-def table() -> pl.DataFrame:
-    return pl.DataFrame(EVENTS, schema={"who": pl.String, "what": pl.String, "when": pl.Int64}, orient="row")
-
-
-COLUMNS = {"user_column": "who", "item_column": "what", "time_column": "when", "k_core": 0}
-
-
-def write_stream(path: Path, data: pa.Table) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with pa.ipc.new_stream(path, data.schema) as writer:
-        writer.write_table(data, max_chunksize=2)
-    return path
 
 
 @pytest.mark.parametrize("compression", ["uncompressed", "zstd"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from amazon_files import review
+from events import EVENTS, EXPECTED, TIME
 from reasons import counts_dropped
 
 Write = Callable[..., Path]
@@ -45,9 +46,6 @@ def test_several_files_and_members_are_read_in_order(run: Run, write: Write) -> 
     assert run(second, first, k_core=0).users == {"u": list("DABC")}
 
 
-TIME = 1_400_000_000
-
-
 def old_review(user: str, item: str, time: int, **more: Any) -> dict[str, Any]:
     review = {"reviewerID": user, "asin": item, "overall": 5.0, "unixReviewTime": TIME + time, "reviewText": "it's ok"}
     return {**review, "summary": 'a "b"', "reviewTime": "05 13, 2014", **more}
@@ -64,8 +62,6 @@ META_2018 = [
     | {"description": ["d"], "also_buy": ["B"], "rank": "5 in Tools", "main_cat": "Tools", "price": "$3"},
     {"asin": "B", "title": "Axe", "brand": "B", "category": [], "feature": [], "also_view": [], "main_cat": "Tools"},
 ]
-EXPECTED = {"u": ["A", "B", "A"], "v": ["B"]}
-EVENTS = [("u", "B", 2), ("u", "A", 3), ("v", "B", 1), ("u", "A", 1)]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

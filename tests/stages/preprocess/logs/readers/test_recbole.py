@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from events import EVENTS, EXPECTED, TIME
 
 from stages.artifacts.errors import DataError, UsageError
 
 Write = Callable[..., Path]
 Run = Callable[..., Any]
-TIME = 1_400_000_000
-EXPECTED = {"u": ["A", "B", "A"], "v": ["B"]}
-EVENTS = [("u", "B", 2), ("u", "A", 3), ("v", "B", 1), ("u", "A", 1)]
 RECBOLE = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
 
 
