@@ -45,18 +45,12 @@ class Biases:
         n = model.config.items
         repeats = model.repeats
         repeat = [] if repeats is None else [float(value) for value in repeats.by_age.float().cpu()]
-        found = model.pairs
-        if found is None:
-            starts = np.zeros(n + 2, np.int64)
-            return cls(repeat, np.zeros(n, np.float32), starts, np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
-        never_seen = (found.occurrences == 0) * found.unknown
-        return cls(
-            repeat,
-            never_seen[1:].float().cpu().numpy(),
-            found.starts.cpu().numpy(),
-            found.partners.long().cpu().numpy(),
-            found.by_pair().float().cpu().numpy(),
-        )
+        never_seen = model.never_seen
+        new = torch.zeros(n + 1) if never_seen is None else never_seen * model.worth_of_new_items
+        keys, values = model.by_pair()
+        starts = torch.searchsorted(keys, torch.arange(n + 2, device=keys.device) * (n + 1))
+        partners = keys % (n + 1)
+        return cls(repeat, *(part.cpu().numpy() for part in (new[1:].float(), starts, partners, values.float())))
 
     @property
     def recent(self) -> int:

@@ -32,6 +32,7 @@ class CodedRecommender(Recommender):
         """See :meth:`LearnedModel.set_items`."""
         assert catalogue.codes is not None
         self.encoder.set_items(catalogue.codes, catalogue.texts, catalogue.present)
+        super().set_items(catalogue)
 
     @property
     def width(self) -> int:

@@ -17,6 +17,7 @@ _ADDED_SINCE_0_2 = {
     "cooccurrence_bias": False,
     "cooccurrence_items": 5,
     "cooccurrence_partners": 100,
+    "calibrate": False,
 }
 """Attributes that files of version 0.2.0 lack, and what its models count as."""
 
@@ -74,6 +75,7 @@ class ModelConfig:
         cooccurrence_bias: candidates rank higher that often stood near the last items; ``False`` as in the paper.
         cooccurrence_items: how many of the last items that asks.
         cooccurrence_partners: most partners that an item keeps for it.
+        calibrate: how much counts and texts weigh is chosen on validation; ``False`` as in the paper.
     """
 
     model: str
@@ -102,6 +104,7 @@ class ModelConfig:
     cooccurrence_bias: bool
     cooccurrence_items: int
     cooccurrence_partners: int
+    calibrate: bool
 
     def __post_init__(self) -> None:
         """Refuse sizes that fit no model.

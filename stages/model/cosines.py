@@ -34,9 +34,9 @@ class Cosines:
         self._model = model
         self._history_table, candidates = model.item_tables()
         self.candidates = F.normalize(candidates.float(), dim=-1)
-        pairs = model.pairs
+        never_seen = model.never_seen
         self.of_items: Tensor | None = (
-            None if pairs is None else (pairs.occurrences == 0) * (pairs.unknown + model.new_item_boost)
+            None if never_seen is None else never_seen * (model.worth_of_new_items + model.new_item_boost)
         )
 
     def users(self, histories: Tensor, packing: Packing) -> Tensor:

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.artifacts.names import EMBEDDINGS
 from stages.artifacts.sequences import Sequences
 from stages.model.base import LearnedModel, Scorer
 from stages.model.batch import Batch
+from stages.model.calibration import Calibration
 from stages.model.catalogue import Catalogue
 from stages.model.chunks import in_chunks
 from stages.model.config import ModelConfig
@@ -25,6 +27,10 @@ from stages.model.shifts import Shifts
 
 _CHUNK_ITEMS = 2048
 _PAIRS = "pairs."
+_NEIGHBOURS = ("calibration.nearest", "calibration.cosines")
+
+CALIBRATION = "calibration."
+"""What names of tensors begin with that are chosen on validation."""
 
 
 class Recommender(LearnedModel):
@@ -49,6 +55,9 @@ class Recommender(LearnedModel):
             if config.cooccurrence_bias
             else None
         )
+        told = config.cooccurrence_bias or EMBEDDINGS in self.reads
+        recent = min(config.cooccurrence_items, config.max_history)
+        self.calibration = Calibration(recent) if config.calibrate and told else None
         self.new_item_boost = 0.0
         self.apply(_initialise)
 
@@ -61,7 +70,15 @@ class Recommender(LearnedModel):
         return model
 
     def set_items(self, catalogue: Catalogue) -> None:
-        """See :meth:`LearnedModel.set_items`; here nothing but the number of items is needed."""
+        """See :meth:`LearnedModel.set_items`; here only neighbours by text are completed."""
+        if self.calibration is not None and len(self.calibration.nearest):
+            assert self.texts is not None
+            self.calibration.follow(self.texts)
+
+    @property
+    def texts(self) -> Tensor | None:
+        """(N + 1, M, t) view vectors of the items, zero where missing; ``None`` for models without texts."""
+        return self.encoder.texts if EMBEDDINGS in self.reads else None
 
     @classmethod
     def with_new_items(cls, tensors: dict[str, Tensor], added: int) -> dict[str, Tensor]:
@@ -75,7 +92,7 @@ class Recommender(LearnedModel):
     @classmethod
     def knows_items(cls, names: Collection[str]) -> bool:
         """Whether weights of these names tell of single items: free vectors or counts, which go by item numbers."""
-        return cls.item_rows in names or f"{_PAIRS}starts" in names
+        return cls.item_rows in names or f"{_PAIRS}starts" in names or _NEIGHBOURS[0] in names
 
     @classmethod
     def with_other_items(
@@ -84,6 +101,8 @@ class Recommender(LearnedModel):
         """The saved tensors for another catalogue; arguments as of the co-occurrence bias' ``with_other_items``."""
         if f"{_PAIRS}starts" in tensors:
             tensors = with_other_items(tensors, _PAIRS, theirs, ours, items)
+        # Found again by the texts, beginning with no item.
+        tensors |= {name: tensors[name][:1] * 0 for name in _NEIGHBOURS if name in tensors}
         if cls.item_rows not in tensors:
             return tensors
         before = tensors[cls.item_rows]
@@ -209,13 +228,43 @@ class Recommender(LearnedModel):
     ) -> Shifts | None:
         """What is added to the similarities of queries; arguments as of :class:`CooccurrenceBias`."""
         parts = []
-        if self.repeats is not None:
+        calibrated = None if following is not None else self.calibration
+        if self.repeats is not None or calibrated is not None:
             seen = seen_items(histories, packing, queries)
+        if self.repeats is not None:
             parts.append(Shifts(seen.rows, seen.items, self.repeats(seen)))
         if self.pairs is not None:
             found = self.pairs(histories, packing, queries, following)
+            if calibrated is not None:
+                found = found.times(calibrated.pair_factor)
             parts.append(found if as_new is None else found.without(as_new))
+        if calibrated is not None and (found := calibrated(histories, packing, queries, seen)) is not None:
+            parts.append(found)
         return Shifts.merged(parts, len(queries)) if parts else None
+
+    def by_pair(self) -> tuple[Tensor, Tensor]:
+        """All that one of a history's last items adds to another item, when the model is used.
+
+        Returns:
+            Keys i (N + 1) + j (F,), ascending, of the item i and the other one j; what it adds (F, R), by the age of i.
+        """
+        width, keys, values = self.config.items + 1, [], []
+        if self.pairs is not None:
+            keys.append(self.pairs.keys)
+            values.append(self.pairs.by_pair())
+            if self.calibration is not None:
+                values[0] = values[0] * self.calibration.pair_factor
+        if self.calibration is not None and len(self.calibration.nearest):
+            nearest = self.calibration.nearest.long()
+            there = nearest > 0
+            keys.append((torch.arange(width, device=nearest.device)[:, None] * width + nearest)[there])
+            values.append(self.calibration.values()[there])
+        if not keys:
+            nobody = torch.zeros(0, dtype=torch.int64)
+            return nobody, torch.zeros(0, 0)
+        distinct, place = torch.unique(torch.cat(keys), sorted=True, return_inverse=True)
+        summed = torch.zeros(len(distinct), values[0].shape[1], device=distinct.device)
+        return distinct, summed.index_add_(0, place, torch.cat(values))
 
     def scorer(self) -> Scorer:
         """See :meth:`Model.scorer`: cosines, shifted by the biases."""
@@ -230,6 +279,17 @@ class Recommender(LearnedModel):
     def older_bias(self) -> Tensor | None:
         """See :attr:`Model.older_bias`: as for the oldest item that is read."""
         return None if self.repeats is None else self.repeats.older.float()
+
+    @property
+    def never_seen(self) -> Tensor | None:
+        """(N + 1,) bool, items that did not occur in training; ``None`` without the bias that counts."""
+        return None if self.pairs is None else self.pairs.occurrences == 0
+
+    @property
+    def worth_of_new_items(self) -> Tensor:
+        """What is added () to the scores of items that did not occur in training."""
+        assert self.pairs is not None
+        return self.pairs.unknown if self.calibration is None else self.pairs.unknown * self.calibration.pair_factor
 
     def boost_new_items(self, boost: float) -> None:
         """See :meth:`Model.boost_new_items`: the co-occurrence bias knows which items never occurred."""

@@ -59,6 +59,10 @@ class Shifts:
         joined = (torch.cat([getattr(part, name) for part in parts]) for name in ("rows", "items", "values"))
         return cls(*(one.index_select(0, order) for one in joined))
 
+    def times(self, factor: Tensor) -> "Shifts":
+        """The same entries with all values multiplied by a number ()."""
+        return Shifts(self.rows, self.items, self.values * factor)
+
     def without(self, items: Tensor) -> "Shifts":
         """All entries but those of some items.
 

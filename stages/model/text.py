@@ -60,3 +60,4 @@ class TextModel(Recommender):
         """See :meth:`LearnedModel.set_items`."""
         assert catalogue.texts is not None
         self.encoder.set_items(catalogue.texts)
+        super().set_items(catalogue)

@@ -108,6 +108,7 @@ class UniSRec(Recommender):
         """See :meth:`LearnedModel.set_items`."""
         assert catalogue.texts is not None
         self.encoder.set_items(catalogue.texts)
+        super().set_items(catalogue)
 
     @property
     def width(self) -> int:

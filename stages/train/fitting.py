@@ -17,9 +17,11 @@ from stages.model.base import CountingModel, LearnedModel, training_items
 from stages.model.masking import CodeMasking
 from stages.model.objective import Objective
 from stages.model.ranking import Queries
+from stages.model.recommender import Recommender
 from stages.model.team import ALONE, Team
 from stages.train.adamw import AdamW
 from stages.train.average import WeightAverage
+from stages.train.calibrate import calibrate
 from stages.train.checkpoint import Checkpoints, Progress, run_key
 from stages.train.loop import Loop
 from stages.train.options import TrainOptions
@@ -98,15 +100,26 @@ class TrainingRun:
                 log,
             )
             seconds = loop.run(progress, optimizer)
+        calibrated: dict[str, Any] = {}
         if self.team.first:
             model.load_state_dict(checkpoints.best_weights(progress))
+            with self.run.measure("calibration"):
+                calibrated = self._calibrate(model, items)
         self.run.seconds |= seconds
         rates = {}
         if epochs_run := progress.epoch - resumed_at:
             rates["epoch"] = seconds["training"] / epochs_run
             rates["targets_per_second"] = self.windows.targets * epochs_run / seconds["training"]
-        facts = {**self._facts(model, parameters, progress), **_shared(loop, progress)}
+        facts = {**self._facts(model, parameters, progress), **calibrated, **_shared(loop, progress)}
         return Fitted({**facts, **({"diverged": loop.diverged} if loop.diverged else {})}, progress.history, rates)
+
+    def _calibrate(self, model: LearnedModel, items: Tensor) -> dict[str, Any]:
+        """Choose on validation what training cannot weigh; facts of it, with the metrics that the model has then."""
+        if not isinstance(model, Recommender):
+            return {}
+        model.team = ALONE  # the first process does this, for all
+        found = calibrate(model, items, self.validation, self.run.reporter)
+        return {"calibration": found, "validation": _shown(validate(model, items, self.validation))} if found else {}
 
     def count(self, model: CountingModel) -> Fitted:
         """Let a model count and validate it: one epoch, which is the best."""

@@ -16,7 +16,7 @@ from stages.frame.run import StageRun
 from stages.model.base import LearnedModel, Model
 from stages.model.files import Saved, read_saved
 from stages.model.matching import matched_items
-from stages.model.recommender import Recommender
+from stages.model.recommender import CALIBRATION, Recommender
 from stages.model.registry import model_class
 from stages.model.trained_items import TrainedItems
 from stages.train.checkpoint import Checkpoints, run_key
@@ -24,7 +24,7 @@ from stages.train.options import TrainOptions
 
 _INPUT = "initial model.safetensors"
 
-_MAY_DIFFER = ("items", "dropout", "fusion_dropout", "new_item_rate", "cooccurrence_partners")
+_MAY_DIFFER = ("items", "dropout", "fusion_dropout", "new_item_rate", "cooccurrence_partners", "calibrate")
 """Attributes of a model on which the shapes and the meaning of its weights do not depend."""
 
 
@@ -89,8 +89,9 @@ class Initial:
         assert isinstance(model, Recommender)
         learned = {name for name, _ in model.named_parameters()}
         counted = {name: tensor for name, tensor in model.state_dict().items() if name not in learned}
-        # What is counted will be counted anew, in the log as it is now.
-        weights, counts = {**self.weights, **counted}, {}
+        # What is counted will be counted anew, in the log as it is now, and what was chosen on validation chosen anew.
+        weights = {name: tensor for name, tensor in self.weights.items() if not name.startswith(CALIBRATION)}
+        weights, counts = {**weights, **counted}, {}
         if (rows := model.item_rows) in weights:
             there, here = matched_items(self.saved, item_ids, model.config.items, "--init-from")
             table = model.state_dict()[rows].clone()

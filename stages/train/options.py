@@ -26,7 +26,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 _WAITED, _STEPS_WAITED, _MOST_WAITED = 5, 250, 20
 """How long the default of ``--patience`` waits: epochs, or the steps of more epochs, up to so many."""
 
-_AS_BEFORE = {"new_item_rate": 0.0, "unseen_negatives": True, "cooccurrence_bias": False}
+_AS_BEFORE = {"new_item_rate": 0.0, "unseen_negatives": True, "cooccurrence_bias": False, "calibrate": False}
 """How version 0.1 trained, whose lineages say nothing of these options."""
 
 
@@ -135,6 +135,14 @@ class TrainOptions(Options):
             "Most partners that an item keeps for the co-occurrence bias.", MODEL, min=1, limit=1 << 20, metavar="N"
         ),
     ] = 100
+    calibrate: Annotated[
+        bool,
+        Option(
+            "After training, choose on validation how much counts of pairs weigh, and how much higher items rank whose "
+            "texts are near those of the last items; the paper does not.",
+            MODEL,
+        ),
+    ] = True
     unseen_negatives: Annotated[
         bool,
         Option(

@@ -35,6 +35,7 @@ def config_of(model: str, items: int, **sizes: Any) -> ModelConfig:
         "cooccurrence_bias": False,
         "cooccurrence_items": 5,
         "cooccurrence_partners": 100,
+        "calibrate": False,
     }
     return ModelConfig(model=model, items=items, **{**small, **sizes})
 
