@@ -19,7 +19,8 @@ from stages.model.shifts import Shifts
 NEIGHBOURS = 50
 """K, items most alike in their texts that are kept of each item."""
 
-_ROWS = 1024
+_COSINES = 1 << 22
+"""Cosines held at a time, 16 MiB."""
 
 
 class Calibration(nn.Module):
@@ -87,9 +88,10 @@ class Calibration(nn.Module):
         """Neighbours and cosines of the items that are known, those that came later among them."""
         directions = F.normalize(vectors, dim=-1)
         nearest, cosines = self.nearest.clone(), self.cosines.clone()
-        for low in range(1, len(nearest), _ROWS):
-            part = slice(low, low + _ROWS)
-            new = directions[low : min(low + _ROWS, len(nearest))] @ directions[later].T
+        step = max(1, _COSINES // len(later))
+        for low in range(1, len(nearest), step):
+            part = slice(low, min(low + step, len(nearest)))
+            new = directions[part] @ directions[later].T
             values = torch.cat([cosines[part], new.to(cosines)], 1)
             items = torch.cat([nearest[part], later.to(nearest).expand(len(new), -1)], 1)
             best = values.sort(dim=1, descending=True, stable=True).indices[:, :NEIGHBOURS]

@@ -98,8 +98,11 @@ def _for_items(
             "with the same ones",
             "Train it here; it takes a moment.",
         )
-    if not issubclass(known, Recommender) or not known.knows_items(weights):
+    if not issubclass(known, Recommender):
         return weights, 0
+    if not known.knows_items(weights):
+        nobody = torch.zeros(0, dtype=torch.int64)
+        return known.with_other_items(weights, nobody, nobody, items), 0
     there, ours = matched_items(saved, workdir / ITEMS, items, OPTION)
     new = items - len(ours)
     if new and not known.ranks_new_items:

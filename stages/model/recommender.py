@@ -92,7 +92,7 @@ class Recommender(LearnedModel):
     @classmethod
     def knows_items(cls, names: Collection[str]) -> bool:
         """Whether weights of these names tell of single items: free vectors or counts, which go by item numbers."""
-        return cls.item_rows in names or f"{_PAIRS}starts" in names or _NEIGHBOURS[0] in names
+        return cls.item_rows in names or f"{_PAIRS}starts" in names
 
     @classmethod
     def with_other_items(
@@ -102,7 +102,7 @@ class Recommender(LearnedModel):
         if f"{_PAIRS}starts" in tensors:
             tensors = with_other_items(tensors, _PAIRS, theirs, ours, items)
         # Found again by the texts, beginning with no item.
-        tensors |= {name: tensors[name][:1] * 0 for name in _NEIGHBOURS if name in tensors}
+        tensors = {**tensors, **{name: tensors[name][:1] * 0 for name in _NEIGHBOURS if name in tensors}}
         if cls.item_rows not in tensors:
             return tensors
         before = tensors[cls.item_rows]

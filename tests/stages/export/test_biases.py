@@ -1,3 +1,6 @@
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 
@@ -19,6 +22,18 @@ def test_scores_by_vectors_and_biases_are_the_models(reader, histories):
     # They are no small thing: without them scores are others.
     nothing = Biases([], np.zeros(60), np.zeros(62, np.int64), np.zeros(0, np.int64), np.zeros((0, 0)))
     assert np.abs(consumer_scores(sample.items, sample.vectors, vectors, nothing) - sample.scores).max() > 1e-3
+
+
+def test_neighbours_by_text_are_among_the_pairs(reader, histories):
+    model = copy.deepcopy(reader.model)
+    model.calibration.find(model.texts)
+    model.calibration.text_weight.fill_(0.3)
+    model.calibration.pair_factor.fill_(1.5)
+    sample = read_sample(replace(reader, model=model), histories)
+    vectors = item_vectors(model, model.item_tables()[1])
+    biases, others = Biases.of(model), Biases.of(reader.model)
+    assert difference("scores", consumer_scores(sample.items, sample.vectors, vectors, biases), sample.scores) < 1e-5
+    assert np.abs(consumer_scores(sample.items, sample.vectors, vectors, others) - sample.scores).max() > 1e-3
 
 
 def test_by_hand():
