@@ -102,6 +102,7 @@ def test_the_settings_are_the_authors(group, name):
         "with_ids": False,
         "new_item_rate": 0,
         "cooccurrence_bias": False,
+        "calibrate": False,
         "unseen_negatives": True,
         "ema": 0,
     }

@@ -38,6 +38,7 @@ SIZES = {"dim": 8, "heads": 2, "ffn_dim": 8, "fusion_ffn_dim": 8, "text_dim": 4,
 FORMER_DEFAULTS = {
     "model": "cocorec",
     "cooccurrence_bias": False,
+    "calibrate": False,
     "fusion_layers": 1,
     "mcm_weight": 0.1,
     "msa_weight": 0.1,

@@ -86,7 +86,7 @@ def _cooccurrence(weights, read):
                 gained[partner - 1] += pairs["by_times"][age][bucket(pairs["times"][place], 0.5, -3, 16)]
                 gained[partner - 1] += pairs["by_item"][age][bucket(pairs["occurrences"][item], 1, 0, 10)]
                 gained[partner - 1] += pairs["by_candidate"][age][bucket(pairs["occurrences"][partner], 1, 0, 10)]
-    return gained
+    return gained * weights["calibration.pair_factor"]
 
 
 def _of_user(ranked, targets):

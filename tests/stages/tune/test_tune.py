@@ -53,7 +53,8 @@ def test_the_best_trial_is_what_training_gives(structured, small):
     assert result.facts["trials"] == {"complete": 3, "pruned": 0, "failed": 0, "unfinished": 0}
     options = {name.removeprefix("train."): value for name, value in result.facts["best_options"].items()}
     trained = train(TrainOptions(**{**fixed["train"], **options}), workdir=structured)
-    assert trained.facts["validation"]["ndcg@10"] == best["ndcg@10"] == max(best["validation"])
+    # What is chosen on validation after the epochs can only add to the best of them.
+    assert trained.facts["validation"]["ndcg@10"] == best["ndcg@10"] >= max(best["validation"])
 
 
 @pytest.mark.parametrize(("model", "option"), [("cooccurrence", "max_history"), ("unisrec", "experts")])
