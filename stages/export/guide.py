@@ -29,8 +29,9 @@ for item in older:  # distinct items of the history before those that are read, 
 products of the history's own items besides, add their numbers, and sort again.
 """
 
-_PAIRS = """Items that stood near each other in other histories, or whose texts are near: `pair_bias.parquet` has for each
-`item` its partners and a `bias` for each age of the item, 0 to {last}. It is added to partners that the history does not hold:
+_PAIRS = """Items that stood near each other in other histories, or whose texts are near: `pair_bias.parquet` has for
+each `item` its partners and a `bias` for each age of the item, 0 to {last}. It is added to partners that the history
+does not hold:
 
 ```python
 for age, item in enumerate(reversed(read[-{recent}:])):
