@@ -131,13 +131,13 @@ def _times(baseline: str, rows: Mapping[str, Sequence[Measured]]) -> Iterator[st
     """CPU seconds until validation is as good as shares of the baseline's best, of the first seed that it has."""
     first = rows[baseline][0]
     runs = {name: run for name, found in rows.items() for run in found if run.seed == first.seed}
-    best = first.trained["validation"]["ndcg@10"]
+    best = max((reached for reached, _ in first.course), default=0.0)
     goals = [share * best for share in SHARES]
     body = [[name, *map(_seconds, map(run.cpu_to_reach, goals))] for name, run in runs.items()]
     body = [cells for cells in body if any(cell != "-" for cell in cells[1:])]
     yield (
-        f"CPU seconds of training, seed {first.seed}, until validation NDCG@10 first reaches a share of the best that "
-        f"`{baseline}` has; rows that reach none are left out."
+        f"CPU seconds of training, seed {first.seed}, until validation NDCG@10 of an epoch first reaches a share of the "
+        f"best that an epoch of `{baseline}` has; rows that reach none are left out."
     )
     head = ["row", *(f"{share:.0%}: {goal:.4f}" for share, goal in zip(SHARES, goals, strict=True))]
     yield from ("", *_table(head, body), "")
