@@ -136,8 +136,8 @@ def _times(baseline: str, rows: Mapping[str, Sequence[Measured]]) -> Iterator[st
     body = [[name, *map(_seconds, map(run.cpu_to_reach, goals))] for name, run in runs.items()]
     body = [cells for cells in body if any(cell != "-" for cell in cells[1:])]
     yield (
-        f"CPU seconds of training, seed {first.seed}, until validation NDCG@10 of an epoch first reaches a share of the "
-        f"best that an epoch of `{baseline}` has; rows that reach none are left out."
+        f"CPU seconds of training, seed {first.seed}, until validation NDCG@10 of an epoch first reaches a share of "
+        f"the best that an epoch of `{baseline}` has; rows that reach none are left out."
     )
     head = ["row", *(f"{share:.0%}: {goal:.4f}" for share, goal in zip(SHARES, goals, strict=True))]
     yield from ("", *_table(head, body), "")
