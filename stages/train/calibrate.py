@@ -40,7 +40,7 @@ class Search:
 
     def over(self, number: Tensor, values: tuple[float, ...]) -> None:
         """Give a number () the value with the best mean, the one that it has if none is better."""
-        kept = float(number)
+        kept = round(float(number), 6)
         for value in values:
             if value != kept:
                 number.fill_(value)

@@ -35,7 +35,7 @@ def written(folder: Path, text: str) -> Path:
 def test_the_plan_that_is_shipped_fits_the_options_of_today():
     plan = read_plan(PLAN)
     cold, sampled = {"scientific-cold", "beauty-2014-cold"}, {"beauty-6000", "games-6000"}
-    assert set(plan.data) == {"scientific", "beauty-2014", "games-2018", "ml-100k", *cold, *sampled}
+    assert set(plan.data) == {"scientific", "scientific-brand", "beauty-2014", "games-2018", "ml-100k", *cold, *sampled}
     assert plan.baseline == "default"
     assert plan.rows["default"].options(2) == TrainOptions(seed=2)
     assert all(data.folder and set(data.stages) == set(PREPARATION) for data in plan.data.values())
@@ -43,6 +43,8 @@ def test_the_plan_that_is_shipped_fits_the_options_of_today():
     assert plan.data["games-6000"].stages["preprocess"]["sample_users"] == 6000
     assert plan.data["beauty-2014-cold"].stages["embed"] == plan.data["beauty-2014"].stages["embed"]
     assert plan.rows["bsarec-published"].options(0).backbone == "bsarec"
+    published = [name for name in plan.rows if name.endswith("-published")]
+    assert not any(plan.rows[name].options(0).calibrate for name in ("no-biases", "no-calibration", *published))
 
 
 def test_rows_and_data_sets_inherit_and_twins_are_found(tmp_path):
