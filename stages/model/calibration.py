@@ -100,8 +100,11 @@ class Calibration(nn.Module):
 
     def values(self) -> Tensor:
         """What each neighbour adds (N + 1, K, recent), by age of its item."""
-        ages = torch.arange(1, self.recent + 1, device=self.cosines.device)
-        return (self.text_weight * self.cosines.float().clamp(min=0))[..., None] / ages
+        return self._worth(self.cosines[..., None], torch.arange(self.recent, device=self.cosines.device))
+
+    def _worth(self, cosines: Tensor, age: Tensor) -> Tensor:
+        """What neighbours with these cosines add, by the age of their item; the shapes broadcast."""
+        return self.text_weight * cosines.float().clamp(min=0) / (1 + age)
 
     def forward(self, histories: Tensor, packing: Packing, queries: Tensor, seen: Seen) -> Shifts | None:
         """What the texts say at some positions; nothing of items that the history holds.
@@ -121,7 +124,7 @@ class Calibration(nn.Module):
         query, age = (ages <= packing.columns[queries][:, None]).nonzero(as_tuple=True)
         item = histories[queries[query] - age]
         partners = self.nearest[item].long()
-        values = self.text_weight * self.cosines[item].float().clamp(min=0) / (1 + age)[:, None]
+        values = self._worth(self.cosines[item], age[:, None])
         rows, width = query[:, None].expand_as(partners), len(self.nearest)
         held = (seen.rows * width + seen.items).sort().values
         key = rows * width + partners
