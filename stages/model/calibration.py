@@ -68,7 +68,11 @@ class Calibration(nn.Module):
 
         Args:
             texts: as of :meth:`find`.
+
+        Raises:
+            ValueError: when there are neighbours already, and they are of another catalogue.
         """
+        self._check(len(texts))
         known, vectors = max(1, len(self.nearest)), texts.flatten(1).float()
         if known >= len(vectors):
             return
@@ -80,6 +84,11 @@ class Calibration(nn.Module):
         earlier = self._with_later(vectors, later) if known > 1 else self._nobody()
         self.nearest = torch.cat([earlier[0], nearest])
         self.cosines = torch.cat([earlier[1], values.to(self.cosines)])
+
+    def _check(self, width: int) -> None:
+        inside = not len(self.nearest) or (int(self.nearest.min()) >= 0 and int(self.nearest.max()) < width)
+        if len(self.nearest) > width or self.nearest.shape != self.cosines.shape or not inside:
+            raise ValueError("the neighbours by text are of another catalogue")
 
     def _nobody(self) -> tuple[Tensor, Tensor]:
         return self.nearest.new_zeros(1, NEIGHBOURS), self.cosines.new_zeros(1, NEIGHBOURS)

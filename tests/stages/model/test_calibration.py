@@ -170,6 +170,21 @@ def test_training_knows_nothing_of_it(texts):
     assert after[1] > before[1]
 
 
+@pytest.mark.parametrize("damage", ["above", "below", "more", "uneven"])
+def test_neighbours_of_another_catalogue_are_refused(texts, damage):
+    model = model_of(texts)
+    weights = model.state_dict()
+    nearest, cosines = weights["calibration.nearest"].clone(), weights["calibration.cosines"]
+    if damage in ("above", "below"):
+        nearest[3, 2] = ITEMS + 1 if damage == "above" else -1
+    else:
+        nearest = torch.cat([nearest, nearest[:1]])
+        cosines = torch.cat([cosines, cosines[:1]]) if damage == "more" else cosines
+    weights = {**weights, "calibration.nearest": nearest, "calibration.cosines": cosines}
+    with pytest.raises(ValueError, match="the neighbours by text are of another catalogue"):
+        TextModel.restore(model.config, catalogue_of(texts), weights)
+
+
 def test_weights_come_back_with_their_neighbours(texts):
     calibration = found_in(texts)
     again = Calibration(3)
