@@ -11,7 +11,6 @@ invented ones with as many repetitions. Loading the model counts on both sides.
 import gzip
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from stages.artifacts.names import EMBEDDINGS, ITEMS, Columns
 from stages.artifacts.tables import open_table, write_table
 from stages.artifacts.vectors import read_view
 
-VIEWS = ["title", "categories", "brand"]
+VIEWS = ("title", "categories", "brand")
 DATA = Path(os.environ.get("COCOREC_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 SCIENTIFIC = DATA / "scientific" / "meta_Scientific.jsonl.gz"
 
@@ -55,11 +54,12 @@ def prepare_plain(workdir: Path, *, texts: int) -> Prepared:
     from sentence_transformers import SentenceTransformer
 
     from stages.artifacts.fingerprints import Fingerprints
-    from stages.embed.source import DEFAULT_MODEL, find_source
+    from stages.embed.options import DEFAULT_MODEL
+    from stages.embed.source import find_source
 
     source = find_source(DEFAULT_MODEL, Fingerprints(workdir))
     with open_table(workdir / ITEMS) as file:
-        columns = file.read(columns=VIEWS)
+        columns = file.read(columns=list(VIEWS))
 
     def run() -> tuple[float, dict[str, float]]:
         model = SentenceTransformer(str(source.folder), device="cpu")
@@ -102,7 +102,7 @@ def write_items(folder: Path, items: int, seed: int) -> tuple[str, int]:
     columns = [pa.array([row[view] or None for row in rows], pa.string()) for view in VIEWS]
     numbers = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
     ids = pa.array([f"item-{number:07}" for number in range(len(rows))])
-    schema = items_schema(VIEWS)
+    schema = items_schema(list(VIEWS))
     assert schema.names[0] == Columns.ITEM
     write_table(folder / ITEMS, pa.table([numbers, ids, *columns], schema=schema), Lineage("preprocess", {}, {}))
     return origin, sum(len(column) - column.null_count for column in columns)
@@ -165,4 +165,4 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,7 +7,6 @@ The encoder is as small as can be, one vector of 32 numbers a word: what the sta
 and ten million texts through a Transformer would take days on a CPU.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -88,4 +87,4 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

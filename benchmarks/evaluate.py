@@ -9,7 +9,6 @@ the same weights, so their mean ranks agree where they rank the same users. The 
 number of batches and nothing else, so a few batches tell its speed.
 """
 
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -117,4 +116,4 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

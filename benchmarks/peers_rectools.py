@@ -7,7 +7,6 @@ of training and the validation NDCG@10, ranked against all items that occur in t
 import argparse
 import json
 import math
-import sys
 import time
 
 import numpy as np
@@ -66,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,7 +11,6 @@ import argparse
 import csv
 import gzip
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def prepare_ours(log: Path, *, workdir: Path, interactions: int) -> Prepared:
     from stages.preprocess import PreprocessOptions, preprocess
 
     def run() -> float:
-        preprocess(PreprocessOptions(inputs=[log]), workdir=workdir, force=True)
+        preprocess(PreprocessOptions(inputs=(log,)), workdir=workdir, force=True)
         return interactions
 
     return run
@@ -188,4 +187,4 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

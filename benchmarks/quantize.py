@@ -7,9 +7,9 @@ The plain way is scikit-learn's PCA with whitening and faiss' product quantizer,
 that lie in memory; the stage reads its Parquet file, checks it, measures errors on held-out items and writes the codes.
 """
 
-import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,7 @@ def prepare_plain(workdir: Path, *, views: list[str], levels: int, text_dim: int
         for matrix in vectors:
             whitened = PCA(text_dim, whiten=True, random_state=0).fit_transform(matrix)
             whitened = np.ascontiguousarray(whitened, np.float32)
-            quantizer = faiss.ProductQuantizer(text_dim, levels, 8)
+            quantizer: Any = faiss.ProductQuantizer(text_dim, levels, 8)
             quantizer.train(whitened)
             decoded = quantizer.decode(quantizer.compute_codes(whitened))
             errors.append(float(((whitened - decoded) ** 2).sum() / (whitened**2).sum()))
@@ -104,4 +104,4 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

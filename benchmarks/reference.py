@@ -34,6 +34,9 @@ class ReferenceModel(nn.Module):
         fusion_dropout: of the fusion.
     """
 
+    rows: Tensor
+    texts: Tensor
+
     def __init__(
         self, shape: Shape, codes: Tensor, texts: Tensor, dropout: float = 0.3, fusion_dropout: float = 0.1
     ) -> None:
@@ -61,7 +64,7 @@ class ReferenceModel(nn.Module):
         """Padded histories (B, L, d) and their lengths (B,): the output at the last item (B, d)."""
         length = vectors.shape[1]
         place = torch.arange(length, device=vectors.device)
-        x = self.dropout(self.norm(vectors + self.position(place)))
+        x: Tensor = self.dropout(self.norm(vectors + self.position(place)))
         future = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         padding = place >= lengths[:, None]
         for layer in self.backbone:

@@ -14,7 +14,6 @@ With ``--measure`` the items that a process encodes and the bytes that it sends 
 
 import argparse
 import json
-import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,4 +172,4 @@ def _numbers(text: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

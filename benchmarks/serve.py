@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def bare(items: int, dim: int, seconds: float, *, best: bool) -> dict[str, Any]:
     """One user's vector by those of all items, again and again; with ``best`` also the ten best."""
     torch.manual_seed(0)
     vectors, users = torch.randn(items + 1, dim), torch.randn(256, 1, dim)
-    taken = []
+    taken: list[float] = []
     began, cpu = time.perf_counter(), time.process_time()
     while time.perf_counter() - began < seconds:
         at = time.perf_counter()
@@ -103,6 +103,11 @@ def bare(items: int, dim: int, seconds: float, *, best: bool) -> dict[str, Any]:
     found = {"p50_ms": np.quantile(taken, 0.5), "p99_ms": np.quantile(taken, 0.99), "max_ms": max(taken)}
     told = {name: float(value) for name, value in found.items()}
     return {**told, "requests_per_second": len(taken) / (time.perf_counter() - began), "cpu_ms_per_request": cpu}
+
+
+def _say_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line.rstrip())
 
 
 @contextlib.contextmanager
@@ -122,7 +127,7 @@ def server(workdir: Path, threads: int, *options: str) -> Iterator[tuple[str, fl
                 break
         if address is None:
             raise RuntimeError("the server did not start")
-        threading.Thread(target=lambda: [say(line.rstrip()) for line in process.stderr or ()], daemon=True).start()
+        threading.Thread(target=_say_all, args=(process.stderr,), daemon=True).start()
         yield address, time.perf_counter() - began
         process.terminate()
         if process.wait(60):
@@ -141,7 +146,7 @@ def metrics(address: str) -> dict[str, float]:
 
 def load(address: str, bodies: Path, given: argparse.Namespace, *, rate: float, seconds: float) -> dict[str, Any]:
     """One run of the load generator, and what the server computed meanwhile."""
-    asked = {"loadtest": str(given.loadtest), "url": f"{address}/recommend", "bodies": str(bodies)}
+    asked: dict[str, Any] = {"loadtest": str(given.loadtest), "url": f"{address}/recommend", "bodies": str(bodies)}
     asked |= {"seconds": seconds, "rate": rate, "connections": given.connections}
     before = metrics(address)
     done = subprocess.run(
@@ -267,4 +272,4 @@ def _cell(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

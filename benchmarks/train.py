@@ -9,7 +9,6 @@ history counts as many rows as it has targets.
 """
 
 import random
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -36,7 +35,8 @@ def prepare_ours(
     """Steps as ``cocorec train`` does them, of the model and losses of the reference."""
     _settings(device, seed)
     torch.use_deterministic_algorithms(device == "cpu", warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    deterministic: Any = torch.utils.deterministic  # the setting is a property that type checkers do not see
+    deterministic.fill_uninitialized_memory = False
     where = torch.device(device)
     sequences, catalogue = make_sequences(shape, seed), make_catalogue(shape, seed)
     # What the reference has: both masked losses, and neither the bias nor the free vectors of today's default.
@@ -194,4 +194,4 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

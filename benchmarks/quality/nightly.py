@@ -72,11 +72,13 @@ def main() -> None:
         log = night / "log.csv"
         write_night(given.workdir, share, log)
         source = yesterday or given.workdir
-        grown = ["--extend", source, "--items", given.texts, "--k-core", "0"]
+        grown: list[str | Path] = ["--extend", source, "--items", given.texts, "--k-core", "0"]
         cocorec("preprocess", log, *grown, "--workdir", night)
         cocorec("embed", "--views", given.views, "--reuse", source, "--workdir", night)
         cocorec("quantize", "--workdir", night)
-        starts = {"scratch": []} if yesterday is None else {"scratch": [], "warm": ["--init-from", yesterday]}
+        starts: dict[str, list[str | Path]] = {"scratch": []}
+        if yesterday is not None:
+            starts["warm"] = ["--init-from", yesterday]
         for start, options in starts.items():
             result = cocorec("train", *given.options, *options, "--workdir", night, "--force")
             facts = result["facts"]

@@ -268,7 +268,7 @@ def _quiet_loading(chatty: bool) -> Iterator[None]:
     import transformers.utils.logging as transformers_logging
 
     shown, disabled = transformers_logging.is_progress_bar_enabled(), logging.root.manager.disable
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             if chatty:
@@ -278,4 +278,4 @@ def _quiet_loading(chatty: bool) -> Iterator[None]:
     finally:
         logging.disable(disabled)
         if shown:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+            transformers_logging.enable_progress_bar()

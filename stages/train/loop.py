@@ -137,7 +137,7 @@ class Loop:
                 losses = team.sum_losses(own)
                 finite.watch(progress.step + 1, losses)
                 optimizer.zero_grad()
-                own["loss"].backward()  # type: ignore[no-untyped-call]
+                own["loss"].backward()
                 team.sum_gradients(parameters)
                 optimizer.step()
                 self.average.update(self.model)

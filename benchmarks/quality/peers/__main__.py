@@ -12,9 +12,9 @@ All items are ranked.
 
 import argparse
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -58,7 +58,7 @@ def write_data(path: Path, workdir: Path, max_history: int) -> tuple[Sequences, 
     texts = workdir / EMBEDDINGS
     vectors = text_vectors(texts) if texts.exists() else np.zeros((count, 1), np.float32)
     asked = {split: queries(sequences, split, max_history) for split in ("valid", "test")}
-    spans = {
+    spans: dict[str, Any] = {
         f"{split}_{name}": values
         for split, wanted in asked.items()
         for name, values in (("start", wanted.start), ("end", wanted.end), ("target", wanted.target))
@@ -122,4 +122,4 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

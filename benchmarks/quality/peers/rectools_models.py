@@ -7,7 +7,6 @@ gets the last rank, another item is left out of a history.
 
 import argparse
 import copy
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -155,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
