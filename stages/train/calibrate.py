@@ -106,8 +106,15 @@ def _told(calibration: Calibration, before: float, after: float, reporter: Repor
         "text_weight": round(float(calibration.text_weight), 6),
         "pair_factor": round(float(calibration.pair_factor), 6),
     }
-    reporter.info(
-        f"calibration: neighbours by text weigh {found['text_weight']:g}, counts of pairs {found['pair_factor']:g} "
-        f"times what was learned; validation ndcg@10 {before:.4f} without, {after:.4f} with the best"
-    )
+    if found == {"text_weight": 0.0, "pair_factor": 1.0}:
+        said = (
+            f"left as learned, the best values gain no more than chance; "
+            f"validation ndcg@10 {before:.4f}, with them {after:.4f}"
+        )
+    else:
+        said = (
+            f"neighbours by text weigh {found['text_weight']:g}, counts of pairs {found['pair_factor']:g} "
+            f"times what was learned; validation ndcg@10 {before:.4f} before, {after:.4f} now"
+        )
+    reporter.info(f"calibration: {said}")
     return found

@@ -78,7 +78,7 @@ def test_what_is_no_better_stays_as_it_was(uncalibrated, monkeypatch):
     told = Recorder()
     assert calibrate(model, items, wanted, told) == {"text_weight": 0.0, "pair_factor": 1.0}
     assert not len(model.calibration.nearest)
-    assert "neighbours by text weigh 0, counts of pairs 1 times what was learned" in told.infos[-1]
+    assert told.infos[-1].startswith("calibration: left as learned")
 
 
 def test_a_gain_within_chance_is_not_taken(uncalibrated, monkeypatch):
@@ -91,7 +91,10 @@ def test_a_gain_within_chance_is_not_taken(uncalibrated, monkeypatch):
         return found
 
     monkeypatch.setattr(module, "gains", noisy)
-    assert calibrate(model, items, wanted, Recorder()) == {"text_weight": 0.0, "pair_factor": 1.0}
+    told = Recorder()
+    assert calibrate(model, items, wanted, told) == {"text_weight": 0.0, "pair_factor": 1.0}
+    mean = 0.5 + 0.01 / len(wanted.target)
+    assert told.infos[-1].endswith(f"validation ndcg@10 0.5000, with them {mean:.4f}")
 
 
 def test_the_best_of_the_values_is_taken(uncalibrated, monkeypatch):
@@ -103,7 +106,9 @@ def test_the_best_of_the_values_is_taken(uncalibrated, monkeypatch):
         return rng + 1 - abs(text - 0.1) - abs(pairs - 1.7)
 
     monkeypatch.setattr(module, "gains", peaked)
-    assert calibrate(model, items, wanted, Recorder()) == {"text_weight": 0.1, "pair_factor": 1.7}
+    told = Recorder()
+    assert calibrate(model, items, wanted, told) == {"text_weight": 0.1, "pair_factor": 1.7}
+    assert "neighbours by text weigh 0.1, counts of pairs 1.7 times what was learned" in told.infos[-1]
 
 
 def test_many_items_have_no_neighbours_looked_for(uncalibrated, monkeypatch):
