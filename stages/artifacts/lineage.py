@@ -77,7 +77,8 @@ class Lineage:
             lineage = cls(**{key: values[key] for key in cls.__dataclass_fields__})
             _check(lineage)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path}: damaged lineage ({error})", "Run the stage that writes it again.") from error
+            hint = again(path) or "Run the stage that writes it again."
+            raise DataError(f"{path}: damaged lineage ({error})", hint) from error
         if lineage.contract > CONTRACT_VERSION:
             raise DataError(
                 f"{path}: written to version {lineage.contract} of the file contract by cocorec {lineage.version}; "

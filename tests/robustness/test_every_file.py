@@ -144,8 +144,9 @@ def test_the_hint_mends_it(searched, warm, arguments, tmp_path, name):
     ended = warm(*meets, cwd=folder)
     assert ended.code == 3, ended
     assert path.name in ended.err
-    [hint] = re.findall(r"hint: .*`cocorec ([^`]+)`", ended.err)
-    stage, *flags = shlex.split(hint)
+    found = re.findall(r"hint: .*`cocorec ([^`]+)`", ended.err)
+    assert len(found) == 1, ended.err
+    stage, *flags = shlex.split(found[0])
     mended = warm(*arguments[stage], *flags, cwd=folder)
     assert mended.code == 0, mended
     assert path.read_bytes() == content

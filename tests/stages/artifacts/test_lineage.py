@@ -162,3 +162,12 @@ def test_files_that_do_not_belong_together_are_refused(workdir: Path, present: b
 def test_files_of_other_tools_are_accepted_beside_any(workdir: Path) -> None:
     pq.write_table(TABLE, workdir / names.EMBEDDINGS)
     require_consistent(workdir, [names.SEQUENCES, names.EMBEDDINGS], Fingerprints(workdir))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [(names.RANKS, "`cocorec evaluate --force`"), ("a.parquet", "the stage that")]
+)
+def test_the_hint_about_a_damaged_lineage_names_the_stage(name, hint):
+    with pytest.raises(DataError) as caught:
+        Lineage.from_json("{", Path("artifacts") / name)
+    assert caught.value.hint is not None and hint in caught.value.hint

@@ -125,7 +125,8 @@ def test_evaluation_of_an_earlier_model_gives_the_same_metrics(workdir):
     before = json.loads((workdir / METRICS).read_text())
     assert not evaluate(EVALUATE, workdir=workdir).skipped
     after = json.loads((workdir / METRICS).read_text())
-    assert {name: after["metrics"][name] for name in before["metrics"]} == before["metrics"]
+    for name, found in before["metrics"].items():  # written on another processor, whose last bits differ
+        assert after["metrics"][name] == pytest.approx(found, rel=1e-12), name
     lineage = read_lineage(workdir / RANKS)
     assert lineage is not None and lineage.contract == 2
     assert all(found.startswith("content-sha256:") for found in lineage.inputs.values())
