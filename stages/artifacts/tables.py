@@ -13,6 +13,7 @@ from stages.artifacts.atomic import atomic_path, require_file
 from stages.artifacts.digest import check_digest_once
 from stages.artifacts.errors import DataError
 from stages.artifacts.lineage import KEY, Lineage
+from stages.artifacts.parquet_file import open_parquet
 from stages.artifacts.pipeline import again
 
 _Check = Callable[[pa.DataType], bool]
@@ -108,7 +109,7 @@ def open_table(path: Path) -> Iterator[pq.ParquetFile]:
     require_file(path)
     try:
         check_digest_once(path)
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with open_parquet(path) as file:
             _require_distinct_columns(file.schema_arrow, path)
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
