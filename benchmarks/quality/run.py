@@ -5,7 +5,8 @@
 DATA is the folder that holds the data sets, a folder each. What is finished and up to date is left alone. Printed is
 the validation NDCG@10 alone; `python -m benchmarks.quality.tables RUNS` makes the tables. `--split valid` is for
 exploration: it does not look at the test split, of which every evaluation is counted in RUNS/journal.jsonl. Several
-runners may share the work: a run that another one is at is left to it.
+runners may share the work: a run that another one is at is left to it. With `--prepared` the folders RUNS/DATA/prepared
+are taken as they are, for a machine, with a GPU perhaps, that lacks polars or the data sets.
 """
 
 import argparse
@@ -51,17 +52,22 @@ class Runner:
         runs: where everything goes.
         split: what is evaluated.
         say: is told about progress.
+        prepared: data sets are prepared already, and are taken as they are.
     """
 
-    def __init__(self, plan: Plan, source: Path, runs: Path, split: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, plan: Plan, source: Path, runs: Path, split: str, say: Callable[[str], None], prepared: bool = False
+    ) -> None:
         self.plan, self.source, self.runs, self.split, self.say = plan, source, runs, split, say
+        self.prepared = prepared
 
     def all(self, data: list[str], rows: list[str], seeds: list[int] | None) -> list[str]:
         """Run data sets, rows and seeds, in this order; what failed is told and returned."""
         failed = []
         for name in data:
             try:
-                self.prepare(self.plan.data[name])
+                if not self.prepared:
+                    self.prepare(self.plan.data[name])
             except CommandError as error:
                 failed.append(f"{name}: {error}")
                 continue
@@ -173,6 +179,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", help="names of data sets, separated by commas; all by default")
     parser.add_argument("--rows", help="names of rows; all that are not optional by default")
     parser.add_argument("--seeds", help="numbers; those of each row by default")
+    parser.add_argument("--prepared", action="store_true", help="take RUNS/DATA/prepared as they are")
     parser.add_argument("--split", choices=SPLITS, default="test", help="what is evaluated")
     given = parser.parse_args(argv)
     try:
@@ -181,10 +188,8 @@ def main(argv: list[str] | None = None) -> int:
         usual = [name for name, row in plan.rows.items() if not row.optional]
         rows = chosen("--rows", list(plan.rows), given.rows) if given.rows else usual
         seeds = _numbers(given.seeds)
-        for name in data:
-            if not (folder := given.source / plan.data[name].folder).is_dir():
-                raise UsageError(f"{folder} does not exist", "DATA is the folder that holds the data sets' folders.")
-        runner = Runner(plan, given.source, given.runs, given.split, lambda line: print(line, flush=True))
+        _require_folders(given, plan, data)
+        runner = Runner(plan, given.source, given.runs, given.split, _say, given.prepared)
         with _ended_by_signals():
             return 1 if runner.all(data, rows, seeds) else 0
     except CocorecError as error:
@@ -193,6 +198,23 @@ def main(argv: list[str] | None = None) -> int:
     except (KeyboardInterrupt, command.StoppedError):
         print("stopped; the same command goes on", file=sys.stderr)
         return 130
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _require_folders(given: argparse.Namespace, plan: Plan, data: list[str]) -> None:
+    for name in data:
+        if given.prepared:
+            folder, hint = prepared_folder(given.runs, name), "Copy it there, or leave out --prepared."
+        else:
+            folder, hint = (
+                given.source / plan.data[name].folder,
+                "DATA is the folder that holds the data sets' folders.",
+            )
+        if not folder.is_dir():
+            raise UsageError(f"{folder} does not exist", hint)
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections import Counter
 
 import pytest
@@ -96,3 +97,15 @@ def test_a_request_that_does_not_fit_is_refused(made, capsys, more, said):
 def test_data_that_are_not_there_are_named(made, capsys, tmp_path):
     assert main([str(tmp_path), *made.arguments()[1:]]) == 2
     assert f"{tmp_path / 'invented'} does not exist" in capsys.readouterr().err
+
+
+def test_data_that_were_prepared_elsewhere_are_taken_as_they_are(made, capsys, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(made.runs / "invented" / "prepared", runs / "invented" / "prepared")
+    arguments = [str(tmp_path / "no data"), "--runs", str(runs), "--plan", str(made.plan), "--data", "invented"]
+    assert main([*arguments, "--rows", "popularity", "--prepared"]) == 0
+    assert "invented popularity seed 0: validation NDCG@10 0." in capsys.readouterr().out
+    assert {entry["stage"] for entry in journal.read(runs / journal.JOURNAL)} == {"train", "evaluate"}
+    shutil.rmtree(runs / "invented" / "prepared")
+    assert main([*arguments, "--prepared"]) == 2
+    assert "prepared does not exist\nCopy it there, or leave out --prepared." in capsys.readouterr().err

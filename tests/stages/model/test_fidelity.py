@@ -16,10 +16,13 @@ GOLDEN = Path(__file__).parents[2] / "data" / "authors_forward.npz"
 TOLERANCE = {"rtol": 0, "atol": 1e-9}
 
 
-@pytest.fixture(scope="module")
-def golden():
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
+
+
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
+def golden(request):
     with np.load(GOLDEN) as file:
-        return {key: torch.from_numpy(np.asarray(file[key])) for key in file}
+        return {key: torch.from_numpy(np.asarray(file[key])).to(request.param) for key in file}
 
 
 def authors_weights(golden):
@@ -86,8 +89,8 @@ def model(golden):
     weights = authors_weights(golden)
     model.load_state_dict(weights, strict=True)
     present = torch.ones(40, 3, dtype=torch.bool)
-    model.set_items(Catalogue(40, golden["codes"], 8, golden["text"], present))
-    return model
+    model.set_items(Catalogue(40, golden["codes"].cpu(), 8, golden["text"].cpu(), present))
+    return model.to(golden["codes"].device)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +100,7 @@ def run(golden, model):
     items = golden["item_seq"][real]
     packing = Packing.of_lengths(golden["seq_len"])
     last = torch.cumsum(golden["seq_len"], 0) - 1
-    history, candidate = model.encode(torch.arange(1, 41))
+    history, candidate = model.encode(torch.arange(1, 41, device=items.device))
     outputs = model.backbone(history[items - 1], packing)
     masked = model.encoder(items, golden["masked_codes"][real])
     masked_outputs = model.backbone(masked.history(), packing)

@@ -15,6 +15,7 @@ from stages.artifacts.names import SEQUENCES
 from stages.artifacts.sequences import read_sequences
 from stages.frame.processes.place import Place
 from stages.model.group import Group
+from stages.model.masking import CodeMasking
 from stages.model.team import ALONE
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
@@ -117,7 +118,7 @@ def test_a_process_that_does_not_answer_is_not_waited_for(processes):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here; NCCL needs one")
-@pytest.mark.parametrize("losses", [PLAIN, {}])
+@pytest.mark.parametrize("losses", [PLAIN, {"masking": CodeMasking(1.0, mask_share=1.0, random_share=0.0)}])
 def test_nccl_hands_a_process_what_it_has(structured, monkeypatch, losses):
     from models import config_for, objective_of
 
